@@ -1,0 +1,183 @@
+"""What surrounds every test: an empty home, a clean environment, no network, nothing skipped in CI.
+
+A test that needs the machine for itself is marked ``serial``. Time zone and locale differ from test
+to test, by the test's name, so that they are the same whenever that test runs again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import hypothesis
+import pytest
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+from tests.support import ROOT, Handrail, Machine, Repo, forbid_network
+
+# Set by a shell, a harness, a git hook or a CI runner around the tests; none may reach a test.
+FOREIGN: Final = (
+    *("AGENT_", "HANDRAIL_", "GIT_", "XDG_", "LC_", "SSH_"),
+    *("CLAUDE", "CODEX", "COPILOT", "CURSOR", "GEMINI", "GITHUB_", "GITLAB_", "OPENCODE"),
+)
+FOREIGN_NAMES: Final = (
+    *("CI", "COLUMNS", "EDITOR", "FORCE_COLOR", "LANGUAGE", "LINES", "NO_COLOR", "PAGER", "TERM"),
+    *("PYTHONPATH", "PYTHONWARNINGS", "VISUAL"),
+)
+ZONES: Final = ("UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Kiritimati")
+LOCALES: Final = ("C.UTF-8", "C", "tr_TR.UTF-8")
+PERSON: Final = {"NAME": "Ada Test", "EMAIL": "ada@example.org"}
+
+IN_CI: Final = os.environ.get("CI") == "true"
+MACHINE: Final = pytest.StashKey[Path]()
+DESELECTED: Final = pytest.StashKey[int]()
+EXAMPLES: Final = {"default": 100, "ci": 200, "nightly": 5_000}
+
+
+# ------------------------------------------------------------------------------------ Hypothesis
+
+for profile, examples in EXAMPLES.items():
+    hypothesis.settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,  # two busy cores: a slow example says nothing about the code
+        print_blob=True,
+        database=DirectoryBasedExampleDatabase(ROOT / ".hypothesis" / "examples"),
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if IN_CI else "default")
+)
+
+
+# ---------------------------------------------------------------------- one machine, many workers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backwards", action="store_true", help="take the tests in the opposite order"
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--backwards"):
+        items.reverse()
+    items.sort(key=lambda item: item.get_closest_marker("serial") is not None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    forbid_network()
+    if not hasattr(config, "workerinput"):
+        config.stash[MACHINE] = Path(tempfile.mkdtemp(prefix="handrail-tests-"))
+        config.stash[DESELECTED] = 0
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if MACHINE in config.stash:
+        shutil.rmtree(config.stash[MACHINE], ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["machine"] = str(node.config.stash[MACHINE])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    worker = getattr(item.config, "workerinput", None)
+    if worker is None:
+        return (yield)
+    alone = item.get_closest_marker("serial") is not None
+    with Machine(Path(worker["machine"])).shared(alone=alone):
+        return (yield)
+
+
+# ----------------------------------------------------------------------------- what was not run
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    if not items:
+        return
+    config = items[0].config
+    worker = getattr(config, "workeroutput", None)
+    if worker is None:
+        config.stash[DESELECTED] += len(items)
+    else:
+        worker["deselected"] = worker.get("deselected", 0) + len(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    # Every worker collects, and deselects, the same tests.
+    output = getattr(node, "workeroutput", None) or {}
+    node.config.stash[DESELECTED] = output.get("deselected", node.config.stash[DESELECTED])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if IN_CI and session.exitstatus == pytest.ExitCode.OK and _skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    skipped = _skipped(config)
+    verdict = " With CI=true a skipped test fails the run." if IN_CI and skipped else ""
+    terminalreporter.write_line(
+        f"Not run: {skipped} skipped, {config.stash[DESELECTED]} deselected.{verdict}"
+    )
+
+
+def _skipped(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return 0 if reporter is None else len(reporter.stats.get("skipped", ()))
+
+
+# -------------------------------------------------------------------------------------- fixtures
+
+
+@pytest.fixture(autouse=True)
+def _hermetic(
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    for name in os.environ:
+        if name.startswith(FOREIGN) or name in FOREIGN_NAMES:
+            monkeypatch.delenv(name)
+    chance = zlib.crc32(request.node.nodeid.encode())
+    environment = {
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "TZ": ZONES[chance % len(ZONES)],
+        "LANG": LOCALES[chance // len(ZONES) % len(LOCALES)],
+        "TERM": "dumb",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_EDITOR": "true",
+        **{f"GIT_AUTHOR_{key}": value for key, value in PERSON.items()},
+        **{f"GIT_COMMITTER_{key}": value for key, value in PERSON.items()},
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    """A real git repository with one commit on ``main``."""
+    return Repo.create(tmp_path / "repo")
+
+
+@pytest.fixture
+def handrail(repo: Repo) -> Handrail:
+    """The command line, run in ``repo``; for another folder say ``cwd=``."""
+    return Handrail(repo.path)
