@@ -1,0 +1,267 @@
+"""What can happen: the events that become ledger entries, and the moves that only change rows.
+
+Promise: an event's payload is exactly its fields as JSON values, so an entry can be decoded by any
+later version; unknown fields of a newer minor version are kept in the bytes and ignored here.
+A *move* (renewal, waiting) is no history: it moves a row and never appends an entry.
+
+    >>> decode("lease.released", {"token": 7, "reason": "released"})
+    LeaseReleased(token=7, reason='released')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from handrail.core.lease import Kind
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class StoreCreated(NamedTuple):
+    """The first entry of an epoch; ``predecessor`` is a lost store's last head, as text."""
+
+    workspace: str
+    predecessor: str | None
+
+
+class ConfigApplied(NamedTuple):
+    """A configuration came into force; its text stands here so that a ledger alone can judge."""
+
+    blob: str
+    text: str
+    proof: str
+
+
+class SessionStarted(NamedTuple):
+    """A session began, or began again under its old id."""
+
+    session: str
+    agent: str
+    role: str | None
+    worktree: str
+    secret_hash: str
+
+
+class SessionEnded(NamedTuple):
+    """A session ended; its leases end with it, each in an entry of its own."""
+
+    session: str
+    reason: str
+
+
+class SessionRoleChanged(NamedTuple):
+    """A session acts as another role from here on."""
+
+    session: str
+    role: str
+    reason: str
+    proof: str
+
+
+class LeaseGranted(NamedTuple):
+    """A scope was granted; the token is the ``seq`` of this entry."""
+
+    session: str
+    role: str | None
+    kind: Kind
+    worktree: str
+    patterns: tuple[str, ...]
+    ttl_ms: int
+    expires_at: int
+    lasting: bool
+    beside: tuple[int, ...]
+
+
+class LeaseReleased(NamedTuple):
+    """A lease ended because its session said so or ended itself."""
+
+    token: int
+    reason: str
+
+
+class LeaseExpired(NamedTuple):
+    """A lease had run out at ``expired_at``; recorded when somebody next came near it."""
+
+    token: int
+    expired_at: int
+
+
+class CommitAttested(NamedTuple):
+    """A commit was made under live leases over all its paths; ``cover`` lists token and expiry."""
+
+    commit: str
+    tree: str
+    parents: tuple[str, ...]
+    paths: int
+    paths_hash: str
+    cover: tuple[tuple[int, int], ...]
+
+
+class PayloadRedacted(NamedTuple):
+    """The payload of entry ``seq`` was removed; the chain still holds its hash."""
+
+    seq: int
+    reason: str
+
+
+class HistoryImported(NamedTuple):
+    """One record of another ledger or system, entered as history: it gives no token."""
+
+    source: str
+    claimed_at: int
+    record: str
+
+
+Event = (
+    StoreCreated
+    | ConfigApplied
+    | SessionStarted
+    | SessionEnded
+    | SessionRoleChanged
+    | LeaseGranted
+    | LeaseReleased
+    | LeaseExpired
+    | CommitAttested
+    | PayloadRedacted
+    | HistoryImported
+)
+
+
+class LeaseRenewed(NamedTuple):
+    """A lease lives longer. No entry: an attestation carries the expiry it relied on."""
+
+    token: int
+    expires_at: int
+
+
+class WaitBegan(NamedTuple):
+    """A claim took its place in the queue; the store gives the ticket."""
+
+    session: str
+    kind: Kind
+    worktree: str
+    patterns: tuple[str, ...]
+    until: int
+
+
+class WaitKept(NamedTuple):
+    """A waiting claim showed that it is still there."""
+
+    ticket: int
+    until: int
+
+
+class WaitEnded(NamedTuple):
+    """A waiting claim was served or gave up."""
+
+    ticket: int
+
+
+Move = LeaseRenewed | WaitBegan | WaitKept | WaitEnded
+
+KINDS: Final[dict[str, type[Event]]] = {
+    "store.created": StoreCreated,
+    "config.applied": ConfigApplied,
+    "session.started": SessionStarted,
+    "session.ended": SessionEnded,
+    "session.role": SessionRoleChanged,
+    "lease.granted": LeaseGranted,
+    "lease.released": LeaseReleased,
+    "lease.expired": LeaseExpired,
+    "commit.attested": CommitAttested,
+    "payload.redacted": PayloadRedacted,
+    "history.imported": HistoryImported,
+}
+KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
+
+# What an entry is *about*, for the index: a reader asks for the latest entry of a subject.
+SUBJECTS: Final[dict[type[Event], str]] = {
+    ConfigApplied: "blob",
+    SessionStarted: "session",
+    SessionEnded: "session",
+    SessionRoleChanged: "session",
+    LeaseGranted: "session",
+    LeaseReleased: "token",
+    LeaseExpired: "token",
+    CommitAttested: "commit",
+    PayloadRedacted: "seq",
+    HistoryImported: "source",
+}
+
+
+def subject_of(event: Event) -> str | None:
+    """Return what the entry is about: a session, token, commit or blob, as text."""
+    field = SUBJECTS.get(type(event))
+    return None if field is None else str(getattr(event, field))
+
+
+def decode(kind: str, payload: dict[str, Json]) -> Event | None:
+    """Rebuild the event of an entry; None for a kind that this version does not know.
+
+    Raises KeyError or TypeError where a field is missing or has the wrong shape.
+    """
+    event = KINDS.get(kind)
+    if event is None:
+        return None
+    make: Callable[..., Event] = event
+    return make(*[_SHAPES[field](payload[field]) for field in event._fields])
+
+
+def _text(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError("a text was expected")
+
+
+def _text_or_none(value: Json) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _number(value: Json) -> int:
+    if type(value) is int:
+        return value
+    raise TypeError("a whole number was expected")
+
+
+def _flag(value: Json) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise TypeError("true or false was expected")
+
+
+def _list(value: Json) -> list[Json]:
+    if isinstance(value, list):
+        return value
+    raise TypeError("a list was expected")
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple([_text(item) for item in _list(value)])
+
+
+def _numbers(value: Json) -> tuple[int, ...]:
+    return tuple([_number(item) for item in _list(value)])
+
+
+def _pairs(value: Json) -> tuple[tuple[int, int], ...]:
+    pairs = [_numbers(item) for item in _list(value)]
+    if any(len(pair) != 2 for pair in pairs):
+        raise TypeError("pairs were expected")
+    return tuple([(pair[0], pair[1]) for pair in pairs])
+
+
+# A field has one shape, in whatever event it stands.
+_SHAPES: Final[dict[str, Callable[[Json], object]]] = {
+    **dict.fromkeys(("workspace", "blob", "text", "proof", "session", "agent", "worktree"), _text),
+    **dict.fromkeys(("secret_hash", "reason", "kind", "commit", "tree", "paths_hash"), _text),
+    **dict.fromkeys(("source", "record"), _text),
+    **dict.fromkeys(("predecessor", "role"), _text_or_none),
+    **dict.fromkeys(("ttl_ms", "expires_at", "expired_at", "claimed_at"), _number),
+    **dict.fromkeys(("token", "seq", "paths"), _number),
+    "lasting": _flag,
+    "patterns": _texts,
+    "parents": _texts,
+    "beside": _numbers,
+    "cover": _pairs,
+}
