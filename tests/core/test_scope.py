@@ -829,7 +829,7 @@ def test_a_scope_of_no_pattern_and_of_too_many_is_refused() -> None:
         parse_scope([*full, "src/x"])
     assert caught.value.values["scope"] == "257 patterns"
     assert caught.value.values["reason"] == "at most 256 make one scope"
-    wild = [f"src/{number}*" for number in range(SCOPE_WILD_MAX)]
+    wild = [f"src/{number:02}*" for number in range(SCOPE_WILD_MAX)]
     assert len(parse_scope([*wild, "docs"])) == SCOPE_WILD_MAX + 1
     with pytest.raises(MalformedScope) as caught:
         parse_scope([*wild, "src/x*"])
