@@ -1,0 +1,85 @@
+"""The words that `handrail.toml` may use: stages, modes, built-in gates, events, refusal codes.
+
+Promise: each list stands here and nowhere else in the configuration; the schema, the checks and
+the documentation are drawn from it.
+
+    >>> "pre-handoff" in STAGES
+    True
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from handrail.config.settings import ANY_ROLE, DONE, HALT
+
+STAGES: Final = ("edit", "commit", "push", "pre-handoff", "post-handoff", "land", "publish")
+MODES: Final = ("shadow", "warn", "enforce")
+LEVELS: Final = ("block", "advise", "off")
+
+PRE_HANDOFF_GATES: Final = (
+    "state-readable",
+    "committed",
+    "pushed",
+    "references",
+    "message",
+    "next-phase",
+    "blockers",
+    "state-fresh",
+    "lane-note",
+    "activity-row",
+    "coordinator-row",
+    "evidence",
+)
+POST_HANDOFF_GATES: Final = (
+    "packet-intact",
+    "commit-present",
+    "artifacts",
+    "tree-as-declared",
+    "evidence",
+    "reading",
+)
+COMMIT_GATES: Final = ("attested", "lease-live", "packet-current", "sandbox", "policy-change")
+_GATES_BY_STAGE: Final = {
+    "pre-handoff": PRE_HANDOFF_GATES,
+    "post-handoff": POST_HANDOFF_GATES,
+    "commit": COMMIT_GATES,
+    "push": COMMIT_GATES,
+    "land": COMMIT_GATES,
+}
+BUILTIN_GATES: Final = {
+    gate: tuple(stage for stage, gates in _GATES_BY_STAGE.items() if gate in gates)
+    for gate in dict.fromkeys(PRE_HANDOFF_GATES + POST_HANDOFF_GATES + COMMIT_GATES)
+}
+"""Built-in gates by id, each with the stages at which it runs."""
+
+EDIT_REFUSALS: Final = (
+    "outside_lane",
+    "sandbox_read_only",
+    "scope_needs_handoff",
+    "no_handoff",
+    "not_your_handoff",
+    "handed_off",
+    "stale_token",
+    "stale_bytes",
+    "lease_expired",
+    "not_holder",
+    "revise_limit",
+    "halted",
+    "role_fixed",
+    "unknown_session",
+)
+"""What an edit can be refused with and may fire a trigger; ``scope_held`` never does."""
+
+RESERVED_ROLES: Final = (ANY_ROLE,)
+RESERVED_PHASES: Final = (DONE, HALT)
+
+SSH_KEY_TYPES: Final = (
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+)

@@ -1,0 +1,1 @@
+"""Ready configurations, one `NAME.toml` each; ``handrail.config`` lists and renders them."""
