@@ -1,0 +1,292 @@
+"""The memory store: the port without a disk, for tests, simulations and as the second opinion.
+
+It keeps everything the port promises but durability. Exclusion is by a lock between threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from handrail.core.decide import writable
+from handrail.core.events import KIND_OF, Event, Move, StoreCreated, subject_of
+from handrail.core.lease import Actor, Lease, Session, Waiter
+from handrail.core.ledger import GENESIS, Entry, Head, seal
+from handrail.core.scope import Pattern
+from handrail.core.state import InForce, State, apply
+from handrail.errors import StoreBusy, Usage
+from handrail.store.anchors import plan
+from handrail.store.clock import Timeline
+from handrail.store.port import REQUESTS_KEPT_MS, Clock, Request
+
+
+class _Data:
+    """Everything the store remembers; a transaction works on a copy."""
+
+    def __init__(self, workspace: str, epoch: str) -> None:
+        self.workspace = workspace
+        self.epoch = epoch
+        self.state = State()
+        self.ledger: list[Entry] = []
+        self.subjects: list[tuple[str, str | None]] = []
+        self.requests: dict[str, tuple[str, int, int, int]] = {}
+        self.timeline = Timeline("", 0)
+        self.last_now = 0
+
+    def copy(self) -> _Data:
+        other = _Data(self.workspace, self.epoch)
+        other.state = self.state.copy()
+        other.ledger = list(self.ledger)
+        other.subjects = list(self.subjects)
+        other.requests = dict(self.requests)
+        other.timeline = self.timeline
+        other.last_now = self.last_now
+        return other
+
+
+class MemoryReader:
+    """One consistent view."""
+
+    def __init__(self, data: _Data, reading: tuple[str, int, int]) -> None:
+        self.data = data
+        self._reading = reading
+        self.workspace = data.workspace
+        self.epoch = data.epoch
+        self.now = data.timeline.now(reading, data.last_now)
+
+    @property
+    def head(self) -> Head:
+        """The newest (sequence, hash)."""
+        ledger = self.data.ledger
+        return Head(ledger[-1].seq, ledger[-1].hash) if ledger else GENESIS
+
+    def near(self, patterns: Sequence[Pattern]) -> Iterator[Lease]:
+        """Yield what may share a path with the patterns, in the order of the plan."""
+        rows = sorted(
+            {
+                (pattern.anchor, lease.token)
+                for lease in self.data.state.leases.values()
+                for pattern in lease.patterns
+            }
+        )
+        seen: set[int] = set()
+        for step in plan(patterns):
+            for anchor, token in rows:
+                if token not in seen and step.takes(anchor):
+                    seen.add(token)
+                    yield self.data.state.leases[token]
+
+    def lease(self, token: int) -> Lease | None:
+        """Return the lease under ``token`` if it has not ended."""
+        return self.data.state.leases.get(token)
+
+    def leases(self, session: str | None = None) -> list[Lease]:
+        """Return all leases, or those of one session, by token."""
+        leases = sorted(self.data.state.leases.values())
+        return [lease for lease in leases if session is None or lease.session == session]
+
+    def session(self, session: str) -> Session | None:
+        """Return a session, ended or not."""
+        return self.data.state.sessions.get(session)
+
+    def sessions(self, *, ended: bool = False) -> list[Session]:
+        """Return the sessions that have not ended (or all), by start."""
+        known = self.data.state.sessions.values()
+        return sorted(
+            (session for session in known if ended or session.live),
+            key=lambda session: (session.started_at, session.id),
+        )
+
+    def waiters(self) -> list[Waiter]:
+        """Return the queue of waiting claims, by ticket."""
+        return [self.data.state.waiters[ticket] for ticket in sorted(self.data.state.waiters)]
+
+    def config(self) -> InForce | None:
+        """Return the configuration in force."""
+        return self.data.state.config
+
+    def attestation(self, commit: str) -> int | None:
+        """Return the newest entry that attests ``commit``."""
+        return self.data.state.attestations.get(commit)
+
+    def attestations(self) -> dict[str, int]:
+        """Return every attested commit with its newest entry."""
+        return dict(self.data.state.attestations)
+
+    def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
+        """Yield ledger entries with ``after < seq <= until``, oldest first."""
+        return iter(self.data.ledger[after:until])
+
+    def newest(self, limit: int) -> list[Entry]:
+        """Return the last ``limit`` entries, oldest first."""
+        return self.data.ledger[-limit:] if limit else []
+
+    def latest(self, kind: str, subject: str) -> Entry | None:
+        """Return the newest entry of a kind about a subject."""
+        for position in range(len(self.data.subjects) - 1, -1, -1):
+            if self.data.subjects[position] == (kind, subject):
+                return self.data.ledger[position]
+        return None
+
+    def may_write(self, worktree: str, session: str, path: str) -> bool:
+        """Answer what the guard asks by the rule itself."""
+        return writable(self.data.state.leases.values(), session, worktree, path, self.now)
+
+    def guard_rows(self) -> list[tuple[str, str, str, int, int]]:
+        """Return (worktree, session, pattern, token, until) of all that may be written."""
+        return sorted(
+            (lease.worktree, lease.session, pattern.text, lease.token, lease.expires_at)
+            for lease in self.data.state.leases.values()
+            for pattern in lease.patterns
+        )
+
+
+class MemoryTx(MemoryReader):
+    """The exclusive transaction."""
+
+    def __init__(
+        self,
+        data: _Data,
+        reading: tuple[str, int, int],
+        salt: Callable[[], str],
+        publish: Callable[[_Data], None],
+    ) -> None:
+        super().__init__(data, reading)
+        self._salt = salt
+        self._publish = publish
+        self._touched = False
+        self.committed = False
+
+    def outcome(self, request: Request) -> tuple[Entry, ...] | None:
+        """Return what a request of this id led to; raises Usage if it asked something else."""
+        if request.id not in self.data.requests:
+            return None
+        digest, first, last, _ = self.data.requests[request.id]
+        if digest != request.digest:
+            raise Usage(reason=f"Request {request.id} asked something else the first time.")
+        return tuple(self.entries(first - 1, last))
+
+    def commit(
+        self,
+        changes: Iterable[Event | Move],
+        actor: Actor,
+        request: Request | None = None,
+    ) -> tuple[Entry, ...]:
+        """Append the events and apply all changes; returns the new entries."""
+        assert not self.committed, "one transaction, one commit"
+        data, entries, moved = self.data, [], self._touched
+        first = self.head.seq + 1
+        for change in changes:
+            if isinstance(change, Move):
+                moved = True
+                apply(data.state, 0, self.now, actor, change)
+            else:
+                entries.append(self._append(actor, change))
+        if entries and request is not None:
+            self._remember(request, first)
+        if entries or moved:
+            data.timeline = data.timeline.anchored(self._reading, data.last_now)
+            data.last_now = self.now
+            self._publish(data)
+        self.committed = True
+        return tuple(entries)
+
+    def _remember(self, request: Request, first: int) -> None:
+        oldest = self.now - REQUESTS_KEPT_MS
+        kept = {name: row for name, row in self.data.requests.items() if row[3] >= oldest}
+        self.data.requests = {**kept, request.id: (request.digest, first, self.head.seq, self.now)}
+
+    def _append(self, actor: Actor, event: Event) -> Entry:
+        entry = seal(self.head, self.epoch, self.now, actor, event, self._salt())
+        self.data.ledger.append(entry)
+        self.data.subjects.append((KIND_OF[type(event)], subject_of(event)))
+        apply(self.data.state, entry.seq, self.now, actor, event)
+        return entry
+
+    def redact(self, seq: int) -> None:
+        """Drop the payload of an entry."""
+        self._touched = True
+        entry = self.data.ledger[seq - 1]
+        self.data.ledger[seq - 1] = entry._replace(payload=None)
+
+    def keep_compiled(self, compiled: bytes) -> None:
+        """Keep a compiled form beside the configuration in force."""
+        self._touched = True
+        if self.data.state.config is not None:
+            self.data.state.config = self.data.state.config._replace(compiled=compiled)
+
+    def replace(self, state: State) -> None:
+        """Put these tables in place of the ones that are there."""
+        self._touched = True
+        tickets = self.data.state.tickets
+        self.data.state = state.copy()
+        self.data.state.tickets = max(tickets, state.tickets)
+        self.data.state.waiters.clear()
+
+
+class MemoryStore:
+    """A workspace in this process."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        salt: Callable[[], str],
+        *,
+        workspace: str,
+        epoch: str,
+        predecessor: str | None = None,
+        busy_ms: int = 5_000,
+    ) -> None:
+        self._clock = clock
+        self._salt = salt
+        self._busy_ms = busy_ms
+        # As in the fair lock: who had the turn queues again behind the one who waits for it.
+        self._queue, self._turn = threading.Lock(), threading.Lock()
+        self._version = 0
+        self._data = _Data(workspace, epoch)
+        with self.transaction() as tx:
+            tx.commit([StoreCreated(workspace, predecessor)], Actor())
+
+    @contextmanager
+    def transaction(self) -> Iterator[MemoryTx]:
+        """Open the exclusive transaction; raises StoreBusy."""
+        self._take_turn(time.monotonic() + self._busy_ms / 1000)
+        try:
+            reading = self._clock.read()
+            data = self._data.copy()
+            if data.timeline.boot != reading[0]:
+                # The first transaction of a boot keeps its anchor, whatever becomes of it.
+                data.timeline = data.timeline.anchored(reading, data.last_now)
+                data.last_now = data.timeline.now(reading, data.last_now)
+                self._publish(data)
+                data = data.copy()
+            yield MemoryTx(data, reading, self._salt, self._publish)
+        finally:
+            self._turn.release()
+
+    def _take_turn(self, deadline: float) -> None:
+        if self._queue.acquire(timeout=self._busy_ms / 1000):
+            try:
+                if self._turn.acquire(timeout=max(deadline - time.monotonic(), 0)):
+                    return
+            finally:
+                self._queue.release()
+        raise StoreBusy(path="memory", waited_ms=self._busy_ms, pid="unknown")
+
+    def _publish(self, data: _Data) -> None:
+        self._data = data
+        self._version += 1
+
+    @contextmanager
+    def read(self) -> Iterator[MemoryReader]:
+        """Open a snapshot."""
+        yield MemoryReader(self._data, self._clock.read())
+
+    def version(self) -> int:
+        """Return a number that changes whenever somebody commits."""
+        return self._version
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,155 @@
+"""What a store promises. A store is whatever passes ``tests/store/test_contract.py``.
+
+Promises of every store:
+
+- ``transaction()`` is exclusive over the workspace and all or nothing: the block rolls back unless
+  ``commit`` was called, and nothing that ``commit`` acknowledged is lost by kill -9 or by the loss
+  of unsynced writes (the memory store: by nothing but the end of its process);
+- waiting transactions are served fairly, and at most ``busy_ms`` long, else StoreBusy;
+- ``Tx.now`` is the store's own clock, read after the exclusion is held; it never goes back, and
+  wall-clock changes do not move it while the machine runs;
+- ``Tx.near`` gives every lease that can share a path with the patterns, perhaps more, by an index
+  on literal prefixes: a claim with a literal prefix costs the same beside ten leases or 100 000;
+- a request id under which entries were committed gives those entries again, for at least
+  ``REQUESTS_KEPT_MS`` of store time.
+
+Not promised: exclusivity between two stores, and anything on a network file system.
+
+    with store.transaction() as tx:
+        events = decide(View(tx.epoch, tx.near(patterns)), command, tx.now)
+        entries = tx.commit(events, actor)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Final, NamedTuple, Protocol
+
+from handrail.core.events import Event, Move
+from handrail.core.lease import Actor, Lease, Session, Waiter
+from handrail.core.ledger import Entry, Head
+from handrail.core.scope import Pattern
+from handrail.core.state import InForce, State
+
+REQUESTS_KEPT_MS: Final = 7 * 86_400_000
+
+
+class Request(NamedTuple):
+    """A caller's name for one attempt, and a digest of what it asks, to tell reuse from repeat."""
+
+    id: str
+    digest: str
+
+
+class Clock(Protocol):
+    """Where store time comes from; injected, so that rules never read a clock."""
+
+    def read(self) -> tuple[str, int, int]:
+        """Return (boot id, ms since that boot, wall clock in ms since 1970)."""
+
+
+class Reader(Protocol):
+    """One consistent view of a store."""
+
+    @property
+    def now(self) -> int:
+        """Store time in milliseconds since 1970."""
+
+    @property
+    def epoch(self) -> str:
+        """The store's random epoch: tokens of another epoch mean nothing here."""
+
+    @property
+    def workspace(self) -> str:
+        """The workspace this store coordinates."""
+
+    @property
+    def head(self) -> Head:
+        """The newest (sequence, hash) of the ledger."""
+
+    def near(self, patterns: Sequence[Pattern]) -> Iterable[Lease]:
+        """Yield each lease, dead ones too, that can share a path with the patterns, once each.
+
+        In the order of ``store.anchors.plan`` and within a step by (anchor, token), lazily: a
+        refusal need not read what comes after it.
+        """
+
+    def lease(self, token: int) -> Lease | None:
+        """Return the lease under ``token`` if it has not ended."""
+
+    def leases(self, session: str | None = None) -> list[Lease]:
+        """Return all leases, or those of one session, by token; expired ones not yet ended too."""
+
+    def session(self, session: str) -> Session | None:
+        """Return a session, ended or not."""
+
+    def sessions(self, *, ended: bool = False) -> list[Session]:
+        """Return the sessions that have not ended (or all), by start and id."""
+
+    def waiters(self) -> list[Waiter]:
+        """Return the queue of waiting claims, by ticket; those that are gone too."""
+
+    def config(self) -> InForce | None:
+        """Return the configuration in force."""
+
+    def attestation(self, commit: str) -> int | None:
+        """Return the newest entry that attests ``commit``."""
+
+    def attestations(self) -> dict[str, int]:
+        """Return every attested commit with its newest entry."""
+
+    def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
+        """Yield ledger entries with ``after < seq <= until``, oldest first."""
+
+    def newest(self, limit: int) -> list[Entry]:
+        """Return the last ``limit`` entries, oldest first."""
+
+    def latest(self, kind: str, subject: str) -> Entry | None:
+        """Return the newest entry of a kind about a subject, by index."""
+
+    def may_write(self, worktree: str, session: str, path: str) -> bool:
+        """Look up what the guard asks; ``path`` is normalised."""
+
+    def guard_rows(self) -> list[tuple[str, str, str, int, int]]:
+        """Return (worktree, session, pattern, token, until) of all that may be written, sorted."""
+
+
+class Tx(Reader, Protocol):
+    """An exclusive transaction."""
+
+    def outcome(self, request: Request) -> tuple[Entry, ...] | None:
+        """Return what a request of this id led to; raises Usage if it asked something else."""
+
+    def commit(
+        self,
+        changes: Iterable[Event | Move],
+        actor: Actor,
+        request: Request | None = None,
+    ) -> tuple[Entry, ...]:
+        """Append the events, apply all changes, make it durable; returns the new entries."""
+
+    def redact(self, seq: int) -> None:
+        """Drop the payload of an entry with the next commit, which carries the event."""
+
+    def keep_compiled(self, compiled: bytes) -> None:
+        """Keep a compiled form beside the configuration in force, with the next commit."""
+
+    def replace(self, state: State) -> None:
+        """Put these tables in place of the ones that are there, with the next commit."""
+
+
+class Store(Protocol):
+    """One workspace's state and ledger."""
+
+    def transaction(self) -> AbstractContextManager[Tx]:
+        """Open an exclusive transaction; raises StoreBusy, StoreReadOnly, StoreCorrupt."""
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """Open a consistent snapshot; waits for nobody."""
+
+    def version(self) -> int:
+        """Return a number that changes whenever another connection commits; costs microseconds."""
+
+    def close(self) -> None:
+        """Give everything back."""

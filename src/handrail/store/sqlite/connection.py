@@ -1,0 +1,140 @@
+"""Opening the file: pragmas, format number, migrations, and what SQLite's errors mean here.
+
+Promises: a file of a later format is refused with NewerFormat before anything is read from it; one
+of an earlier format is brought up in one transaction, at the next write, and a copy is kept beside
+it as ``state.db.v<N>``; every error of the driver leaves as one of ours, with its cause.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import apsw
+
+from handrail import errors
+
+APPLICATION_ID = 0x48524C31
+BUSY_MS = 5_000
+_MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations")
+
+
+def migrations() -> dict[int, str]:
+    """Return the SQL scripts that lead from one format to the next, by the number they lead to."""
+    found = {}
+    for name in sorted(os.listdir(_MIGRATIONS)):
+        if name.endswith(".sql"):
+            with open(os.path.join(_MIGRATIONS, name), encoding="utf-8") as file:
+                found[int(name[:4])] = file.read()
+    return found
+
+
+FORMAT = 1
+
+
+def sqlite_version() -> str:
+    """Return the version of the SQLite that apsw brings."""
+    return f"SQLite {apsw.sqlite_lib_version()}"
+
+
+def connect(path: str, *, create: bool) -> apsw.Connection:
+    """Open the file for reading and writing; raises NotInitialised, StoreReadOnly, StoreCorrupt."""
+    if not create and not os.path.exists(path):
+        raise errors.NotInitialised(path=path)
+    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    with translated(path), reachable(path) as name:
+        connection = apsw.Connection(name, flags=flags)
+        connection.set_busy_timeout(BUSY_MS)
+        connection.execute("PRAGMA synchronous=FULL")
+        # Checkpointing when the last process closes would cost every short command two syncs.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        if create:
+            connection.execute("PRAGMA journal_mode=WAL")
+    return connection
+
+
+@contextmanager
+def reachable(path: str) -> Iterator[str]:
+    """Yield a name by which the driver, which takes UTF-8 only, can open any file."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+        finally:
+            os.close(folder)
+    else:
+        yield path
+
+
+def format_of(connection: apsw.Connection, path: str) -> int:
+    """Return the file's format number, 0 for an empty file; raises NewerFormat, StoreCorrupt."""
+    with translated(path):
+        found = int(connection.pragma("user_version"))
+        if found > FORMAT:
+            raise errors.NewerFormat(what=f"the store {path}", found=found, known=FORMAT)
+        owner = int(connection.pragma("application_id"))
+        tables = 0 if found else connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if (found and owner != APPLICATION_ID) or tables:
+        raise errors.StoreCorrupt(path=path, reason="it is a database of another program")
+    return found
+
+
+def migrate(
+    connection: apsw.Connection, path: str, found: int, scripts: Mapping[int, str], to: int
+) -> None:
+    """Bring the file from format ``found`` up to ``to``, inside the caller's transaction."""
+    for number in range(found + 1, to + 1):
+        connection.execute(scripts[number])
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={to}")
+
+
+def keep_copy(connection: apsw.Connection, path: str, found: int) -> str:
+    """Copy the file as it is, before a migration; returns the copy's path.
+
+    Written beside its final name first: a copy that is there is whole.
+    """
+    copy, half = f"{path}.v{found}", f"{path}.v{found}.part"
+    with translated(path):
+        for leftover in (half, half + "-wal", half + "-shm", half + "-journal"):
+            if os.path.exists(leftover):
+                os.unlink(leftover)
+        with reachable(half) as name:
+            connection.execute("VACUUM INTO ?", (name,))
+        os.replace(half, copy)
+    return copy
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translate(error, path) from error
+
+
+def translate(error: apsw.Error, path: str) -> errors.HandrailError:
+    """Say in Handrail's terms what the driver complains of."""
+    reason = str(error).strip() or type(error).__name__
+    match error:
+        case apsw.FullError():
+            return errors.DiskFull(path=path)
+        case apsw.BusyError() | apsw.LockedError():
+            return errors.StoreBusy(path=path, waited_ms=BUSY_MS, pid="unknown")
+        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
+            return errors.StoreReadOnly(path=path, reason=reason)
+        case (
+            apsw.CorruptError() | apsw.NotADBError() | apsw.FormatError() | apsw.SchemaChangeError()
+        ):
+            return errors.StoreCorrupt(path=path, reason=reason)
+        case apsw.SQLError() | apsw.ConstraintError() | apsw.MismatchError():
+            # Our statements fit our tables, so these are not our tables, or not our rows.
+            return errors.StoreCorrupt(path=path, reason=reason)
+        case apsw.IOError():
+            return errors.FactsUnavailable(what=f"the store {path}", reason=reason)
+        case _:
+            return errors.Bug(detail=f"{type(error).__name__}: {reason}")

@@ -1,0 +1,190 @@
+"""The store itself: a fair queue, one transaction at a time, snapshots beside it.
+
+See ``handrail.store.port`` for what is promised. Durable means: WAL with ``synchronous=FULL``.
+One object belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import apsw
+
+from handrail import errors
+from handrail.core.events import StoreCreated
+from handrail.core.lease import Actor
+from handrail.core.ledger import GENESIS, Entry, entry_from_bytes
+from handrail.store.clock import Timeline
+from handrail.store.fairlock import FairLock
+from handrail.store.filesystem import refuse_network
+from handrail.store.port import Clock
+from handrail.store.sqlite.connection import (
+    BUSY_MS,
+    FORMAT,
+    connect,
+    format_of,
+    keep_copy,
+    migrate,
+    migrations,
+    translate,
+    translated,
+)
+from handrail.store.sqlite.reader import SqliteReader
+from handrail.store.sqlite.writer import SqliteTx
+
+
+class SqliteStore:
+    """A workspace in one SQLite file."""
+
+    def __init__(
+        self, path: str, clock: Clock, salt: Callable[[], str], *, busy_ms: int = BUSY_MS
+    ) -> None:
+        """Open the file at ``path``; raises NotInitialised, NewerFormat, StoreCorrupt."""
+        refuse_network(path)
+        self.path = path
+        self._clock = clock
+        self._salt = salt
+        self._busy_ms = busy_ms
+        self._lock = FairLock(path.removesuffix(".db"))
+        self._connection = connect(path, create=False)
+        self._connection.set_busy_timeout(busy_ms)
+        if format_of(self._connection, path) == 0:
+            self.close()
+            raise errors.NotInitialised(path=path)
+
+    @classmethod
+    def create(
+        cls,
+        path: str,
+        clock: Clock,
+        salt: Callable[[], str],
+        *,
+        workspace: str,
+        epoch: str,
+        predecessor: str | None = None,
+    ) -> SqliteStore:
+        """Make the file with a first entry, in one transaction; one that exists stays as it is."""
+        folder = os.path.dirname(path)
+        refuse_network(folder)
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise errors.StoreReadOnly(path=path, reason=error.strerror) from error
+        lock = FairLock(path.removesuffix(".db"))
+        with lock.held(BUSY_MS), translated(path):
+            connection = connect(path, create=True)
+            os.chmod(path, 0o600)
+            if format_of(connection, path) == 0:
+                _found(connection, path, clock, salt, workspace, epoch, predecessor)
+            connection.close()
+        lock.close()
+        return cls(path, clock, salt)
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqliteTx]:
+        """Open the exclusive transaction."""
+        with self._lock.held(self._busy_ms):
+            connection = self._connection
+            try:
+                self._bring_up()
+                connection.execute("BEGIN IMMEDIATE")
+                tx = SqliteTx(connection, self._clock.read(), self._salt)
+                if tx.begins_boot:
+                    # The first transaction of a boot keeps its anchor, whatever becomes of it.
+                    tx.keep_time()
+                    connection.execute("COMMIT")
+                    connection.execute("BEGIN IMMEDIATE")
+                    tx = SqliteTx(connection, self._clock.read(), self._salt)
+                yield tx
+            except apsw.Error as error:
+                raise translate(error, self.path) from error
+            finally:
+                _rollback(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[SqliteReader]:
+        """Open a snapshot."""
+        try:
+            self._connection.execute("BEGIN")
+            yield SqliteReader(self._connection, self._clock.read())
+        except apsw.Error as error:
+            raise translate(error, self.path) from error
+        finally:
+            _rollback(self._connection)
+
+    def version(self) -> int:
+        """Return a number that changes whenever another connection commits."""
+        with translated(self.path):
+            return int(self._connection.pragma("data_version"))
+
+    def integrity(self) -> list[str]:
+        """Let SQLite check the file's structure; returns what it complains of."""
+        with translated(self.path):
+            rows = self._connection.execute("PRAGMA integrity_check").fetchall()
+        return [str(row[0]) for row in rows if row[0] != "ok"]
+
+    def scrub(self) -> None:
+        """Make sure that what was redacted is in no free page and no log."""
+        with self._lock.held(self._busy_ms), translated(self.path):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _bring_up(self) -> None:
+        """Migrate an older file; whoever had the turn before may have done so, or gone beyond."""
+        if self._connection.pragma("user_version") == FORMAT:
+            return
+        found = format_of(self._connection, self.path)
+        keep_copy(self._connection, self.path, found)
+        self._connection.execute("BEGIN IMMEDIATE")
+        migrate(self._connection, self.path, found, migrations(), FORMAT)
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Give the file and the locks back."""
+        self._connection.close()
+        self._lock.close()
+
+
+def salvage(path: str) -> list[Entry]:
+    """Return the entries that a damaged file still gives, oldest first, up to the first bad page."""
+    entries: list[Entry] = []
+    with suppress(apsw.Error, errors.Unavailable):
+        connection = connect(path, create=False)
+        try:
+            for row in connection.execute("SELECT seq, header, payload FROM entry ORDER BY seq"):
+                entries.append(entry_from_bytes(*row))
+        finally:
+            connection.close()
+    return entries
+
+
+def _found(
+    connection: apsw.Connection,
+    path: str,
+    clock: Clock,
+    salt: Callable[[], str],
+    workspace: str,
+    epoch: str,
+    predecessor: str | None,
+) -> None:
+    """Lay the tables and write the first entry; all or nothing."""
+    reading = clock.read()
+    timeline = Timeline("", 0).anchored(reading, 0)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        migrate(connection, path, 0, migrations(), FORMAT)
+        connection.execute(
+            "INSERT INTO state VALUES (1,?,?,?,?,?,?,?)",
+            (workspace, epoch, *GENESIS, timeline.boot, timeline.offset_ms, 0),
+        )
+        tx = SqliteTx(connection, reading, salt)
+        tx.commit([StoreCreated(workspace, predecessor)], Actor())
+    finally:
+        _rollback(connection)
+
+
+def _rollback(connection: apsw.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")

@@ -1,0 +1,230 @@
+"""Changing the file: the tables behind ``core.state.apply``, and the exclusive transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import apsw
+
+from handrail.core.events import KIND_OF, Event, Move, WaitBegan, subject_of
+from handrail.core.lease import Actor, Lease, Session
+from handrail.core.ledger import Entry, Head, seal
+from handrail.core.state import State, apply
+from handrail.errors import Usage
+from handrail.store.clock import Reading
+from handrail.store.port import REQUESTS_KEPT_MS, Request
+from handrail.store.sqlite.reader import SqliteReader, read_patterns
+
+
+class SqliteTables:
+    """``core.state.Tables`` as SQL."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._run = connection.execute
+
+    def put_lease(self, lease: Lease) -> None:
+        """Add a lease, its anchors, and what the guard looks up."""
+        self._run(
+            "INSERT INTO lease VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                *lease[:6],
+                "\n".join(pattern.text for pattern in lease.patterns),
+                *lease[7:10],
+                int(lease.lasting),
+            ),
+        )
+        for pattern in lease.patterns:
+            self._run("INSERT OR IGNORE INTO anchor VALUES (?,?)", (pattern.anchor, lease.token))
+            self._run(
+                "INSERT OR IGNORE INTO may_write VALUES (?,?,?,?,?,?,?)",
+                (
+                    lease.worktree,
+                    lease.session,
+                    pattern.anchor,
+                    pattern.text,
+                    lease.token,
+                    lease.expires_at,
+                    "lease",
+                ),
+            )
+
+    def drop_lease(self, token: int) -> None:
+        """Take a lease away with its anchors and what the guard looks up."""
+        row = self._run(
+            "DELETE FROM lease WHERE token = ? RETURNING worktree, session, patterns", (token,)
+        ).fetchone()
+        if row is None:
+            return
+        worktree, session, patterns = row
+        for pattern in read_patterns(patterns):
+            self._run("DELETE FROM anchor WHERE anchor = ? AND token = ?", (pattern.anchor, token))
+            self._run(
+                "DELETE FROM may_write WHERE worktree = ? AND session = ? AND anchor = ?"
+                " AND pattern = ? AND token = ?",
+                (worktree, session, pattern.anchor, pattern.text, token),
+            )
+
+    def move_expiry(self, token: int, expires_at: int) -> None:
+        """Let a lease end at another time, for the guard too."""
+        row = self._run(
+            "UPDATE lease SET expires_at = ? WHERE token = ? RETURNING worktree, session, patterns",
+            (expires_at, token),
+        ).fetchone()
+        if row is None:
+            return
+        worktree, session, patterns = row
+        for pattern in read_patterns(patterns):
+            self._run(
+                "UPDATE may_write SET until = ? WHERE worktree = ? AND session = ?"
+                " AND anchor = ? AND pattern = ? AND token = ?",
+                (expires_at, worktree, session, pattern.anchor, pattern.text, token),
+            )
+
+    def put_session(self, session: Session) -> None:
+        """Add or replace a session."""
+        self._run("INSERT OR REPLACE INTO session VALUES (?,?,?,?,?,?,?)", tuple(session))
+
+    def end_session(self, session: str, at: int) -> None:
+        """Mark a session as ended."""
+        self._run("UPDATE session SET ended_at = ? WHERE id = ?", (at, session))
+
+    def set_role(self, session: str, role: str) -> None:
+        """Let a session act as another role."""
+        self._run("UPDATE session SET role = ? WHERE id = ?", (role, session))
+
+    def put_config(self, blob: str, text: str, seq: int) -> None:
+        """Put a configuration in force."""
+        self._run("INSERT OR REPLACE INTO config VALUES (1,?,?,?,NULL)", (blob, text, seq))
+
+    def put_attestation(self, commit: str, seq: int) -> None:
+        """Remember the newest attestation of a commit."""
+        self._run("INSERT OR REPLACE INTO attestation VALUES (?,?)", (commit, seq))
+
+    def put_waiter(self, change: WaitBegan, at: int) -> None:
+        """Give a claim the next ticket."""
+        self._run(
+            "INSERT INTO waiter (session, kind, worktree, patterns, since, until)"
+            " VALUES (?,?,?,?,?,?)",
+            (
+                change.session,
+                change.kind,
+                change.worktree,
+                "\n".join(change.patterns),
+                at,
+                change.until,
+            ),
+        )
+
+    def keep_waiter(self, ticket: int, until: int) -> None:
+        """Let a waiting claim count as there for longer."""
+        self._run("UPDATE waiter SET until = ? WHERE ticket = ?", (until, ticket))
+
+    def drop_waiter(self, ticket: int) -> None:
+        """Take a claim out of the queue."""
+        self._run("DELETE FROM waiter WHERE ticket = ?", (ticket,))
+
+
+class SqliteTx(SqliteReader):
+    """The exclusive transaction: what a reader can ask, and one ``commit``."""
+
+    def __init__(
+        self, connection: apsw.Connection, reading: Reading, salt: Callable[[], str]
+    ) -> None:
+        super().__init__(connection, reading)
+        self._tables = SqliteTables(connection)
+        self._salt = salt
+        self._touched = False
+        self.committed = False
+
+    def outcome(self, request: Request) -> tuple[Entry, ...] | None:
+        """Return what a request of this id led to; raises Usage if it asked something else."""
+        row = self._run(
+            "SELECT digest, first_seq, last_seq FROM request WHERE id = ?", (request.id,)
+        ).fetchone()
+        if row is None:
+            return None
+        digest, first, last = row
+        if digest != request.digest:
+            raise Usage(reason=f"Request {request.id} asked something else the first time.")
+        return tuple(self.entries(first - 1, last))
+
+    def commit(
+        self,
+        changes: Iterable[Event | Move],
+        actor: Actor,
+        request: Request | None = None,
+    ) -> tuple[Entry, ...]:
+        """Append the events, apply all changes, make it durable; returns the new entries."""
+        assert not self.committed, "one transaction, one commit"
+        before, entries = self.head, []
+        moved = self._touched
+        for change in changes:
+            if isinstance(change, Move):
+                moved = True
+                apply(self._tables, 0, self.now, actor, change)
+            else:
+                entries.append(self._append(actor, change))
+        if entries and request is not None:
+            self._remember(request, before.seq + 1, self.head.seq)
+        if entries or moved:
+            self.keep_time()
+            self._run("COMMIT")
+        self.committed = True
+        return tuple(entries)
+
+    def _append(self, actor: Actor, event: Event) -> Entry:
+        entry = seal(self.head, self.epoch, self.now, actor, event, self._salt())
+        self._run(
+            "INSERT INTO entry VALUES (?,?,?,?,?)",
+            (entry.seq, KIND_OF[type(event)], subject_of(event), entry.header, entry.payload),
+        )
+        self.head = Head(entry.seq, entry.hash)
+        apply(self._tables, entry.seq, self.now, actor, event)
+        return entry
+
+    @property
+    def begins_boot(self) -> bool:
+        """Tell whether nothing was committed yet since the machine started."""
+        return self._timeline.boot != self._reading[0]
+
+    def keep_time(self) -> None:
+        """Write the head and the time of this transaction."""
+        timeline = self._timeline.anchored(self._reading, self._last_now)
+        self._run(
+            "UPDATE state SET head_seq = ?, head_hash = ?, boot = ?, offset_ms = ?, last_now = ?",
+            (*self.head, timeline.boot, timeline.offset_ms, self.now),
+        )
+
+    def _remember(self, request: Request, first: int, last: int) -> None:
+        self._run("DELETE FROM request WHERE at < ?", (self.now - REQUESTS_KEPT_MS,))
+        self._run(
+            "INSERT INTO request VALUES (?,?,?,?,?)",
+            (request.id, request.digest, first, last, self.now),
+        )
+
+    def redact(self, seq: int) -> None:
+        """Drop the payload of an entry; its bytes are overwritten in the file."""
+        self._touched = True
+        self._run("UPDATE entry SET payload = NULL WHERE seq = ?", (seq,))
+
+    def keep_compiled(self, compiled: bytes) -> None:
+        """Keep a compiled form beside the configuration in force."""
+        self._touched = True
+        self._run("UPDATE config SET compiled = ?", (compiled,))
+
+    def replace(self, state: State) -> None:
+        """Put these tables in place of the ones that are there, and the ledger's own head."""
+        self._touched = True
+        newest = self.newest(1)[0]
+        self.head = Head(newest.seq, newest.hash)
+        for table in ("lease", "anchor", "may_write", "session", "waiter", "attestation", "config"):
+            self._run(f"DELETE FROM {table}")
+        for lease in state.leases.values():
+            self._tables.put_lease(lease)
+        for session in state.sessions.values():
+            self._tables.put_session(session)
+        for commit, seq in state.attestations.items():
+            self._tables.put_attestation(commit, seq)
+        if state.config is not None:
+            self._tables.put_config(state.config.blob, state.config.text, state.config.seq)
+            self._run("UPDATE config SET compiled = ?", (state.config.compiled,))
