@@ -1,0 +1,1 @@
+"""What is the case outside: clock, git, files, evidence runs; the only subprocesses."""

@@ -1,0 +1,102 @@
+"""What git knows: the commits of a range, their trees, parents and changed paths.
+
+Promises: git is run with an argument vector, never through a shell; replace refs, text conversion
+and external diffs are off, so the answer is about the commits themselves; a failing git is
+FactsUnavailable, never "no changes"; output and time are bounded.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from handrail.errors import FactsUnavailable, MalformedRange
+
+TIMEOUT_S: Final = 120
+COMMITS_MAX: Final = 10_000
+
+
+class RawCommit(NamedTuple):
+    """A commit as git tells it; paths are git's bytes, undecodable ones as surrogates."""
+
+    commit: str
+    tree: str
+    parents: tuple[str, ...]
+    paths: tuple[str, ...]
+    paths_hash: str
+
+
+def ask(folder: str, words: Sequence[str], stdin: bytes = b"") -> bytes:
+    """Run git in ``folder`` and return its output; raises FactsUnavailable."""
+    environment = {
+        **os.environ,
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
+    what = f"git {words[0]}"
+    try:
+        told = subprocess.run(
+            ["git", *words],
+            cwd=folder,
+            input=stdin,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            env=environment,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise FactsUnavailable(what=what, reason="git is not installed") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FactsUnavailable(what=what, reason=str(error)) from error
+    if told.returncode != 0:
+        complaint = told.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason"]
+        raise FactsUnavailable(what=what, reason=complaint[0].removeprefix("fatal: "))
+    return told.stdout
+
+
+def read_range(folder: str, text: str) -> list[RawCommit]:
+    """Return the commits of ``A..B``, or the one commit that ``text`` names, oldest first.
+
+    Raises MalformedRange where git knows no such commits, and above COMMITS_MAX of them.
+    """
+    words = ["rev-list", "--reverse", "--topo-order", "--no-commit-header", "--format=%H %T %P"]
+    # In this order: to git, a limit after --no-walk means to walk after all.
+    bounds = [f"--max-count={COMMITS_MAX + 1}", *([] if ".." in text else ["--no-walk"])]
+    try:
+        listed = ask(folder, [*words, *bounds, "--end-of-options", text, "--"])
+    except FactsUnavailable as error:
+        reason = str(error.values.get("reason"))
+        raise MalformedRange(range=text, reason=reason) from error
+    rows = [line.split() for line in listed.decode("ascii").splitlines()]
+    if len(rows) > COMMITS_MAX:
+        raise MalformedRange(range=text, reason=f"it holds more than {COMMITS_MAX} commits")
+    if not rows:
+        raise MalformedRange(range=text, reason="it is empty")
+    changed = _changed_paths(folder, [row[0] for row in rows])
+    commits = []
+    for commit, tree, *parents in rows:
+        raw = sorted(changed.get(commit, ()))
+        digest = sha256(b"\0".join(raw)).hexdigest()
+        paths = tuple(path.decode("utf-8", "surrogateescape") for path in raw)
+        commits.append(RawCommit(commit, tree, tuple(parents), paths, digest))
+    return commits
+
+
+def _changed_paths(folder: str, commits: Sequence[str]) -> dict[str, list[bytes]]:
+    """Ask one git for the raw changes of all commits against their parent (or the empty tree)."""
+    words = ["diff-tree", "--stdin", "--root", "-r", "-z", "--raw", "--no-renames", "--no-ext-diff"]
+    output = ask(folder, [*words, "--no-textconv"], "".join(f"{c}\n" for c in commits).encode())
+    changed: dict[str, list[bytes]] = {}
+    current: list[bytes] = []
+    fields = iter(output.split(b"\0"))
+    for field in fields:
+        if field.startswith(b":"):
+            current.append(next(fields))
+        elif field:
+            current = changed.setdefault(field.strip().decode("ascii"), [])
+    return changed

@@ -1,0 +1,147 @@
+"""Attesting commits: that they were made under live leases over all their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from handrail import errors
+from handrail.core.decide import (
+    Attest,
+    CommitFacts,
+    NotCovered,
+    Past,
+    Uncovered,
+    View,
+    dead_token,
+    decide,
+)
+from handrail.core.events import CommitAttested, LeaseExpired, LeaseGranted
+from handrail.core.lease import Lease, Session
+from handrail.core.ledger import Head, format_token, read_event, read_header
+from handrail.core.scope import matches, normalise_path, stored_pattern
+from handrail.core.scope.naming import scope_for
+from handrail.service.context import CommitRow, Context
+from handrail.service.identity import actor_of, require_session
+from handrail.service.leases import grants_after, past_lease
+from handrail.service.policy import Rules, rules_in_force
+from handrail.store.port import Tx
+from handrail.text import shell_quote
+
+PATHS_TOLD_MAX = 20
+
+
+class Attested(NamedTuple):
+    """Commits that are attested now, those that were before, and the ledger's head after it."""
+
+    commits: tuple[str, ...]
+    before: tuple[str, ...]
+    epoch: str
+    head: Head
+
+
+class Attestation:
+    """The use case of attesting a range."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+
+    def attest(self, text: str, *, dry_run: bool = False) -> Attested:
+        """Attest every commit of a range, or none; names all paths that are not covered."""
+        rows = self._context.outside.commits(text)
+        _check_parents(rows, text)
+        with self._store.transaction() as tx:
+            rules = rules_in_force(tx)
+            session = require_session(tx, self._context)
+            fresh = [row for row in rows if tx.attestation(row.commit) is None]
+            command = Attest(session, tuple(_facts(row, rules) for row in fresh))
+            view = View(tx.epoch, tx.leases(session.id), policy=rules.policy)
+            try:
+                changes = decide(view, command, tx.now)
+            except NotCovered as refusal:
+                raise self._explain(tx, rules, session, refusal.missing) from refusal
+            if not dry_run:
+                tx.commit(changes, actor_of(session))
+            head, epoch = tx.head, tx.epoch
+        done = tuple(change.commit for change in changes if isinstance(change, CommitAttested))
+        before = tuple(row.commit for row in rows if row.commit not in done)
+        return Attested(done, before, epoch, head)
+
+    def _explain(
+        self, tx: Tx, rules: Rules, session: Session, missing: tuple[Uncovered, ...]
+    ) -> errors.Refused:
+        """Find the best reason for the first uncovered path, and list them all."""
+        first = missing[0].path
+        paths = tuple(dict.fromkeys(gap.path for gap in missing))
+        told = paths[:PATHS_TOLD_MAX]
+        values: dict[str, Any] = {
+            "path": first,
+            "paths": told,
+            "paths_count": len(paths),
+            "asked": tuple(dict.fromkeys(scope_for(path) or path for path in told)),
+        }
+        past = _last_grant_over(tx, session, first)
+        if past is not None:
+            dead = dead_token(tx.epoch, session, past, grants_after(tx, past.token))
+            dead.values.update(values)
+            if not isinstance(dead, errors.NotHolder):
+                return dead
+        for lease in tx.leases():
+            if lease.live(tx.now) and _covers(lease, first) and lease.session != session.id:
+                return errors.ScopeHeld(
+                    holder=lease.agent,
+                    role=lease.role,
+                    session=lease.session,
+                    scope=lease.scope,
+                    token=format_token(tx.epoch, lease.token),
+                    expires_at=lease.expires_at,
+                    witness=first,
+                    kind=lease.kind,
+                    **values,
+                )
+        return errors.NotHolder(session=session.id, scope=told, **values)
+
+
+def _check_parents(rows: Sequence[CommitRow], text: str) -> None:
+    """Refuse merges; what is not a merge in the same range can be attested one by one."""
+    for row in rows:
+        if len(row.parents) > 1:
+            step = None
+            if ".." in text:
+                only = f"git rev-list --no-merges {shell_quote(text)} --"
+                step = f"{only} | xargs -r -n 1 handrail attest"
+            raise errors.UnsupportedCommit(
+                commit=row.commit, parents=len(row.parents), range=text, next=step
+            )
+
+
+def _facts(row: CommitRow, rules: Rules) -> CommitFacts:
+    fold = rules.settings.workspace.fold_case
+    paths = tuple(normalise_path(path, fold_case=fold) for path in row.paths)
+    return CommitFacts(row.commit, row.tree, row.parents, paths, row.paths_hash)
+
+
+def _covers(lease: Lease, path: str) -> bool:
+    return any(matches(pattern, path) for pattern in lease.patterns)
+
+
+def _last_grant_over(tx: Tx, session: Session, path: str) -> Past | None:
+    """Find the session's newest grant over a path; reads the ledger, for refusals only."""
+    newest: int | None = None
+    for entry in tx.entries():
+        header = read_header(entry.header)
+        if header.kind != "lease.granted" or header.session != session.id:
+            continue
+        event = read_event(entry, header)
+        if isinstance(event, LeaseGranted) and any(
+            matches(stored_pattern(text), path) for text in event.patterns
+        ):
+            newest = entry.seq
+    if newest is None:
+        return None
+    past = past_lease(tx, newest)
+    lease = tx.lease(newest)
+    if past is not None and past.ended is None and lease is not None and not lease.live(tx.now):
+        return past._replace(ended=LeaseExpired(newest, lease.expires_at))
+    return past

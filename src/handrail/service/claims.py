@@ -1,0 +1,286 @@
+"""Claiming a scope, and waiting for one in the order of arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from handrail import errors
+from handrail.core.decide import Changes, Claim, View, Wait, decide
+from handrail.core.events import LeaseGranted, LeaseRenewed, Move, WaitEnded
+from handrail.core.lease import EXCLUSIVE, LOCAL, Kind, Lease, Session, trusted_until
+from handrail.core.ledger import Entry, format_token, read_event
+from handrail.core.names import check_name
+from handrail.core.scope import Pattern, parse_scope
+from handrail.service.context import Context
+from handrail.service.identity import actor_of, require_session
+from handrail.service.policy import Rules, rules_in_force
+from handrail.store.port import Reader, Request, Tx
+
+POLL_S: Final = 0.05
+RETRY_MS: Final = 2_000
+
+
+class Asked(NamedTuple):
+    """A claim as it was asked for."""
+
+    scope: tuple[str, ...]
+    ttl_ms: int | None = None
+    role: str | None = None
+    shared: bool = False
+    request_id: str | None = None
+
+
+class Granted(NamedTuple):
+    """A lease as its holder needs to know it; times in ms since 1970 on the store's clock."""
+
+    token: str
+    scope: tuple[str, ...]
+    kind: Kind
+    role: str | None
+    session: str
+    expires_at: int
+    trusted_until: int
+    renewed: bool
+    beside: tuple[str, ...]
+
+
+class _Prepared(NamedTuple):
+    rules: Rules
+    session: Session
+    claim: Claim
+
+
+class _Waiting(NamedTuple):
+    """A place in the queue, counted from 1, and the refusal that put the claim there."""
+
+    ticket: int
+    place: int
+    refusal: errors.Refused
+
+
+class Claims:
+    """The use cases of claiming."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+
+    def claim(self, asked: Asked, *, dry_run: bool = False) -> Granted:
+        """Claim a scope, or renew what is held already; raises the refusals of a claim."""
+        started = self._context.outside.monotonic_ms()
+        with self._store.transaction() as tx:
+            prepared = self._prepare(tx, asked)
+            request = _request(asked, prepared.session)
+            known = tx.outcome(request) if request is not None else None
+            if known is not None:
+                return self._repeated(tx, known)
+            changes = _decide_claim(tx, prepared)
+            if dry_run:
+                return _granted(tx, prepared, changes, self.asked_at(tx, started), seq=0)
+            return self._commit(tx, prepared, changes, started, request)
+
+    def claim_waiting(
+        self,
+        asked: Asked,
+        *,
+        wait_ms: int | None,
+        on_wait: Callable[[errors.Refused, int], None] = lambda refusal, place: None,
+    ) -> Granted:
+        """Claim, and if somebody holds it, wait in the order of arrival.
+
+        ``wait_ms`` bounds the wait (None: as long as it takes); ``on_wait`` is told the refusal
+        and the place in the queue whenever either may have changed. Raises the last refusal when
+        the time is up, and WouldDeadlock for a wait that could not end.
+        """
+        outside = self._context.outside
+        started = outside.monotonic_ms()
+        ticket: int | None = None
+        try:
+            while True:
+                # Read before the attempt: whoever commits in between is noticed at once.
+                version = self._store.version()
+                outcome = self._attempt(asked, ticket, outside.monotonic_ms())
+                if isinstance(outcome, Granted):
+                    ticket = None
+                    return outcome
+                ticket = outcome.ticket
+                on_wait(outcome.refusal, outcome.place)
+                left = RETRY_MS
+                if wait_ms is not None:
+                    left = min(left, wait_ms - (outside.monotonic_ms() - started))
+                    if left <= 0:
+                        raise outcome.refusal
+                self._pause_until_changed(version, left)
+        finally:
+            if ticket is not None:
+                self._leave_queue(ticket)
+
+    def _attempt(self, asked: Asked, ticket: int | None, started: int) -> Granted | _Waiting:
+        with self._store.transaction() as tx:
+            prepared = self._prepare(tx, asked, ticket)
+            request = _request(asked, prepared.session)
+            known = tx.outcome(request) if request is not None else None
+            if known is not None:
+                return self._repeated(tx, known)
+            try:
+                changes = _decide_claim(tx, prepared)
+            except (errors.ScopeHeld, errors.ScopeAwaited, errors.UnanchoredLimit) as refusal:
+                return _queue(tx, prepared, refusal)
+            return self._commit(tx, prepared, changes, started, request)
+
+    def _pause_until_changed(self, version: int, left_ms: int) -> None:
+        outside = self._context.outside
+        until = outside.monotonic_ms() + left_ms
+        while self._store.version() == version and outside.monotonic_ms() < until:
+            outside.pause(min(POLL_S, left_ms / 1000))
+
+    def _leave_queue(self, ticket: int) -> None:
+        """Give the place up; a session that has ended gave up all of its places."""
+        with suppress(errors.Refused), self._store.transaction() as tx:
+            session = require_session(tx, self._context)
+            tx.commit([WaitEnded(ticket)], actor_of(session))
+
+    def _prepare(self, tx: Tx, asked: Asked, ticket: int | None = None) -> _Prepared:
+        rules = rules_in_force(tx)
+        session = require_session(tx, self._context)
+        if asked.role is not None:
+            rules.settings.role(asked.role)
+        kind: Kind = LOCAL if asked.shared else EXCLUSIVE
+        ttl_ms = rules.settings.limits.ttl_ms if asked.ttl_ms is None else asked.ttl_ms
+        patterns = self.scope(rules, asked.scope)
+        return _Prepared(rules, session, Claim(session, patterns, kind, ttl_ms, asked.role, ticket))
+
+    def scope(self, rules: Rules, texts: Sequence[str]) -> tuple[Pattern, ...]:
+        """Parse what was asked for and follow symbolic links; raises MalformedScope."""
+        fold = rules.settings.workspace.fold_case
+        patterns = parse_scope(texts, fold_case=fold)
+        texts_now = [text for pattern in patterns for text in self._resolved(pattern)]
+        if texts_now == [pattern.text for pattern in patterns]:
+            return patterns
+        return parse_scope(texts_now, fold_case=fold)
+
+    def _resolved(self, pattern: Pattern) -> list[str]:
+        if not pattern.anchor:
+            return [pattern.text]
+        rest = pattern.text[len(pattern.anchor) :]
+        return [anchor + rest for anchor in self._context.outside.resolved(pattern.anchor)]
+
+    def _commit(
+        self,
+        tx: Tx,
+        prepared: _Prepared,
+        changes: Changes,
+        started: int,
+        request: Request | None,
+    ) -> Granted:
+        asked_at = self.asked_at(tx, started)
+        entries = tx.commit(changes, actor_of(prepared.session), request)
+        seq = next(
+            (
+                e.seq
+                for e, c in zip(entries, _events(changes), strict=True)
+                if isinstance(c, LeaseGranted)
+            ),
+            0,
+        )
+        return _granted(tx, prepared, changes, asked_at, seq)
+
+    def asked_at(self, tx: Reader, started: int) -> int:
+        """Return the store time at which a caller, who started at a clock reading, asked."""
+        return tx.now - (self._context.outside.monotonic_ms() - started)
+
+    def _repeated(self, tx: Tx, entries: Sequence[Entry]) -> Granted:
+        for entry in entries:
+            event = read_event(entry)
+            if isinstance(event, LeaseGranted):
+                lease = tx.lease(entry.seq)
+                expires_at = event.expires_at if lease is None else lease.expires_at
+                return Granted(
+                    token=format_token(tx.epoch, entry.seq),
+                    scope=event.patterns,
+                    kind=event.kind,
+                    role=event.role,
+                    session=event.session,
+                    expires_at=expires_at,
+                    trusted_until=trusted_until(
+                        expires_at - event.ttl_ms, event.ttl_ms, expires_at
+                    ),
+                    renewed=False,
+                    beside=tuple(format_token(tx.epoch, token) for token in event.beside),
+                )
+        raise errors.Bug(detail="a claim's request led to no grant")
+
+
+def _decide_claim(tx: Tx, prepared: _Prepared) -> Changes:
+    claim = prepared.claim
+    view = View(tx.epoch, tx.near(claim.patterns), tx.waiters(), prepared.rules.policy)
+    return decide(view, claim, tx.now)
+
+
+def _queue(tx: Tx, prepared: _Prepared, refusal: errors.Refused) -> _Waiting:
+    """Take or keep a place in the queue for a claim that was refused."""
+    waiters = tx.waiters()
+    scopes = [pattern for waiter in waiters for pattern in waiter.patterns]
+    near = tuple(tx.near((*scopes, *prepared.claim.patterns)))
+    view = View(tx.epoch, near, waiters, prepared.rules.policy)
+    moves = decide(view, Wait(prepared.claim), tx.now)
+    tx.commit(moves, actor_of(prepared.session))
+    queue = [waiter for waiter in tx.waiters() if waiter.until > tx.now]
+    ticket = prepared.claim.ticket
+    if ticket is None or all(waiter.ticket != ticket for waiter in queue):
+        # Still alone with the store, so the newest of the session's places is this one.
+        ticket = max(w.ticket for w in queue if w.session == prepared.session.id)
+    return _Waiting(ticket, 1 + sum(waiter.ticket < ticket for waiter in queue), refusal)
+
+
+def _events(changes: Changes) -> list[object]:
+    return [change for change in changes if not isinstance(change, Move)]
+
+
+def _granted(tx: Reader, prepared: _Prepared, changes: Changes, asked_at: int, seq: int) -> Granted:
+    claim = prepared.claim
+    for change in changes:
+        if isinstance(change, LeaseRenewed):
+            lease = tx.lease(change.token)
+            if lease is not None:
+                moved = lease._replace(expires_at=change.expires_at)
+                return as_granted(tx.epoch, moved, asked_at, claim.ttl_ms)
+        if isinstance(change, LeaseGranted):
+            return Granted(
+                token=format_token(tx.epoch, seq),
+                scope=change.patterns,
+                kind=change.kind,
+                role=change.role,
+                session=change.session,
+                expires_at=change.expires_at,
+                trusted_until=trusted_until(asked_at, change.ttl_ms, change.expires_at),
+                renewed=False,
+                beside=tuple(format_token(tx.epoch, token) for token in change.beside),
+            )
+    raise errors.Bug(detail="a claim was neither granted nor renewed")
+
+
+def as_granted(epoch: str, lease: Lease, asked_at: int, ttl_ms: int) -> Granted:
+    """Return a lease that was renewed at ``asked_at`` as its holder needs to know it."""
+    return Granted(
+        token=format_token(epoch, lease.token),
+        scope=lease.scope,
+        kind=lease.kind,
+        role=lease.role,
+        session=lease.session,
+        expires_at=lease.expires_at,
+        trusted_until=trusted_until(asked_at, ttl_ms, lease.expires_at),
+        renewed=True,
+        beside=(),
+    )
+
+
+def _request(asked: Asked, session: Session) -> Request | None:
+    if asked.request_id is None:
+        return None
+    question = repr((asked._replace(request_id=None), session.id))
+    digest = sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return Request(check_name("request", asked.request_id), digest)

@@ -1,0 +1,57 @@
+"""Who asks: a session that is known here, belongs to this working tree and has its secret.
+
+Promise: nothing is done in the name of a session whose secret was not shown (or readable on this
+machine). What has no session is *unattributed*, never "a person".
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from handrail import errors
+from handrail.core.lease import Actor, Session
+from handrail.service.context import Context
+from handrail.store.port import Reader
+from handrail.text import shell_quote
+
+UNATTRIBUTED = Actor()
+
+
+def hash_secret(secret: str) -> str:
+    """Return what the store keeps of a secret."""
+    return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def require_session(reader: Reader, context: Context) -> Session:
+    """Return the asking session; raises UnknownSession, WrongWorktree, WrongSecret."""
+    caller = context.caller
+    if caller.session is None:
+        marker = f", although {caller.harness} says that an agent runs here"
+        reason = f"HANDRAIL_SESSION is not set{marker if caller.harness else ''}"
+        raise errors.UnknownSession(reason=reason)
+    session = reader.session(caller.session)
+    again = f'eval "$(handrail session start --id {shell_quote(caller.session)})"'
+    if session is None:
+        reason = f"{caller.session} was never started here"
+        raise errors.UnknownSession(session=caller.session, reason=reason, next=again)
+    if session.worktree != caller.worktree:
+        raise errors.WrongWorktree(session=session.id, worktree=session.worktree)
+    if not session.live:
+        reason = f"{session.id} has ended"
+        raise errors.UnknownSession(session=session.id, reason=reason, next=again)
+    secret = caller.secret if caller.secret is not None else context.secrets.read(session.id)
+    if secret is None or hash_secret(secret) != session.secret_hash:
+        raise errors.WrongSecret(session=session.id)
+    return session
+
+
+def actor_of(session: Session) -> Actor:
+    """Return how the ledger names a session."""
+    return Actor(session.id, session.agent, session.role)
+
+
+def acting(reader: Reader, context: Context) -> Actor:
+    """Return who acts where a session is not needed; raises if one is named but not proven."""
+    if context.caller.session is None:
+        return UNATTRIBUTED
+    return actor_of(require_session(reader, context))

@@ -1,0 +1,66 @@
+"""The configuration in force as the rules want it: settings, lanes parsed, contended paths."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from handrail.config import Settings, load_compiled
+from handrail.core.decide import Policy
+from handrail.core.role import READ_ONLY
+from handrail.core.scope import Pattern, parse_pattern
+from handrail.core.state import InForce
+from handrail.errors import NewerFormat, NotInitialised, StoreCorrupt
+from handrail.store.port import Reader
+
+
+class Rules(NamedTuple):
+    """Settings and what was parsed out of them."""
+
+    settings: Settings
+    policy: Policy
+    in_force: InForce
+
+    def pattern(self, text: str) -> Pattern:
+        """Parse a pattern by this workspace's reading of case."""
+        return parse_pattern(text, fold_case=self.settings.workspace.fold_case)
+
+
+def rules_in_force(reader: Reader) -> Rules:
+    """Return the rules that were last applied to the store; raises NotInitialised."""
+    in_force = reader.config()
+    if in_force is None:
+        raise NotInitialised
+    settings = _settings(in_force)
+    return Rules(settings, policy_of(settings), in_force)
+
+
+def _settings(in_force: InForce) -> Settings:
+    """Read the compiled form; where it is missing or of another version, the text itself."""
+    if in_force.compiled is not None:
+        try:
+            return load_compiled(in_force.compiled)
+        except (NewerFormat, StoreCorrupt):
+            pass
+    from handrail.config import parse_config
+
+    return parse_config(in_force.text.encode("utf-8", "surrogateescape"))
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Parse lanes, contended and exempt paths; a read-only role owns only its ``may_write``."""
+    fold = settings.workspace.fold_case
+
+    def parsed(texts: tuple[str, ...]) -> tuple[Pattern, ...]:
+        return tuple(parse_pattern(text, fold_case=fold) for text in texts)
+
+    lanes = {
+        role.name: parsed((() if role.sandbox == READ_ONLY else role.lane) + role.may_write)
+        for role in settings.roles
+    }
+    return Policy(
+        roles={role.name: role for role in settings.roles},
+        lanes=lanes,
+        contended=parsed(settings.contended),
+        exempt=parsed(settings.workspace.exempt),
+        many_roles=settings.workspace.roles_per_session == "many",
+    )

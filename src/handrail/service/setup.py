@@ -1,0 +1,251 @@
+"""Setting a workspace up and changing its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
+
+from handrail import errors
+from handrail.config import (
+    Settings,
+    blob_id,
+    compile_settings,
+    parse_config,
+    preset_names,
+    render_preset,
+)
+from handrail.core.events import ConfigApplied
+from handrail.core.lease import Actor
+from handrail.core.ledger import Entry
+from handrail.service.context import Context
+from handrail.service.health import Inheritance
+from handrail.service.identity import UNATTRIBUTED, actor_of, require_session
+from handrail.service.policy import rules_in_force
+from handrail.service.sessions import OR_COORDINATOR, person_proof
+from handrail.store.port import Store, Tx
+
+CONFIG_NAME: Final = "handrail.toml"
+_ID_CHARS: Final = 6
+_APPLYING: Final = ("applying a configuration", ("config", "apply"), OR_COORDINATOR)
+
+
+class Ground(Protocol):
+    """Where a workspace is set up: its configuration file and its store."""
+
+    folder: str
+
+    def config_file(self) -> bytes | None:
+        """Return ``handrail.toml``, None if there is none."""
+
+    def write_config(self, text: str) -> None:
+        """Write ``handrail.toml`` whole or not at all."""
+
+    def store_path(self) -> str:
+        """Where the store is or would be."""
+
+    def store_exists(self) -> bool:
+        """Tell whether there is a store."""
+
+    def open_store(self) -> Store:
+        """Open the store that is there."""
+
+    def create_store(self, workspace: str, epoch: str, predecessor: str | None = None) -> Store:
+        """Make the store with its first entry."""
+
+    def random_name(self, chars: int) -> str:
+        """Return lower-case letters and digits that nobody can guess."""
+
+
+class Step(NamedTuple):
+    """One thing that was done, or would be: a file or the store, and what became of it."""
+
+    what: str
+    outcome: str
+
+
+class Initialised(NamedTuple):
+    """What ``init`` found and did."""
+
+    workspace: str
+    epoch: str | None
+    preset: str | None
+    steps: tuple[Step, ...]
+    config: str
+
+
+class Applied(NamedTuple):
+    """A configuration that came into force; ``changed`` is False if it was there already."""
+
+    blob: str
+    seq: int
+    changed: bool
+
+
+def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initialised:
+    """Write a configuration where there is none, make the store, put the one into force.
+
+    Safe to repeat and to interrupt: each step is whole or not there, and what is there stays.
+    """
+    if preset not in preset_names():
+        known = ", ".join(preset_names())
+        raise errors.Usage(
+            reason=f"There is no preset {preset} in this release; known: {known}.",
+            next="handrail init --preset minimal",
+        )
+    store = _existing(ground)
+    try:
+        text = ground.config_file()
+        steps = [Step(CONFIG_NAME, "created" if text is None else "kept")]
+        used = preset if text is None and store is None else None
+        wanted = _first_text(ground, store, preset) if text is None else text
+        settings = parse_config(wanted, file=CONFIG_NAME)
+        if store is not None:
+            with store.read() as reader:
+                _check_workspace(settings, reader.workspace)
+        if text is None and not dry_run:
+            ground.write_config(wanted.decode("utf-8"))
+        steps.append(Step(ground.store_path(), "created" if store is None else "kept"))
+        if store is None:
+            if dry_run:
+                return Initialised(settings.workspace.id, None, used, tuple(steps), "same")
+            store = ground.create_store(settings.workspace.id, ground.random_name(8))
+        config = _first_config(store, settings, wanted, dry_run=dry_run)
+        with store.read() as reader:
+            return Initialised(reader.workspace, reader.epoch, used, tuple(steps), config)
+    finally:
+        if store is not None:
+            store.close()
+
+
+def _existing(ground: Ground) -> Store | None:
+    """Open the store if there is a whole one: making it may have been interrupted."""
+    if not ground.store_exists():
+        return None
+    try:
+        return ground.open_store()
+    except errors.NotInitialised:
+        return None
+
+
+def _first_text(ground: Ground, store: Store | None, preset: str) -> bytes:
+    """Return what to write where there is no file: what is in force, else the preset's text."""
+    workspace = f"{_plain(ground.folder)}-{ground.random_name(_ID_CHARS)}"
+    if store is not None:
+        with store.read() as reader:
+            in_force, workspace = reader.config(), reader.workspace
+        if in_force is not None:
+            return in_force.text.encode("utf-8")
+    return render_preset(preset, workspace).encode("utf-8")
+
+
+def _first_config(store: Store, settings: Settings, text: bytes, *, dry_run: bool) -> str:
+    with store.transaction() as tx:
+        in_force = tx.config()
+        if in_force is not None:
+            return "same" if in_force.blob == blob_id(text) else "differs"
+        if dry_run:
+            return "applied"
+        _put(tx, text, "init", UNATTRIBUTED)
+    _keep_compiled(store, settings, text)
+    return "applied"
+
+
+def apply_config(context: Context, *, dry_run: bool = False) -> Applied:
+    """Put the working tree's configuration into force; a person's or a coordinator's to do."""
+    text = context.outside.config_file()
+    if text is None:
+        raise errors.FactsUnavailable(what=CONFIG_NAME, reason="it is not in this working tree")
+    settings = parse_config(text, file=CONFIG_NAME)
+    with context.store.transaction() as tx:
+        rules = rules_in_force(tx)
+        if rules.in_force.blob == blob_id(text):
+            return Applied(rules.in_force.blob, rules.in_force.seq, changed=False)
+        _check_workspace(settings, tx.workspace)
+        proof, actor = _who_decides(tx, context)
+        if dry_run:
+            return Applied(blob_id(text), tx.head.seq + 1, changed=True)
+        _put(tx, text, proof, actor)
+        applied = Applied(blob_id(text), tx.head.seq, changed=True)
+    _keep_compiled(context.store, settings, text)
+    return applied
+
+
+def _check_workspace(settings: Settings, workspace: str) -> None:
+    if settings.workspace.id != workspace:
+        reason = f"workspace.id is {settings.workspace.id}, but the store here is of {workspace}"
+        raise errors.MalformedConfig(file=CONFIG_NAME, line=1, reason=reason)
+
+
+def _who_decides(tx: Tx, context: Context) -> tuple[str, Actor]:
+    if context.caller.session is None:
+        return person_proof(context.caller, *_APPLYING), UNATTRIBUTED
+    session = require_session(tx, context)
+    role = rules_in_force(tx).policy.roles.get(session.role or "")
+    if role is None or not role.coordinates:
+        person_proof(context.caller, *_APPLYING)
+    return "coordinator", actor_of(session)
+
+
+def _put(tx: Tx, text: bytes, proof: str, actor: Actor) -> None:
+    """Commit the configuration; that it is UTF-8 was checked when it was parsed."""
+    tx.commit([ConfigApplied(blob_id(text), text.decode("utf-8"), proof)], actor)
+
+
+def _keep_compiled(store: Store, settings: Settings, text: bytes) -> None:
+    """Cache the compiled form, so that no later command parses TOML; it may be lost at no harm."""
+    with store.transaction() as tx:
+        in_force = tx.config()
+        if in_force is not None and in_force.blob == blob_id(text):
+            tx.keep_compiled(compile_settings(settings))
+            tx.commit([], UNATTRIBUTED)
+
+
+def _plain(folder: str) -> str:
+    plain = "".join(char if char.isascii() and char.isalnum() else "-" for char in folder.lower())
+    return plain.strip("-")[:40] or "workspace"
+
+
+class UninstallPlan(NamedTuple):
+    """What uninstalling would take away."""
+
+    remove_config: bool
+    kept_because: str
+    live_leases: int
+
+
+def uninstall_plan(context: Context) -> UninstallPlan:
+    """Decide what uninstalling may remove; a person's to do.
+
+    ``handrail.toml`` goes only if its text is kept in the ledger: what somebody wrote and never
+    applied stays.
+    """
+    person_proof(context.caller, "uninstalling", ("uninstall",))
+    text = context.outside.config_file()
+    with context.store.read() as reader:
+        live = sum(lease.live(reader.now) for lease in reader.leases())
+        in_force = reader.config()
+    if text is None:
+        return UninstallPlan(False, "", live)
+    kept = in_force is not None and in_force.blob == blob_id(text)
+    reason = "" if kept else "it differs from what was in force"
+    return UninstallPlan(kept, reason, live)
+
+
+def found_successor(
+    ground: Ground, heir: Inheritance, entries: Sequence[Entry], source: str
+) -> tuple[str, int]:
+    """Found a store that follows a lost one and enter the lost one's ledger as history.
+
+    Returns the new epoch and how many entries were entered.
+    """
+    from handrail.service.records import enter_history
+
+    epoch = ground.random_name(8)
+    store = ground.create_store(heir.workspace, epoch, heir.predecessor)
+    try:
+        if heir.config is not None:
+            text = heir.config.encode("utf-8")
+            _first_config(store, parse_config(text), text, dry_run=False)
+        return epoch, enter_history(store, entries, UNATTRIBUTED)
+    finally:
+        store.close()
