@@ -1,0 +1,1 @@
+"""Everything that parses, calls the service and renders."""

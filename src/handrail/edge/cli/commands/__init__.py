@@ -1,0 +1,1 @@
+"""What runs behind each command: call one use case, shape the answer."""

@@ -1,0 +1,165 @@
+"""``doctor`` and the ``store`` commands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from handrail import errors
+from handrail.core.ledger import Entry
+from handrail.edge.cli.commands.ledger import read_export
+from handrail.edge.cli.invocation import Invocation
+from handrail.edge.cli.output import say
+from handrail.edge.render import count
+from handrail.edge.reply import Data, Reply
+from handrail.service.health import (
+    BAD,
+    GOOD,
+    Finding,
+    Verified,
+    examine,
+    inheritance,
+    rebuild,
+    sound_prefix,
+    verify_store,
+)
+from handrail.service.sessions import person_proof
+from handrail.service.setup import found_successor, initialise
+
+SIGNS = {GOOD: "ok", BAD: "BAD"}
+
+
+def doctor(invocation: Invocation) -> Reply:
+    """Look at everything."""
+    application = invocation.application
+    findings: list[Finding] = []
+    try:
+        store = application.store
+        with store.transaction():
+            pass  # a store that cannot be written says so here
+        findings = examine(
+            application.context,
+            integrity=store.integrity(),
+            sqlite=application.sqlite_version(),
+            git=application.git_version(),
+            wall_ms=time.time_ns() // 1_000_000,
+        )
+        if invocation.flag("replay"):
+            verified = verify_store(store, (), _tick(invocation))
+            findings.append(_replay_finding(verified))
+    except errors.Unavailable as error:
+        findings.append(Finding(error.code, BAD, error.message, error.next))
+    bad = [finding for finding in findings if finding.level == BAD]
+    lines = []
+    for finding in findings:
+        lines.append(f"{SIGNS.get(finding.level, 'note'):<5} {finding.name}: {finding.sentence}")
+        if finding.next:
+            lines.append(f"        next: {finding.next}")
+    lines.append(f"{count(len(bad), 'problem')} found")
+    data: Data = {"findings": [finding._asdict() for finding in findings], "problems": len(bad)}
+    return Reply(data, "\n".join(lines), status=errors.EXIT_REFUSED if bad else 0)
+
+
+def _replay_finding(verified: Verified) -> Finding:
+    if verified.report.problem is not None:
+        problem = verified.report.problem
+        return Finding("ledger", BAD, f"entry {problem.seq}: {problem.reason}")
+    if verified.differences:
+        sentence = f"the tables differ from the ledger: {verified.differences[0]}"
+        return Finding("replay", BAD, sentence, "handrail store rebuild")
+    return Finding("replay", GOOD, f"{verified.report.entries} entries add up to the tables")
+
+
+def store_verify(invocation: Invocation) -> Reply:
+    """Check file, ledger and tables."""
+    store = invocation.application.store
+    verified = verify_store(store, store.integrity(), _tick(invocation))
+    problems = [f"file: {line}" for line in verified.integrity]
+    if verified.report.problem is not None:
+        problem = verified.report.problem
+        problems.append(f"ledger: entry {problem.seq}: {problem.reason}")
+    problems += [f"tables: {line}" for line in verified.differences]
+    data: Data = {"entries": verified.report.entries, "problems": problems}
+    if not problems:
+        return Reply(data, f"the store is sound: {verified.report.entries} entries")
+    lines = [*problems, "next: handrail store rebuild"]
+    return Reply(data, "\n".join(lines), status=errors.EXIT_UNAVAILABLE)
+
+
+def store_rebuild(invocation: Invocation) -> Reply:
+    """Make the tables anew, or a new store after a lost one."""
+    source = invocation.file("source")
+    if source is not None:
+        command = ("store", "rebuild", "--from", source)
+        return _succeed(invocation, read_export(source), source, command)
+    try:
+        return _rebuild(invocation)
+    except (errors.StoreCorrupt, errors.LedgerBroken) as damage:
+        return _salvage(invocation, damage)
+
+
+def _rebuild(invocation: Invocation) -> Reply:
+    """Make the tables anew from the ledger beside them."""
+    store = invocation.application.store
+    if invocation.flag("dry_run"):
+        verified = verify_store(store, (), _tick(invocation))
+        mended = list(verified.differences)
+        return Reply(
+            {"would_mend": mended, "dry_run": True}, "\n".join(mended) or "nothing to mend"
+        )
+    done = rebuild(store, _tick(invocation))
+    lines = [f"mended: {line}" for line in done.mended]
+    lines.append(
+        f"rebuilt {count(done.leases, 'lease')} and {count(done.sessions, 'session')}"
+        " from the ledger"
+    )
+    data: Data = {"leases": done.leases, "sessions": done.sessions, "mended": list(done.mended)}
+    return Reply(data, "\n".join(lines))
+
+
+def _salvage(invocation: Invocation, damage: errors.HandrailError) -> Reply:
+    """Found a store that follows what the damaged one still gives of its ledger, if anything."""
+    application = invocation.application
+    application.close()
+    entries = sound_prefix(application.ground.salvage())
+    if not invocation.flag("quiet"):
+        say(f"{damage.message} Of its ledger {count(len(entries), 'entry')} can be read.")
+    command = ("store", "rebuild")
+    if entries:
+        return _succeed(invocation, entries, application.ground.store_path(), command)
+    person_proof(application.caller, "founding a new store", command)
+    if invocation.flag("dry_run"):
+        return Reply({"predecessor": None, "dry_run": True}, "would found a store without a past")
+    aside = application.ground.set_aside()
+    done = initialise(application.ground, "minimal")
+    data: Data = {"epoch": done.epoch, "predecessor": None, "entered": 0}
+    return Reply(data, f"founded epoch {done.epoch}\nthe store that was there is kept as {aside}")
+
+
+def _succeed(
+    invocation: Invocation, entries: Sequence[Entry], source: str, command: Sequence[str]
+) -> Reply:
+    """Found a store that follows the one the entries came from; the damaged one is set aside."""
+    application = invocation.application
+    person_proof(application.caller, "founding a new store", command)
+    heir = inheritance(entries, source)
+    if invocation.flag("dry_run"):
+        text = f"would found a store that follows {heir.predecessor}"
+        return Reply({"predecessor": heir.predecessor, "dry_run": True}, text)
+    application.close()
+    aside = application.ground.set_aside() if application.ground.store_exists() else None
+    epoch, entered = found_successor(application.ground, heir, entries, source)
+    lines = [f"founded epoch {epoch}, which follows {heir.predecessor}"]
+    lines.append(f"entered {entered} entries as history; every older token is dead")
+    if aside is not None:
+        lines.append(f"the store that was there is kept as {aside}")
+    data: Data = {"epoch": epoch, "predecessor": heir.predecessor, "entered": entered}
+    return Reply(data, "\n".join(lines))
+
+
+def _tick(invocation: Invocation) -> Callable[[int], None]:
+    def tick(number: int) -> None:
+        if number % 100_000 == 0 and not invocation.flag("quiet"):
+            say(f"{number} entries so far")
+
+    return tick

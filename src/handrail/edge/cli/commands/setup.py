@@ -1,0 +1,133 @@
+"""``init``, ``uninstall`` and the ``config`` commands."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from handrail import errors
+from handrail.edge.cli.invocation import Invocation
+from handrail.edge.render import count
+from handrail.edge.reply import Data, Reply
+from handrail.service.setup import (
+    CONFIG_NAME,
+    Initialised,
+    apply_config,
+    initialise,
+    uninstall_plan,
+)
+from handrail.text import visible
+
+
+def init(invocation: Invocation) -> Reply:
+    """Set the repository up."""
+    if invocation.flag("bare"):
+        raise errors.Usage(
+            reason="Setting up a bare repository comes with landing; this release guards clones.",
+            next="handrail init",
+        )
+    application = invocation.application
+    dry_run = invocation.flag("dry_run")
+    done = initialise(application.ground, invocation.text("preset") or "minimal", dry_run=dry_run)
+    data: Data = {
+        "workspace": done.workspace,
+        "epoch": done.epoch,
+        "files": [step._asdict() for step in done.steps],
+        "config": done.config,
+    }
+    if dry_run:
+        data["dry_run"] = True
+    would = "would be " if dry_run else ""
+    lines = [
+        f"{would}{step.outcome}  {_shown(step.what, application.place.toplevel)}"
+        for step in done.steps
+    ]
+    lines.append(f"workspace {done.workspace} {'would be ' if dry_run else 'is '}ready")
+    return Reply(data, "\n".join(lines), _notes(invocation, done))
+
+
+def _notes(invocation: Invocation, done: Initialised) -> tuple[str, ...]:
+    notes = []
+    if done.config == "differs":
+        notes.append(
+            f"note: {CONFIG_NAME} differs from what is in force; next: handrail config apply"
+        )
+    if invocation.text("harness"):
+        notes.append("note: this release writes no harness hooks yet")
+    if any(step.what == CONFIG_NAME and step.outcome == "created" for step in done.steps):
+        notes.append(f"note: commit {CONFIG_NAME}, so that every working tree has it")
+    notes.append('next: eval "$(handrail session start)" && handrail claim SCOPE')
+    return tuple(notes)
+
+
+def _shown(path: str, toplevel: str) -> str:
+    root = toplevel.rstrip("/") + "/"
+    return visible(path[len(root) :] if path.startswith(root) else path)
+
+
+def validate(invocation: Invocation) -> Reply:
+    """Check a configuration and name every mistake."""
+    from handrail.config import validate_config
+    from handrail.wiring import read_file
+
+    name = invocation.text("file")
+    path = invocation.file("file") or _config_path(invocation)
+    text = read_file(path)
+    if text is None:
+        raise errors.FactsUnavailable(what=path, reason="there is no such file")
+    problems = validate_config(text)
+    shown = name or CONFIG_NAME
+    data: Data = {"file": shown, "problems": [problem._asdict() for problem in problems]}
+    if not problems:
+        return Reply(data, f"{shown} is valid")
+    lines = [f"{shown}:{problem.line}: {problem.reason}" for problem in problems]
+    lines.append(count(len(problems), "problem"))
+    return Reply(data, "\n".join(lines), status=errors.EXIT_MALFORMED)
+
+
+def _config_path(invocation: Invocation) -> str:
+    return os.path.join(invocation.application.place.toplevel, CONFIG_NAME)
+
+
+def schema(invocation: Invocation) -> Reply:
+    """Print the JSON Schema."""
+    from handrail.config import json_schema
+
+    described = json_schema()
+    return Reply(dict(described), json.dumps(described, indent=2, ensure_ascii=True))
+
+
+def apply(invocation: Invocation) -> Reply:
+    """Put the file's configuration into force."""
+    dry_run = invocation.flag("dry_run")
+    done = apply_config(invocation.application.context, dry_run=dry_run)
+    data: Data = {"blob": done.blob, "seq": done.seq, "changed": done.changed}
+    if not done.changed:
+        return Reply(data, f"{CONFIG_NAME} is in force already")
+    if dry_run:
+        return Reply({**data, "dry_run": True}, f"{CONFIG_NAME} would come into force")
+    return Reply(data, f"{CONFIG_NAME} is in force (entry {done.seq})")
+
+
+def uninstall(invocation: Invocation) -> Reply:
+    """Take Handrail out of the repository."""
+    application, dry_run = invocation.application, invocation.flag("dry_run")
+    plan = uninstall_plan(application.context)
+    steps: list[str] = []
+    if plan.remove_config:
+        steps.append(f"removed  {CONFIG_NAME}")
+    elif plan.kept_because:
+        steps.append(f"kept     {CONFIG_NAME}: {plan.kept_because}")
+    aside = ""
+    if not dry_run:
+        application.close()
+        if plan.remove_config:
+            application.ground.remove_config()
+        aside = application.ground.retire()
+    steps.append(f"set aside  the store{f' as {aside}' if aside else ''}; nothing in it is lost")
+    prefix = "would be " if dry_run else ""
+    data: Data = {"steps": list(steps), "dry_run": dry_run, "live_leases": plan.live_leases}
+    notes = []
+    if plan.live_leases:
+        notes.append(f"note: {count(plan.live_leases, 'live lease')} no longer bind")
+    return Reply(data, "\n".join(prefix + step for step in steps), tuple(notes))

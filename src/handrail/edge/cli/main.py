@@ -1,0 +1,193 @@
+"""The program: parse, run one command, answer; every ending has a code and an exit status.
+
+Promise: no traceback reaches anybody (``HANDRAIL_LOG=debug`` shows it on stderr); a refusal is one
+sentence and the next command; data goes to stdout, talk to stderr. Ctrl-C ends a command with its
+code and status 130 until the answer is being written, and silently from there on. Not promised:
+what the interpreter says of a Ctrl-C that comes before the first line of ours.
+
+Whatever takes time is imported inside ``main``, where Ctrl-C is expected.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+    from typing import Any
+
+    from handrail import errors
+    from handrail.edge.cli.invocation import Invocation
+    from handrail.edge.cli.spec import Command
+    from handrail.edge.reply import Reply
+
+INTERRUPTED = 130
+
+
+def entry() -> None:
+    """Run as a program."""
+    try:
+        _fill_standard_streams()
+        status = main(sys.argv[1:])
+        _end_silently()
+        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - lives until the exit
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line; returns the exit status."""
+    before: dict[int, Any] = {}
+    hook = sys.unraisablehook
+    try:
+        before = _watch_signals()
+        return _run(argv)
+    except KeyboardInterrupt:
+        from handrail import errors
+
+        return _fail(errors.Interrupted(), as_json="--json" in argv)
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            _set_signal(number, handler)
+
+
+def _run(argv: Sequence[str]) -> int:
+    from handrail import errors
+
+    try:
+        if "_HANDRAIL_COMPLETE" in os.environ:
+            from handrail.edge.cli.click_app import complete
+
+            return complete()
+        from handrail.edge.cli.quick import parse
+
+        parsed = parse(argv)
+        if parsed is not None:
+            return execute(*parsed)
+        from handrail.edge.cli.click_app import run
+
+        return run(argv)
+    except errors.HandrailError as error:
+        return _fail(error, as_json="--json" in argv)
+    except Exception as error:  # noqa: BLE001 - the last door: nobody sees a traceback
+        return _fail(_bug(error), as_json="--json" in argv)
+
+
+def execute(command: Command, invocation: Invocation) -> int:
+    """Run a parsed command and write its answer; returns the exit status."""
+    from handrail import errors
+    from handrail.edge.cli.output import emit
+
+    as_json = invocation.flag("json")
+    began = time.monotonic()
+    try:
+        reply = _handler(command)(invocation)
+        _end_silently()
+        emit(reply, as_json=as_json, quiet=invocation.flag("quiet"))
+    except KeyboardInterrupt:
+        return _fail(errors.Interrupted(), as_json=as_json)
+    except errors.HandrailError as error:
+        return _fail(error, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the last door: nobody sees a traceback
+        return _fail(_bug(error), as_json=as_json)
+    finally:
+        if invocation.flag("verbose"):
+            from handrail.edge.cli.output import say
+
+            spent_ms = (time.monotonic() - began) * 1000
+            say(f"handrail: {command.path}: {spent_ms:.0f} ms; {invocation.surroundings()}")
+        invocation.close()
+    return reply.status
+
+
+def _handler(command: Command) -> Callable[[Invocation], Reply]:
+    """Import what runs a command."""
+    from importlib import import_module
+
+    module, _, function = command.run.partition(":")
+    found: Callable[[Invocation], Reply] = getattr(
+        import_module(f"handrail.edge.cli.commands.{module}"), function
+    )
+    return found
+
+
+def _fail(error: errors.HandrailError, *, as_json: bool) -> int:
+    from handrail.edge.cli.output import emit_error
+    from handrail.errors import OutputClosed, Refused
+
+    _end_silently()
+    try:
+        emit_error(error, as_json=as_json)
+    except OutputClosed as closed:
+        emit_error(error if isinstance(error, Refused) else closed, as_json=False)
+    return error.exit_status
+
+
+def _bug(error: BaseException) -> errors.Bug:
+    from handrail.edge.cli.output import say
+    from handrail.errors import Bug
+
+    if os.environ.get("HANDRAIL_LOG") == "debug":
+        import traceback
+
+        say(traceback.format_exc())
+    return Bug(detail=f"{type(error).__name__}: {error}")
+
+
+# --- signals and streams -------------------------------------------------------------------------
+
+
+def _watch_signals() -> dict[int, Any]:
+    """Let SIGTERM unwind like Ctrl-C, so that transactions roll back and queues are left."""
+    import signal
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+    sys.unraisablehook = _unraisable
+    for number in numbers:
+        _set_signal(number, _stop)
+    return before
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _unraisable(seen: sys.UnraisableHookArgs) -> None:
+    """Stop at a Ctrl-C that came where nothing can be raised, as in a callback of the import."""
+    if isinstance(seen.exc_value, KeyboardInterrupt):
+        os._exit(INTERRUPTED)
+    sys.__unraisablehook__(seen)
+
+
+def _end_silently() -> None:
+    """Let Ctrl-C end the process at once: the answer is on its way, and there is only one."""
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _stop:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _set_signal(number: int, handler: Any) -> None:
+    """Set a handler, unless whoever started us wants the signal ignored."""
+    import signal
+
+    if signal.getsignal(number) is not signal.SIG_IGN and handler is not None:
+        signal.signal(number, handler)
+
+
+def _fill_standard_streams() -> None:
+    """Keep the numbers 0 to 2 away from our files where standard streams are closed."""
+    try:
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(descriptor)
+    except OSError:
+        pass
