@@ -197,7 +197,7 @@ def _error(error: type[errors.HandrailError]) -> tuple[str, str, str]:
 
 def _capitals(text: str) -> str:
     """Write ``{scope}`` as ``SCOPE``, and what only some cases add as an ellipsis."""
-    text = re.sub(r"(?<=[\w}])\{\w+\}", " …", text)
+    text = re.sub(r"(?<=[\w}])\{\w+\}\.?", " …", text)
     return re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), text)
 
 
@@ -232,6 +232,7 @@ def limits_table() -> str:
         ("margin before the end in which a holder no longer trusts it", margin),
         ("silence after which a waiting claim is gone", format_duration(WAIT_KEPT_MS)),
         ("patterns in a scope", str(scope.SCOPE_PATTERNS_MAX)),
+        ("patterns with a wildcard in a scope", str(scope.SCOPE_WILD_MAX)),
         ("characters in a pattern", str(scope.PATTERN_CHARS_MAX)),
         ("characters in a segment", str(scope.SEGMENT_CHARS_MAX)),
         ("wildcards in a pattern", str(scope.WILDCARDS_MAX)),
