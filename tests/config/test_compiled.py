@@ -110,14 +110,14 @@ def test_a_field_that_is_missing_or_new_in_the_same_format_is_a_damaged_store() 
 
 
 @pytest.mark.serial
-def test_a_small_configuration_is_loaded_in_a_few_times_what_its_json_takes() -> None:
-    """The target is 100 µs; a ratio within one run holds on a slow machine, too."""
+def test_loading_a_small_configuration_takes_at_most_ten_times_what_its_json_takes() -> None:
+    """The target is 100 µs, about ten times the JSON; a ratio holds on a slow machine, too."""
     compiled = compile_settings(parse_config(SMALL.encode()))
-
-    def cost(call: object) -> float:
-        return min(timeit.repeat(call, number=500, repeat=7))  # type: ignore[arg-type]
-
-    assert cost(lambda: load_compiled(compiled)) < 4 * cost(lambda: json.loads(compiled))
+    ratios = []
+    for _ in range(7):
+        floor = timeit.timeit(lambda: json.loads(compiled), number=300)
+        ratios.append(timeit.timeit(lambda: load_compiled(compiled), number=300) / floor)
+    assert min(ratios) < 10
 
 
 def test_loading_imports_nothing_that_only_parsing_needs() -> None:

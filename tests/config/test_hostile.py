@@ -62,6 +62,7 @@ def test_random_text_is_settings_or_malformed(text: bytes) -> None:
         max_size=4,
     )
 )
+@example([(0, 0, b"[["), (998, 29, b"{")])
 def test_a_spoilt_configuration_is_settings_or_malformed(
     changes: list[tuple[int, int, bytes]],
 ) -> None:

@@ -133,6 +133,31 @@ def test_no_text_makes_it_raise(text: str) -> None:
     locate(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ '\n[a]\n'=",
+        "a = {'x'\n[b] =",
+        "a = {[[['x' =",
+        "a = {'' '' =",
+        "= 1",
+        f"[{'a={' * 500}'']",
+        f"['{']a=[' * 500}",
+    ],
+)
+def test_a_key_that_is_none_does_not_make_it_raise(text: str) -> None:
+    locate(text)
+    locate(f"a = {{ {text} }}")
+    locate(f"a = {{ # ' =\n[b] {text} }}")
+
+
+def test_reading_ends_at_what_can_be_no_key() -> None:
+    for wrong in ("{", "}", "]", ",", "a b\n", "a [", "[a = 1", "[a\n", "[[a], [b]", "b = {,"):
+        after = locate(f"a = 1\n{wrong}\nlater = 1\n").of
+        assert ("a",) in after
+        assert ("later",) not in after, wrong
+
+
 def test_a_table_stands_at_its_header_even_if_mentioned_before() -> None:
     lines = locate("[a.b]\n\n[a]\n")
     assert lines.line(("a",)) == 3

@@ -201,6 +201,23 @@ def test_to_revise_leads_back_to_the_phase_and_to_stop_halts_unless_said_otherwi
     assert made.checkpoint == Checkpoint("c", approve="done", revise="plan", stop="halt")
 
 
+def test_to_revise_may_lead_to_another_phase() -> None:
+    phases = (
+        '[[phase]]\nname = "plan"\nrole = "website"\n'
+        '[[phase]]\nname = "review"\nrole = "website"\n'
+        'checkpoint = { name = "c", approve = "done", revise = "plan", stop = "review" }\n'
+    )
+    made = settings_of(SMALL + phases).phases[1].checkpoint
+    assert made == Checkpoint("c", approve="done", revise="plan", stop="review")
+
+
+def test_the_environment_of_a_gate_has_one_order_however_it_is_written() -> None:
+    gate = (
+        '[[gate]]\nid = "g"\nstages = ["land"]\nrun = ["x"]\nenv = { B = "2", A = "1", C = "" }\n'
+    )
+    assert settings_of(SMALL + gate).gates[0].env == (("A", "1"), ("B", "2"), ("C", ""))
+
+
 def test_fold_case_folds_scopes_and_leaves_paths_as_they_are() -> None:
     text = SMALL.replace('"w"', '"w"\nfold_case = true').replace("site/**", "Site/**")
     role = settings_of(text + 'note = "Site/NOTE.md"\nreading = ["AGENTS.md"]\n').roles[0]
@@ -266,6 +283,31 @@ def test_all_mistakes_of_a_file_are_told_in_the_order_of_its_lines() -> None:
     assert values["problems"] == [(line, reason) for line, _, reason in said]
     assert caught.value.message == 'sub/handrail.toml:1: [[role]] needs "lane".'
     assert (values["file"], values["line"], values["key"]) == ("sub/handrail.toml", 1, "role[0]")
+
+
+def test_each_further_use_of_a_name_is_told_with_the_place_of_the_first() -> None:
+    twin = '[[role]]\nname = "website"\nlane = []\n'
+    twice = 'role "website" is defined twice, first in line 5'
+    assert problems_of(SMALL + twin * 3) == [
+        (8, "role[1].name", twice),
+        (11, "role[2].name", twice),
+        (14, "role[3].name", twice),
+    ]
+
+
+def test_roles_may_share_a_family_and_bear_the_name_of_another_one() -> None:
+    text = SMALL + 'family = "docs"\n[[role]]\nname = "docs"\nfamily = "docs"\nlane = []\n'
+    assert [role.family for role in settings_of(text).roles] == ["docs", "docs"]
+
+
+def test_both_ends_of_a_range_belong_to_it() -> None:
+    for ttl, ms in (("1s", 1_000), ("1000ms", 1_000), ("24h", 86_400_000), ("1d", 86_400_000)):
+        assert settings_of(SMALL + f'[limits]\nttl = "{ttl}"\n').limits.ttl_ms == ms
+    for count in (1, 1000):
+        text = SMALL + f"[handoff]\nhalt_after = {count}\n"
+        assert settings_of(text).handoff.halt_after == count
+    name = "w" * 64
+    assert settings_of(SMALL.replace('"w"', f'"{name}"')).workspace.id == name
 
 
 def test_no_more_than_a_hundred_mistakes_are_told_and_they_are_the_first() -> None:

@@ -12,11 +12,12 @@ say everything (references, ranges of durations, the finer rules of scopes).
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from handrail.config.lines import Path
 from handrail.config.report import Report, quoted
 from handrail.config.vocabulary import SSH_KEY_TYPES
+from handrail.core.record import Record
 from handrail.errors import MalformedScope
 from handrail.text import parse_duration_ms
 
@@ -63,7 +64,7 @@ def mistyped(value: object, wanted: str, at: Path, report: Report) -> object:
     return INVALID
 
 
-class Text(NamedTuple):
+class Text(Record):
     """Text of a form; it may define a name, refer to one, or take words that are no names.
 
     `pattern` is a regular expression both here and in ECMAScript, for the whole text.
@@ -110,7 +111,7 @@ class Text(NamedTuple):
         return " or ".join([*self.refers, *also])
 
 
-class Enum(NamedTuple):
+class Enum(Record):
     """One of some words."""
 
     values: tuple[str, ...]
@@ -136,7 +137,7 @@ class Enum(NamedTuple):
         return ", ".join(f"`{value}`" for value in self.values)
 
 
-class Flag(NamedTuple):
+class Flag(Record):
     """True or false."""
 
     def check(self, value: object, at: Path, report: Report) -> Any:
@@ -152,7 +153,7 @@ class Flag(NamedTuple):
         return "`true`, `false`"
 
 
-class Count(NamedTuple):
+class Count(Record):
     """A whole number between bounds, both included."""
 
     least: int
@@ -176,7 +177,7 @@ class Count(NamedTuple):
         return f"{self.least} to {self.most}"
 
 
-class Scalar(NamedTuple):
+class Scalar(Record):
     """Text, a whole number or a boolean: what a field of a document may equal."""
 
     def check(self, value: object, at: Path, report: Report) -> Any:
@@ -198,7 +199,7 @@ class Scalar(NamedTuple):
         return "text, whole number or boolean"
 
 
-class Duration(NamedTuple):
+class Duration(Record):
     """A time such as ``90m``, as milliseconds; or one of some words, as it is."""
 
     least: str
@@ -237,7 +238,7 @@ class Duration(NamedTuple):
         return f"{either}duration, {self.least} to {self.most}"
 
 
-class Scope(NamedTuple):
+class Scope(Record):
     """A scope pattern, whose syntax the core knows; where it `is_path`, one without wildcards.
 
     A path keeps its case: it is opened, not compared.
@@ -274,7 +275,7 @@ class Scope(NamedTuple):
         return "path" if self.is_path else "scope"
 
 
-class StoreUrl(NamedTuple):
+class StoreUrl(Record):
     """``sqlite`` or a PostgreSQL address; what it refuses is not repeated: it may be a secret."""
 
     pattern: str = r"sqlite|postgresql://[^\s\u0000-\u001f\u007f]+"

@@ -1,10 +1,11 @@
 r"""Where a key or an array element stands in a TOML text: what tomllib does not tell.
 
 Promises: for every text that tomllib accepts, ``locate`` knows the line (from 1) of every table,
-key and array element; for any other text it ends in linear time with no exception. A table that
-is mentioned before it has a header of its own stands at its header. ``excess`` names what a
-configuration never needs and a parser may choke on: tomllib takes quadratic time over long dotted
-keys, recurses into nested arrays, and raises a bare ValueError for giant numbers.
+key and array element. For any other text it ends in linear time with no exception, at the first
+thing that stands where no TOML has it. A table that is mentioned before it has a header of its own
+stands at its header. ``excess`` names what a configuration never needs and a parser may choke on:
+tomllib takes quadratic time over long dotted keys, recurses into nested arrays, and raises a bare
+ValueError for giant numbers.
 
 No library gives lines: tomlkit has been asked for them since 2019 (its issue 55), and a syntax
 tree, such as tree-sitter's, knows neither table headers' meaning nor array indexes, which is most
@@ -17,7 +18,9 @@ of this module. The text is valid, so nothing is checked here and only its outli
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from handrail.core.record import Record
 
 Path = tuple[str | int, ...]
 
@@ -38,9 +41,10 @@ _TOKEN: Final = re.compile(
     ''',
     re.VERBOSE | re.DOTALL,
 )
+_MARKS: Final = frozenset("[]{}=,\n")
 
 
-class Lines(NamedTuple):
+class Lines(Record):
     """Lines by path, and the line and name of the first thing that is too much to parse."""
 
     of: dict[Path, int]
@@ -62,7 +66,7 @@ def locate(text: str) -> Lines:
             break
         if match.lastgroup != "space":
             walk.take(token, match.start())
-        if walk.excess:
+        if walk.is_over:
             break
         walk.line += token.count("\n")
     return Lines(walk.of, walk.excess)
@@ -94,6 +98,7 @@ class _Walk:
         self.line = 1
         self.of: dict[Path, int] = {(): 1}
         self.excess: tuple[int, str] | None = None
+        self.is_over = False
         self.frames = [_Frame((), "")]
         self.lengths: dict[Path, int] = {}
         self.header_start = -1
@@ -111,9 +116,12 @@ class _Walk:
         else:
             self._take_in_key(frame, token, start)
         if len(token) > BARE_WORD_MAX and token[0] not in "\"'":
-            self.excess = (self.line, f"a word or number of more than {BARE_WORD_MAX} characters")
+            self._exceed(f"a word or number of more than {BARE_WORD_MAX} characters")
         if self.key_parts > KEY_PARTS_MAX:
-            self.excess = (self.line, f"a key of more than {KEY_PARTS_MAX} parts")
+            self._exceed(f"a key of more than {KEY_PARTS_MAX} parts")
+
+    def _exceed(self, what: str) -> None:
+        self.excess, self.is_over = (self.line, what), True
 
     def _take_in_header(self, token: str, start: int) -> None:
         if token == "]":
@@ -123,8 +131,8 @@ class _Walk:
             self.header_start = -1
         elif token == ".":
             self.key_parts += 1
-        elif token == "\n":
-            self.header_start = -1
+        elif token in _MARKS and not (token == "[" and start == self.header_start):
+            self.is_over = True
 
     def _take_in_array(self, frame: _Frame, token: str) -> None:
         if token == "]":
@@ -153,18 +161,20 @@ class _Walk:
             frame.value_path, frame.in_value = self._mention(frame.path, names), True
         elif token == "}" and frame.is_inline:
             self.frames.pop()
-        elif token == "[" and not frame.is_inline:
-            self.header_start = start + 1
         elif token == ".":
             self.key_parts += 1
-        elif token != "\n" and frame.key_start < 0:
-            frame.key_start = start
+        elif token not in _MARKS:
+            frame.key_start = start if frame.key_start < 0 else frame.key_start
+        elif token == "[" and not frame.is_inline and frame.key_start < 0:
+            self.header_start = start + 1
+        elif token != "\n" or frame.key_start >= 0:
+            self.is_over = True
 
     def _open(self, path: Path, token: str) -> None:
         if token in ("[", "{"):
             self.frames.append(_Frame(path, token))
         if len(self.frames) > NESTING_MAX:
-            self.excess = (self.line, f"more than {NESTING_MAX} levels of brackets")
+            self._exceed(f"more than {NESTING_MAX} levels of brackets")
 
     def _open_table(self, names: tuple[str, ...], *, is_element: bool) -> None:
         """Let the lowest frame be the table of a header; the header is that table's line."""

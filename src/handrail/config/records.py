@@ -1,24 +1,25 @@
 """The rows that most configurations do not have: phases, triggers, gates, persons.
 
-Promise: as ``config.settings``, whose tuples hold them. They stand apart because to define one
-costs an eighth of a millisecond, which a claim under a configuration without them need not pay.
-For the same reason annotations are evaluated here: as text each would be compiled once more.
+Promise: as ``config.settings``, whose tuples hold them. They stand apart so that a claim under a
+configuration without them need not import them.
 
     >>> GateLevel("pushed", "advise").level
     'advise'
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from handrail.core.record import Record
 
 
-class Person(NamedTuple):
+class Person(Record):
     """A human being whose signature decides."""
 
     name: str
     signing_keys: tuple[str, ...]
 
 
-class Agent(NamedTuple):
+class Agent(Record):
     """An agent known by its commits or branches: globs, at least one of them given."""
 
     name: str
@@ -27,14 +28,14 @@ class Agent(NamedTuple):
     match_branch: str | None
 
 
-class Unless(NamedTuple):
+class Unless(Record):
     """The exception of a document trigger: another field that equals something."""
 
     field: str
     equals: str | int | bool
 
 
-class When(NamedTuple):
+class When(Record):
     """The event of a trigger; only the fields of its own event are set (see ``config.schema``)."""
 
     event: str
@@ -50,7 +51,7 @@ class When(NamedTuple):
     unless: Unless | None = None
 
 
-class Trigger(NamedTuple):
+class Trigger(Record):
     """A row of the matrix: from a role or family (or any), on an event, to a role or family."""
 
     id: str
@@ -59,7 +60,7 @@ class Trigger(NamedTuple):
     when: When
 
 
-class Checkpoint(NamedTuple):
+class Checkpoint(Record):
     """A person's decision at the end of a phase, and the phase that each answer leads to."""
 
     name: str
@@ -68,7 +69,7 @@ class Checkpoint(NamedTuple):
     stop: str
 
 
-class Phase(NamedTuple):
+class Phase(Record):
     """A step of the workflow; phases come in the order of the file."""
 
     name: str
@@ -79,7 +80,7 @@ class Phase(NamedTuple):
     checkpoint: Checkpoint | None
 
 
-class CommandGate(NamedTuple):
+class CommandGate(Record):
     """A gate that runs a command; ``fresh_for`` is tree, commit, never or age (then in ms)."""
 
     id: str
@@ -96,14 +97,14 @@ class CommandGate(NamedTuple):
     exclusive: bool
 
 
-class GateLevel(NamedTuple):
+class GateLevel(Record):
     """How much a built-in gate binds: block, advise or off."""
 
     id: str
     level: str
 
 
-class Epoch(NamedTuple):
+class Epoch(Record):
     """A store whose attestations count: its epoch, the key that signs its heads, who holds it."""
 
     id: str

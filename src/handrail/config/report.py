@@ -11,17 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final
 
 from handrail.config.lines import Lines, Path
 from handrail.config.nearest import nearest
+from handrail.core.record import Record
 from handrail.text import visible
 
 PROBLEMS_MAX: Final = 100
 QUOTED_MAX: Final = 60
 
 
-class Problem(NamedTuple):
+class Problem(Record):
     """One thing that is wrong: its line, the key, a sentence, and the nearest known word if any."""
 
     line: int
@@ -30,7 +31,7 @@ class Problem(NamedTuple):
     suggestion: str | None
 
 
-class _Found(NamedTuple):
+class _Found(Record):
     """A problem before its line is known; `known` are the words that one was meant of."""
 
     at: Path
@@ -40,7 +41,7 @@ class _Found(NamedTuple):
     first_at: Path | None
 
 
-class _Reference(NamedTuple):
+class _Reference(Record):
     """A name used at a place, and the kinds of names among which it must be defined."""
 
     at: Path

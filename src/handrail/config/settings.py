@@ -2,8 +2,8 @@
 
 Promise: plain values only (text, whole numbers, booleans, tuples of them), durations in
 milliseconds, nothing read at import time. Only ``config.parse`` and ``config.compiled`` make them,
-so whoever holds a ``Settings`` need not check it again. Importing is cheap, for `handrail claim`
-does it: rare rows are in ``config.records``, and annotations are no text (see there).
+so whoever holds a ``Settings`` need not check it again. Rare rows are in ``config.records``, which
+`handrail claim` imports only where there are some.
 
 A field that is added later gets a default here, namely what an older compiled form meant without
 it: a configuration in force never changes its meaning because the program was updated.
@@ -14,8 +14,11 @@ it: a configuration in force never changes its meaning because the program was u
     'enforce'
 """
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
+from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.errors import UnknownRole
 
@@ -36,7 +39,7 @@ HALT: Final = "halt"
 BLOCK: Final = "block"
 
 
-class Workspace(NamedTuple):
+class Workspace(Record):
     """The coordination domain; ``default_role`` is the only role where none is named."""
 
     id: str
@@ -51,7 +54,7 @@ class Workspace(NamedTuple):
     unattributed: str
 
 
-class Modes(NamedTuple):
+class Modes(Record):
     """How strictly Handrail acts, for each stage: shadow, warn or enforce."""
 
     edit: str
@@ -63,20 +66,20 @@ class Modes(NamedTuple):
     publish: str
 
 
-class Limits(NamedTuple):
+class Limits(Record):
     """Times that a claim or an offer gets when nobody asks for another."""
 
     ttl_ms: int
     lapse_after_ms: int
 
 
-class References(NamedTuple):
+class References(Record):
     """Documents in which every path that is named must exist."""
 
     docs: tuple[str, ...]
 
 
-class Handoff(NamedTuple):
+class Handoff(Record):
     """How handoffs behave."""
 
     required: bool
@@ -88,30 +91,30 @@ class Handoff(NamedTuple):
     waivers: str
 
 
-class StoreSettings(NamedTuple):
+class StoreSettings(Record):
     """Where the live state is: ``sqlite`` or a ``postgresql://`` address without secrets."""
 
     url: str
 
 
-class Settings(NamedTuple):
+class Settings(Record):
     """All of a `handrail.toml`."""
 
     workspace: Workspace
     modes: Modes
     limits: Limits
     roles: tuple[Role, ...]
-    persons: "tuple[Person, ...]"
-    agents: "tuple[Agent, ...]"
-    triggers: "tuple[Trigger, ...]"
-    phases: "tuple[Phase, ...]"
-    gates: "tuple[CommandGate, ...]"
-    builtin_gates: "tuple[GateLevel, ...]"
+    persons: tuple[Person, ...]
+    agents: tuple[Agent, ...]
+    triggers: tuple[Trigger, ...]
+    phases: tuple[Phase, ...]
+    gates: tuple[CommandGate, ...]
+    builtin_gates: tuple[GateLevel, ...]
     contended: tuple[str, ...]
     references: References
     handoff: Handoff
     store: StoreSettings
-    epochs: "tuple[Epoch, ...]"
+    epochs: tuple[Epoch, ...]
 
     def role(self, name: str) -> Role:
         """Give the role of this name, or raise UnknownRole with the nearest name there is."""

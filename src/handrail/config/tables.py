@@ -9,16 +9,17 @@ made of. A table is a list of keys, and a key is one row: name, kind, meaning, d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from handrail.config.kinds import INVALID, PATH, JsonSchema, Kind, Scope, Text, mistyped
 from handrail.config.lines import Path
 from handrail.config.report import Report, quoted
+from handrail.core.record import Record
 
 REQUIRED: Final = object()
 
 
-class Each(NamedTuple):
+class Each(Record):
     """An array whose elements are all of one kind, as a tuple."""
 
     kind: Kind
@@ -59,7 +60,7 @@ SCOPES: Final = Each(Scope())
 PATHS: Final = Each(PATH)
 
 
-class Mapping(NamedTuple):
+class Mapping(Record):
     """A table whose keys are free within a form, as pairs in the order of the keys."""
 
     names: Text
@@ -86,7 +87,7 @@ class Mapping(NamedTuple):
         return f"table from {self.names.words()} to {self.values.words()}"
 
 
-class Key(NamedTuple):
+class Key(Record):
     """A row of the table: what a key is called, holds and means, and its default.
 
     A default of None means that the key may be absent; `absent` then says what that means.
@@ -101,7 +102,7 @@ class Key(NamedTuple):
     field: str = ""
 
 
-class Table(NamedTuple):
+class Table(Record):
     """A table with known keys only, of which at least `least` are there, built with `make`."""
 
     title: str
@@ -154,7 +155,7 @@ class Table(NamedTuple):
         return "table"
 
 
-class Tables(NamedTuple):
+class Tables(Record):
     """An array of tables, such as ``[[role]]``, as a tuple."""
 
     table: Table
@@ -176,7 +177,7 @@ class Tables(NamedTuple):
         return "array of tables"
 
 
-class Forms(NamedTuple):
+class Forms(Record):
     """A table whose other keys depend on one key, the `tag`."""
 
     title: str
