@@ -26,6 +26,8 @@ EXIT_INTERRUPTED = 130
 WORD_CHARS_MAX = 300
 WORDS_MAX = 8
 """Of one value in a sentence; ``--json`` has all of it."""
+FRAGMENTS = ("or_else", "remedy")
+"""Values that are parts of a sentence, written by us."""
 AS_PERSON = "env -u HANDRAIL_SESSION -u AGENT_SESSION_ID "
 """How a person at a terminal speaks for themselves in a shell that has a session."""
 
@@ -65,6 +67,8 @@ class _Sentence(dict[str, object]):
         value = self.get(key)
         if key.endswith("_at") and isinstance(value, int):
             return rfc3339(value)
+        if key in FRAGMENTS:
+            return "" if value is None else visible(str(value))
         words = value if isinstance(value, list | tuple) else (value,)
         told = ["-" if word is None else _shortened(str(word)) for word in words[:WORDS_MAX]]
         more = len(words) - len(told)
@@ -76,7 +80,7 @@ def _shortened(text: str) -> str:
     if len(text) > WORD_CHARS_MAX:
         half = WORD_CHARS_MAX // 2
         text = f"{text[:half]} … {text[-half:]}"
-    return visible(text)
+    return visible(text) or "''"
 
 
 class _Command(dict[str, object]):
@@ -420,11 +424,11 @@ class LedgerBroken(Unavailable):
     """The ledger does not verify: entry {seq} is the first bad one: {reason}."""
 
     code = "ledger_broken"
-    NEXT = "handrail ledger export --help"
+    NEXT = "handrail store rebuild"
 
 
 class OutputClosed(Unavailable):
-    """The answer could not be written to standard output: {reason}."""
+    """The answer could not be written: {reason}."""
 
     code = "output_closed"
     NEXT = "handrail status"

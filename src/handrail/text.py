@@ -83,6 +83,11 @@ def parse_duration_ms(text: str) -> int | None:
     return total if seen else None
 
 
+def looks_like_duration(text: str) -> bool:
+    """Tell whether a word was meant for a duration, be it right or wrong: ``5min``."""
+    return text[:1].isdigit() and text.isascii() and text.isalnum()
+
+
 def format_duration(ms: int) -> str:
     """Write milliseconds as the shortest exact ``1h30m`` form that ``parse_duration_ms`` reads."""
     if ms <= 0:

@@ -32,7 +32,18 @@ VALUES: Final = frozenset(
     {
         *("__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib"),
         *("copy", "dataclasses", "decimal", "difflib", "enum", "fractions", "functools"),
-        *("hashlib", "heapq", "hmac", "itertools", "json", "keyword", "math", "numbers"),
+        *(
+            "_sha2",
+            "_sha256",
+            "hashlib",
+            "heapq",
+            "hmac",
+            "itertools",
+            "json",
+            "keyword",
+            "math",
+            "numbers",
+        ),
         *("operator", "re", "string", "struct", "textwrap", "types", "typing", "unicodedata"),
     }
 )

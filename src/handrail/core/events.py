@@ -11,21 +11,22 @@ A *move* (renewal, waiting) is no history: it moves a row and never appends an e
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from handrail.core.lease import Kind
+from handrail.core.record import Record
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
-class StoreCreated(NamedTuple):
+class StoreCreated(Record):
     """The first entry of an epoch; ``predecessor`` is a lost store's last head, as text."""
 
     workspace: str
     predecessor: str | None
 
 
-class ConfigApplied(NamedTuple):
+class ConfigApplied(Record):
     """A configuration came into force; its text stands here so that a ledger alone can judge."""
 
     blob: str
@@ -33,7 +34,7 @@ class ConfigApplied(NamedTuple):
     proof: str
 
 
-class SessionStarted(NamedTuple):
+class SessionStarted(Record):
     """A session began, or began again under its old id."""
 
     session: str
@@ -43,14 +44,14 @@ class SessionStarted(NamedTuple):
     secret_hash: str
 
 
-class SessionEnded(NamedTuple):
+class SessionEnded(Record):
     """A session ended; its leases end with it, each in an entry of its own."""
 
     session: str
     reason: str
 
 
-class SessionRoleChanged(NamedTuple):
+class SessionRoleChanged(Record):
     """A session acts as another role from here on."""
 
     session: str
@@ -59,7 +60,7 @@ class SessionRoleChanged(NamedTuple):
     proof: str
 
 
-class LeaseGranted(NamedTuple):
+class LeaseGranted(Record):
     """A scope was granted; the token is the ``seq`` of this entry."""
 
     session: str
@@ -73,21 +74,21 @@ class LeaseGranted(NamedTuple):
     beside: tuple[int, ...]
 
 
-class LeaseReleased(NamedTuple):
+class LeaseReleased(Record):
     """A lease ended because its session said so or ended itself."""
 
     token: int
     reason: str
 
 
-class LeaseExpired(NamedTuple):
+class LeaseExpired(Record):
     """A lease had run out at ``expired_at``; recorded when somebody next came near it."""
 
     token: int
     expired_at: int
 
 
-class CommitAttested(NamedTuple):
+class CommitAttested(Record):
     """A commit was made under live leases over all its paths; ``cover`` lists token and expiry."""
 
     commit: str
@@ -98,14 +99,14 @@ class CommitAttested(NamedTuple):
     cover: tuple[tuple[int, int], ...]
 
 
-class PayloadRedacted(NamedTuple):
+class PayloadRedacted(Record):
     """The payload of entry ``seq`` was removed; the chain still holds its hash."""
 
     seq: int
     reason: str
 
 
-class HistoryImported(NamedTuple):
+class HistoryImported(Record):
     """One record of another ledger or system, entered as history: it gives no token."""
 
     source: str
@@ -128,14 +129,14 @@ Event = (
 )
 
 
-class LeaseRenewed(NamedTuple):
+class LeaseRenewed(Record):
     """A lease lives longer. No entry: an attestation carries the expiry it relied on."""
 
     token: int
     expires_at: int
 
 
-class WaitBegan(NamedTuple):
+class WaitBegan(Record):
     """A claim took its place in the queue; the store gives the ticket."""
 
     session: str
@@ -145,14 +146,14 @@ class WaitBegan(NamedTuple):
     until: int
 
 
-class WaitKept(NamedTuple):
+class WaitKept(Record):
     """A waiting claim showed that it is still there."""
 
     ticket: int
     until: int
 
 
-class WaitEnded(NamedTuple):
+class WaitEnded(Record):
     """A waiting claim was served or gave up."""
 
     ticket: int

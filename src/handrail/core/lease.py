@@ -14,8 +14,9 @@ Times are milliseconds since 1970 on the store's clock, spans are milliseconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, Protocol
 
+from handrail.core.record import Record
 from handrail.core.scope import Overlap, Pattern, overlap, overlap_outside
 from handrail.errors import MalformedTtl
 from handrail.text import format_duration
@@ -46,7 +47,7 @@ CONFLICTS: Final[dict[tuple[Kind, Kind, bool], Answer]] = {
 }
 
 
-class Lease(NamedTuple):
+class Lease(Record):
     """A scope held by a session until a time; ``token`` is the ``seq`` of its grant."""
 
     token: int
@@ -71,7 +72,7 @@ class Lease(NamedTuple):
         return now < self.expires_at
 
 
-class Session(NamedTuple):
+class Session(Record):
     """One run of an agent in one working tree; ``secret_hash`` is the SHA-256 of its secret."""
 
     id: str
@@ -88,7 +89,7 @@ class Session(NamedTuple):
         return self.ended_at is None
 
 
-class Waiter(NamedTuple):
+class Waiter(Record):
     """A claim that waits; ``ticket`` orders arrivals, at ``until`` it counts as gone."""
 
     ticket: int
@@ -116,7 +117,7 @@ class Holding(Protocol):
         """The working tree it was asked for in."""
 
 
-class Hold(NamedTuple):
+class Hold(Record):
     """A bare holding, for a grant that is history."""
 
     patterns: tuple[Pattern, ...]
@@ -124,7 +125,7 @@ class Hold(NamedTuple):
     worktree: str
 
 
-class Actor(NamedTuple):
+class Actor(Record):
     """Who does something, as the ledger's header names it; all None is *unattributed*."""
 
     session: str | None = None

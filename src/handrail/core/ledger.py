@@ -21,22 +21,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from hashlib import sha256
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from handrail.core.digest import sha256
 from handrail.core.events import KIND_OF, Event, Json, decode
 from handrail.core.lease import Actor
+from handrail.core.record import Record
 from handrail.errors import MalformedLedger, MalformedToken, NewerFormat
 
 FORMAT: Final = 1
 HASH_CHARS: Final = 64
 EPOCH_CHARS_MAX: Final = 32
 EXPORT_MAGIC: Final = "handrail-ledger"
+_compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 _HEX: Final = frozenset("0123456789abcdef")
 
 
-class Head(NamedTuple):
+class Head(Record):
     """The newest (sequence, hash) of a ledger."""
 
     seq: int
@@ -46,21 +48,20 @@ class Head(NamedTuple):
 GENESIS: Final = Head(0, "0" * HASH_CHARS)
 
 
-class Entry(NamedTuple):
-    """One record as stored: its bytes, and the hash of its header."""
+class Entry(Record):
+    """One record as stored: its place, and its bytes."""
 
     seq: int
     header: bytes
     payload: bytes | None
-    hash: str
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of the header, taken from the bytes whenever it is asked for."""
+        return sha256(self.header).hexdigest()
 
 
-def entry_from_bytes(seq: int, header: bytes, payload: bytes | None) -> Entry:
-    """Make an entry of what a store or an export holds; the hash is taken from the bytes."""
-    return Entry(seq, header, payload, sha256(header).hexdigest())
-
-
-class Header(NamedTuple):
+class Header(Record):
     """A header, decoded."""
 
     v: int
@@ -78,14 +79,14 @@ class Header(NamedTuple):
 _HEADER_FIELDS: Final = list(Header._fields)
 
 
-class Problem(NamedTuple):
+class Problem(Record):
     """The first bad entry and what is wrong with it."""
 
     seq: int
     reason: str
 
 
-class Report(NamedTuple):
+class Report(Record):
     """What a verification found: how far it went, and what the given heads prove."""
 
     entries: int
@@ -99,11 +100,11 @@ class Report(NamedTuple):
 def seal(before: Head, epoch: str, at: int, actor: Actor, event: Event, salt: str) -> Entry:
     """Make the entry that follows ``before``; ``at`` is store time in milliseconds."""
     fields: dict[str, object] = {**event._asdict(), "salt": salt}
-    payload = json.dumps(fields, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    payload = _compact(fields).encode("ascii")
     digest, seq = sha256(payload).hexdigest(), before.seq + 1
     kind = KIND_OF[type(event)]
     header = _written(Header(FORMAT, epoch, seq, at, kind, *actor, digest, before.hash))
-    return Entry(seq, header, payload, sha256(header).hexdigest())
+    return Entry(seq, header, payload)
 
 
 def _written(header: Header) -> bytes:
@@ -185,7 +186,7 @@ def verify(entries: Iterable[Entry], heads: Sequence[Head] = ()) -> Report:
     """Check a whole ledger, oldest entry first, against itself and against the given heads.
 
     Names the first bad entry. One pass, two hashes an entry, memory only for the seqs of redacted
-    payloads. The ``hash`` field of the entries is not believed. Raises NewerFormat.
+    payloads. Raises NewerFormat.
     """
     wanted: dict[int, set[str]] = {}
     for head in heads:
@@ -214,27 +215,33 @@ class _Walk:
 
     def __init__(self, wanted: dict[int, set[str]]) -> None:
         self.wanted = wanted
-        self.before = GENESIS
+        self.seq, self.hash = GENESIS
         self.epoch: str | None = None
         self.bare: set[int] = set()
         self.redacted = 0
         self.heads_checked = 0
 
+    @property
+    def before(self) -> Head:
+        """The last entry that held."""
+        return Head(self.seq, self.hash)
+
     def run(self, entries: Iterator[Entry]) -> Problem | None:
         """Walk to the end or to the first bad entry."""
+        # Here speed counts more than the milliseconds that OpenSSL takes to load.
+        from hashlib import sha256
+
         parse = _strict_parser()
-        before_hash, epoch, expected = GENESIS.hash, None, 1
-        for entry in entries:
-            header, payload = entry.header, entry.payload
+        for expected, (_, header, payload) in enumerate(entries, 1):
             try:
                 found_epoch, seq, kind, payload_hash, prev = parse(header) or _slow_parse(header)
             except ValueError as error:
                 return Problem(expected, f"its header cannot be read ({error})")
             if seq != expected:
                 return Problem(expected, f"it is missing or out of its place (found {seq})")
-            if prev != before_hash:
+            if prev != self.hash:
                 return self._blame(expected, header, entries)
-            if epoch is not None and found_epoch != epoch:
+            if self.epoch is not None and found_epoch != self.epoch:
                 return Problem(expected, f"it belongs to another epoch ({found_epoch})")
             if payload is None:
                 self.bare.add(expected)
@@ -250,9 +257,7 @@ class _Walk:
                 if self.wanted[expected] != {digest}:
                     return Problem(expected, self._head_reason())
                 self.heads_checked += 1
-            before_hash, epoch = digest, found_epoch
-            self.before, self.epoch = Head(expected, digest), found_epoch
-            expected += 1
+            self.seq, self.hash, self.epoch = expected, digest, found_epoch
         return None
 
     def _head_reason(self) -> str:
@@ -307,20 +312,22 @@ def _strict_parser() -> Callable[[bytes], _Parsed | None]:
 
     # What JSON in ASCII must escape, each in its one spelling: what this takes, seal could write.
     low = rb"0[0-7bef]|1[0-9a-f]|7f|[89a-f][0-9a-f]"
-    escape = rb'["\\bfnrt]|u(?:00(?:%b)|0[1-9a-f][0-9a-f]{2}|[1-9a-f][0-9a-f]{3})' % low
-    word = rb'(?:null|"(?:[ !#-\[\]-~]|\\(?:%b))*")' % escape
-    match = re.compile(
+    escape = rb'\\(?:["\\bfnrt]|u(?:00(?:%b)|0[1-9a-f][0-9a-f]{2}|[1-9a-f][0-9a-f]{3}))' % low
+    plain = rb"[ !#-\[\]-~]*"
+    word = rb'(?:null|"%b(?:%b%b)*")' % (plain, escape, plain)
+    header_form = (
         rb'\{"v":1,"epoch":"([0-9a-z]{1,32})","seq":([1-9][0-9]{0,17}),"at":(?:0|[1-9][0-9]{0,17}),'
         rb'"kind":"([a-z_.]{1,40})","session":%b,"agent":%b,"role":%b,'
         rb'"payload_hash":"([0-9a-f]{64})","prev":"([0-9a-f]{64})"\}' % (word, word, word)
-    ).fullmatch
+    )
+    match = re.compile(header_form.decode("ascii")).fullmatch
 
     def parse(header: bytes) -> _Parsed | None:
-        found = match(header)
+        found = match(header.decode("ascii")) if header.isascii() else None
         if found is None:
             return None
         epoch, seq, kind, payload_hash, prev = found.groups()
-        return epoch.decode(), int(seq), kind.decode(), payload_hash.decode(), prev.decode()
+        return epoch, int(seq), kind, payload_hash, prev
 
     return parse
 
@@ -342,26 +349,19 @@ def export_lines(entries: Iterable[Entry], epoch: str) -> Iterator[bytes]:
 def import_lines(lines: Iterable[bytes], file: str) -> Iterator[Entry]:
     """Read an export back, byte for byte; raises MalformedLedger, NewerFormat."""
     numbered = enumerate(lines, 1)
-    magic, version, epoch = _first_line(next(numbered, (1, b""))[1])
-    if magic != EXPORT_MAGIC or version < 1:
+    words = next(numbered, (1, b""))[1].removesuffix(b"\n").split(b" ")
+    version = int(words[1][:9]) if len(words) > 1 and words[1].isdigit() else 0
+    if words[0] != EXPORT_MAGIC.encode() or version < 1:
         raise MalformedLedger(file=file, reason="its first line is not that of an export")
     if version > FORMAT:
         raise NewerFormat(what=f"the export {file}", found=version, known=FORMAT)
-    if not is_epoch(epoch):
+    if len(words) != 3 or not is_epoch(words[2].decode("ascii", "replace")):
         raise MalformedLedger(file=file, reason="its first line names no epoch")
     for number, line in numbered:
         header, tab, payload = line.removesuffix(b"\n").partition(b"\t")
         if not tab or not line.isascii() or any(sign in payload for sign in b"\t\r\n"):
             raise MalformedLedger(file=file, reason=f"line {number} is no entry")
-        yield entry_from_bytes(number - 1, header, payload or None)
-
-
-def _first_line(line: bytes) -> tuple[str, int, str]:
-    """Read the words of an export's first line; version 0 if it cannot be read."""
-    words = line.removesuffix(b"\n").decode("ascii", "replace").split(" ")
-    if len(words) != 3 or not (words[1].isascii() and words[1].isdigit()):
-        return "", 0, ""
-    return words[0], int(words[1][:9]), words[2]
+        yield Entry(number - 1, header, payload or None)
 
 
 # --- tokens and heads as text --------------------------------------------------------------------

@@ -7,14 +7,16 @@ Promise: a record and two words, nothing else; pure. Whether a path lies in a la
     ('site/**',)
 """
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from handrail.core.record import Record
 
 READ_ONLY: Final = "read-only"
 WORKSPACE_WRITE: Final = "workspace-write"
 SANDBOXES: Final = (READ_ONLY, WORKSPACE_WRITE)
 
 
-class Role(NamedTuple):
+class Role(Record):
     """One role: lane and ``may_write`` are texts of scope patterns, the rest paths and words.
 
     A role in the ``read-only`` sandbox may write nothing but ``may_write``; one in

@@ -13,7 +13,7 @@ tables that it is given.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from handrail.core.events import (
     CommitAttested,
@@ -33,6 +33,7 @@ from handrail.core.events import (
 )
 from handrail.core.lease import Actor, Lease, Session, Waiter
 from handrail.core.ledger import Entry, read_event, read_header
+from handrail.core.record import Record
 from handrail.core.scope import stored_pattern
 
 
@@ -118,7 +119,7 @@ def _lease_of(token: int, at: int, actor: Actor, grant: LeaseGranted) -> Lease:
     )
 
 
-class InForce(NamedTuple):
+class InForce(Record):
     """The configuration in force: its git blob id, its text, the entry that applied it.
 
     ``compiled`` is a cache of the text for fast reading, in the form of ``handrail.config``.

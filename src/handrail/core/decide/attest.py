@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from handrail import errors
-from handrail.core.decide.view import Attest, Changes, NotCovered, Uncovered, View
+from handrail.core.decide.claim import texts
+from handrail.core.decide.view import Attest, Changes, NotCovered, Policy, Uncovered, View
 from handrail.core.events import CommitAttested
 from handrail.core.lease import Lease
 from handrail.core.scope import Pattern, ancestors, matches
+from handrail.text import scope_word, shell_quote
 
 
 def decide_attest(view: View, attest: Attest, now: int) -> Changes:
@@ -32,6 +34,7 @@ def decide_attest(view: View, attest: Attest, now: int) -> Changes:
             if covering is None:
                 missing.append(Uncovered(commit.commit, path))
             else:
+                _check_lane(view.policy, covering, path)
                 cover[covering.token] = covering.expires_at
         changes.append(
             CommitAttested(
@@ -46,6 +49,26 @@ def decide_attest(view: View, attest: Attest, now: int) -> Changes:
     if missing:
         raise NotCovered(tuple(missing))
     return changes
+
+
+def _check_lane(policy: Policy, lease: Lease, path: str) -> None:
+    """Refuse a path outside the lane of the role that holds it: a lease may reach further.
+
+    Where there are roles, one that is not among them has no lane.
+    """
+    lane = policy.lanes.get(lease.role or "", ())
+    if not policy.lanes or any(matches(pattern, path) for pattern in lane):
+        return
+    fitting = [name for name, own in policy.lanes.items() if any(matches(p, path) for p in own)]
+    start = f'eval "$(handrail session start --role {shell_quote(fitting[0])})"' if fitting else ""
+    raise errors.OutsideLane(
+        role=lease.role,
+        scope=path,
+        lane=texts(lane) or ("nothing",),
+        witness=path,
+        remedy="" if fitting else "; no role owns it, so a lane in handrail.toml has to grow first",
+        next=f"{start} && handrail claim {scope_word(path)}" if fitting else None,
+    )
 
 
 def _covering(by_anchor: Mapping[str, Sequence[tuple[Pattern, Lease]]], path: str) -> Lease | None:

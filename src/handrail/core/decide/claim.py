@@ -18,7 +18,14 @@ from handrail.core.lease import (
 )
 from handrail.core.ledger import format_token
 from handrail.core.role import READ_ONLY, Role
-from handrail.core.scope import UNANCHORED_LIVE_MAX, Overlap, Pattern, overlap, uncovered
+from handrail.core.scope import (
+    UNANCHORED_LIVE_MAX,
+    Overlap,
+    Pattern,
+    matches,
+    overlap,
+    uncovered,
+)
 from handrail.text import scope_word, shell_quote
 
 
@@ -85,9 +92,16 @@ def check_role(policy: Policy, claim: Claim) -> None:
         raise errors.UnknownRole(role=name, nearest=first, next=_other_role(policy, claim))
     lane = policy.lanes.get(name or "", ())
     for pattern in claim.patterns:
-        witness = uncovered(pattern, lane)
+        witness = _beyond(claim, pattern, lane)
         if witness is not None:
             raise _outside(policy, claim, role, pattern, witness)
+
+
+def _beyond(claim: Claim, pattern: Pattern, lane: Sequence[Pattern]) -> str | None:
+    """Return a path that the claim asks for and a lane does not mean; None if there is none."""
+    if pattern.text in claim.single and any(matches(own, pattern.text) for own in lane):
+        return None
+    return uncovered(pattern, lane)
 
 
 def _outside(
@@ -112,29 +126,29 @@ def _outside(
 def _other_role(policy: Policy, claim: Claim) -> str | None:
     """Return the command that claims the same as a role whose lane covers it all, if any does."""
     for name, lane in policy.lanes.items():
-        if all(_owned(pattern, lane) for pattern in claim.patterns):
+        if all(_owned(claim, pattern, lane) for pattern in claim.patterns):
             return _claim_as(name, claim.patterns)
     return None
 
 
 def _smaller_claim(policy: Policy, claim: Claim, own: Sequence[Pattern]) -> str | None:
     """Return the command that claims what lies in one's own lane, else in that of another role."""
-    part = [pattern for pattern in claim.patterns if _owned(pattern, own)]
+    part = [pattern for pattern in claim.patterns if _owned(claim, pattern, own)]
     rest = [pattern for pattern in claim.patterns if pattern not in part]
     part += [pattern for pattern in own if overlap((pattern,), rest) is not None]
     if part:
         return _claim_as(None, part)
     for name, lane in policy.lanes.items():
-        part = [pattern for pattern in claim.patterns if _owned(pattern, lane)]
+        part = [pattern for pattern in claim.patterns if _owned(claim, pattern, lane)]
         if part:
             return _claim_as(name, part)
     return None
 
 
-def _owned(pattern: Pattern, lane: Sequence[Pattern]) -> bool:
+def _owned(claim: Claim, pattern: Pattern, lane: Sequence[Pattern]) -> bool:
     """Tell whether a lane is known to hold a pattern; where finding out is too much, it is not."""
     try:
-        return uncovered(pattern, lane) is None
+        return _beyond(claim, pattern, lane) is None
     except errors.MalformedScope:
         return False
 
@@ -149,7 +163,7 @@ def _claim_as(role: str | None, patterns: Sequence[Pattern]) -> str:
 def kind_of(policy: Policy, claim: Claim) -> Kind:
     """Contended paths are always local; a claim that reaches beyond them is what was asked."""
     if policy.contended and all(
-        uncovered(pattern, policy.contended) is None for pattern in claim.patterns
+        _beyond(claim, pattern, policy.contended) is None for pattern in claim.patterns
     ):
         return LOCAL
     return claim.kind
@@ -162,7 +176,7 @@ def _holder_of(lease: Lease, claim: Claim, kind: Kind) -> Lease | None:
     same_role = claim.role is None or lease.role == claim.role
     if not (strong_enough and lasts and same_role):
         return None
-    covered = all(uncovered(pattern, lease.patterns) is None for pattern in claim.patterns)
+    covered = all(_beyond(claim, p, lease.patterns) is None for p in claim.patterns)
     return lease if covered else None
 
 

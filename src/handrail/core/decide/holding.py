@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from handrail import errors
 from handrail.core.decide.view import Changes, Release, Renew, View
 from handrail.core.events import LeaseExpired, LeaseGranted, LeaseReleased, LeaseRenewed
 from handrail.core.lease import Hold, Lease, Session, check_ttl, conflict, renewed_expiry
 from handrail.core.ledger import format_token
+from handrail.core.record import Record
 from handrail.core.scope import Pattern, stored_pattern
 
 
@@ -52,7 +52,7 @@ def _check_holder(view: View, session: Session, lease: Lease) -> None:
         )
 
 
-class Past(NamedTuple):
+class Past(Record):
     """A lease that is gone: its grant, when it would have ended, how it ended."""
 
     token: int

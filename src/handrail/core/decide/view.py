@@ -7,17 +7,17 @@ More is allowed, less is not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from handrail.core.events import Event, Move
 from handrail.core.lease import Kind, Lease, Session, Waiter
+from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.core.scope import Pattern
 
 Changes = list[Event | Move]
 
 
-class Policy(NamedTuple):
+class Policy(Record):
     """What the configuration in force says about leases; lanes and contended paths parsed."""
 
     roles: Mapping[str, Role]
@@ -27,7 +27,7 @@ class Policy(NamedTuple):
     many_roles: bool = False
 
 
-class View(NamedTuple):
+class View(Record):
     """The slice of the state that a decision looks at."""
 
     epoch: str
@@ -36,8 +36,12 @@ class View(NamedTuple):
     policy: Policy = Policy({}, {})
 
 
-class Claim(NamedTuple):
-    """Ask for a scope; ``ticket`` is the asker's place in the queue, if it waits already."""
+class Claim(Record):
+    """Ask for a scope; ``ticket`` is the asker's place in the queue, if it waits already.
+
+    ``single`` are the literal patterns that are no folder now: what they mean below themselves is
+    empty, so a lane need not cover it.
+    """
 
     session: Session
     patterns: tuple[Pattern, ...]
@@ -46,15 +50,16 @@ class Claim(NamedTuple):
     role: str | None = None
     ticket: int | None = None
     lasting: bool = True
+    single: frozenset[str] = frozenset()
 
 
-class Wait(NamedTuple):
+class Wait(Record):
     """Take a place in the queue for a claim that was refused, or keep it."""
 
     claim: Claim
 
 
-class Renew(NamedTuple):
+class Renew(Record):
     """Let the lease under ``token`` live ``ttl_ms`` from now."""
 
     session: Session
@@ -62,7 +67,7 @@ class Renew(NamedTuple):
     ttl_ms: int
 
 
-class Release(NamedTuple):
+class Release(Record):
     """End leases of the asking session."""
 
     session: Session
@@ -70,21 +75,21 @@ class Release(NamedTuple):
     reason: str = "released"
 
 
-class StartSession(NamedTuple):
+class StartSession(Record):
     """Begin a session; ``known`` is the one that already has this id."""
 
     session: Session
     known: Session | None
 
 
-class EndSession(NamedTuple):
+class EndSession(Record):
     """End a session; the view holds its leases."""
 
     session: Session
     reason: str
 
 
-class ChangeRole(NamedTuple):
+class ChangeRole(Record):
     """Let a session act as another role; ``proof`` says who may decide that."""
 
     session: Session
@@ -93,7 +98,7 @@ class ChangeRole(NamedTuple):
     proof: str
 
 
-class CommitFacts(NamedTuple):
+class CommitFacts(Record):
     """A commit as git tells it: ids, parents, and its changed paths, normalised."""
 
     commit: str
@@ -103,14 +108,14 @@ class CommitFacts(NamedTuple):
     paths_hash: str
 
 
-class Attest(NamedTuple):
+class Attest(Record):
     """Record that commits were made under live leases; the view holds the session's leases."""
 
     session: Session
     commits: tuple[CommitFacts, ...]
 
 
-class Uncovered(NamedTuple):
+class Uncovered(Record):
     """A path of a commit over which the session holds nothing."""
 
     commit: str

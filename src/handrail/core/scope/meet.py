@@ -12,6 +12,7 @@ short rather than shortest. Which one is found may change between versions.
 
 from __future__ import annotations
 
+from handrail.core.record import Record
 from handrail.core.scope.match import (
     FILLER,
     advance,
@@ -28,22 +29,17 @@ from handrail.core.scope.match import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import NamedTuple
 
     from handrail.core.scope.pattern import Pattern
 
-    class Overlap(NamedTuple):
-        """Two patterns that meet, and a path at which they do."""
 
-        left: Pattern
-        right: Pattern
-        witness: str
+class Overlap(Record):
+    """Two patterns that meet, and a path at which they do."""
 
-else:
-    # Not ``typing.NamedTuple``: see ``pattern``.
-    from collections import namedtuple
+    left: Pattern
+    right: Pattern
+    witness: str
 
-    Overlap = namedtuple("Overlap", ("left", "right", "witness"))
 
 _REFUSED_NAMES = frozenset(("", ".", "..", ".git"))
 _REFUSED_BEGINNINGS = frozenset(("", ".", "..", ".g", ".gi", ".git"))

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from handrail.core.record import Record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NamedTuple, NoReturn
+    from typing import NoReturn
 
 PATTERN_CHARS_MAX = 1024
 SEGMENT_CHARS_MAX = 255
@@ -28,23 +30,15 @@ SCOPE_WILD_MAX = 32
 UNANCHORED_LIVE_MAX = 64
 """Live patterns without an anchor in one workspace: no index narrows the search for these."""
 
-if TYPE_CHECKING:
 
-    class Pattern(NamedTuple):
-        """A pattern in canonical form."""
+class Pattern(Record):
+    """A pattern in canonical form."""
 
-        text: str
-        segments: tuple[str, ...]
-        anchor: str
-        """The leading literal segments, joined; every path that is meant lies at or below it."""
-        is_literal: bool
-
-else:
-    # ``typing`` loads ``re``, ``functools`` and ``contextlib`` and costs a start more than the
-    # whole interpreter does; ``collections`` is there already beside ``apsw``.
-    from collections import namedtuple
-
-    Pattern = namedtuple("Pattern", ("text", "segments", "anchor", "is_literal"))
+    text: str
+    segments: tuple[str, ...]
+    anchor: str
+    """The leading literal segments, joined; every path that is meant lies at or below it."""
+    is_literal: bool
 
 
 def parse_pattern(text: str, *, fold_case: bool = False) -> Pattern:

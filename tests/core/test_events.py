@@ -1,0 +1,199 @@
+"""What can happen: the frozen kinds and fields of entries, and payloads that are read back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handrail.core import events
+from handrail.core.events import (
+    KIND_OF,
+    KINDS,
+    SUBJECTS,
+    Event,
+    LeaseGranted,
+    LeaseReleased,
+    Move,
+    StoreCreated,
+    decode,
+    subject_of,
+)
+from tests.core import makers
+
+# Frozen: entries of these kinds, with these fields in this order, are in ledgers out there. A field
+# can be added by a new kind or a new format, never by changing a line of this table.
+FROZEN: Final[dict[str, tuple[str, ...]]] = {
+    "store.created": ("workspace", "predecessor"),
+    "config.applied": ("blob", "text", "proof"),
+    "session.started": ("session", "agent", "role", "worktree", "secret_hash"),
+    "session.ended": ("session", "reason"),
+    "session.role": ("session", "role", "reason", "proof"),
+    "lease.granted": (
+        *("session", "role", "kind", "worktree", "patterns", "ttl_ms", "expires_at", "lasting"),
+        "beside",
+    ),
+    "lease.released": ("token", "reason"),
+    "lease.expired": ("token", "expired_at"),
+    "commit.attested": ("commit", "tree", "parents", "paths", "paths_hash", "cover"),
+    "payload.redacted": ("seq", "reason"),
+    "history.imported": ("source", "claimed_at", "record"),
+}
+SUBJECT_FIELDS: Final[dict[str, str | None]] = {
+    "store.created": None,
+    "config.applied": "blob",
+    "session.started": "session",
+    "session.ended": "session",
+    "session.role": "session",
+    "lease.granted": "session",
+    "lease.released": "token",
+    "lease.expired": "token",
+    "commit.attested": "commit",
+    "payload.redacted": "seq",
+    "history.imported": "source",
+}
+
+each_kind = pytest.mark.parametrize("kind", sorted(KINDS))
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+
+
+def payload_of(event: Event) -> dict[str, Any]:
+    """Write an event as the JSON values that an entry holds of it, and read them back."""
+    read: dict[str, Any] = json.loads(json.dumps(event._asdict()))
+    return read
+
+
+# --- the tables ----------------------------------------------------------------------------------
+
+
+def test_kinds_and_their_fields_are_frozen() -> None:
+    assert {kind: event._fields for kind, event in KINDS.items()} == FROZEN
+
+
+def test_every_event_has_a_kind_and_every_kind_an_event() -> None:
+    assert set(KINDS.values()) == set(get_args(Event))
+    assert {event: kind for kind, event in KINDS.items()} == KIND_OF
+
+
+def test_every_event_but_the_first_is_about_something() -> None:
+    assert {kind: SUBJECTS.get(event) for kind, event in KINDS.items()} == SUBJECT_FIELDS
+    assert set(get_args(Event)) - set(SUBJECTS) == {StoreCreated}
+
+
+def test_a_move_is_no_event_and_has_no_kind() -> None:
+    assert set(get_args(Move)) & set(get_args(Event)) == set()
+    assert {move.__name__ for move in get_args(Move)} == {
+        "LeaseRenewed",
+        "WaitBegan",
+        "WaitKept",
+        "WaitEnded",
+    }
+
+
+@given(makers.events)
+def test_the_subject_is_the_text_of_its_field(event: Event) -> None:
+    field = SUBJECT_FIELDS[KIND_OF[type(event)]]
+    assert subject_of(event) == (None if field is None else str(getattr(event, field)))
+
+
+# --- payloads ------------------------------------------------------------------------------------
+
+
+@given(makers.events)
+def test_decoding_a_payload_gives_the_event_again(event: Event) -> None:
+    decoded = decode(KIND_OF[type(event)], payload_of(event))
+    assert decoded == event
+    assert type(decoded) is type(event)
+
+
+@given(makers.events, st.dictionaries(st.text(max_size=8), json_values, max_size=3))
+def test_fields_that_a_later_version_added_are_ignored(event: Event, more: dict[str, Any]) -> None:
+    payload = {**more, **payload_of(event), "salt": "00"}
+    assert decode(KIND_OF[type(event)], payload) == event
+
+
+@given(st.text(max_size=20).filter(lambda kind: kind not in KINDS), json_values)
+def test_a_kind_that_is_not_known_decodes_to_nothing(kind: str, payload: Any) -> None:
+    assert decode(kind, payload) is None
+
+
+@each_kind
+@given(data=st.data())
+def test_a_missing_field_is_refused(kind: str, data: st.DataObject) -> None:
+    payload = payload_of(data.draw(makers.events_of(KINDS[kind])))
+    del payload[data.draw(st.sampled_from(KINDS[kind]._fields))]
+    with pytest.raises((KeyError, TypeError)):
+        decode(kind, payload)
+
+
+@each_kind
+@given(data=st.data())
+def test_a_field_of_another_shape_is_refused_or_read_as_what_it_is(
+    kind: str, data: st.DataObject
+) -> None:
+    payload = payload_of(data.draw(makers.events_of(KINDS[kind])))
+    field = data.draw(st.sampled_from(KINDS[kind]._fields))
+    payload[field] = data.draw(json_values)
+    try:
+        decoded = decode(kind, payload)
+    except TypeError:
+        return
+    assert decoded is not None
+    assert payload_of(decoded) == {name: payload[name] for name in KINDS[kind]._fields}
+    hash(decoded)
+
+
+GRANT = LeaseGranted("s", None, "local", "t", ("src",), 1_000, 2_000, True, (7,))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("session", None), ("session", 7), ("role", 7), ("worktree", ["t"]), ("kind", None)),
+        *(("patterns", "src"), ("patterns", None), ("patterns", [7]), ("patterns", [["src"]])),
+        *(("ttl_ms", "1000"), ("ttl_ms", 1.0), ("ttl_ms", True), ("expires_at", None)),
+        *(("lasting", 1), ("lasting", None), ("beside", 7), ("beside", ["7"]), ("beside", [True])),
+    ],
+)
+def test_a_grant_of_another_shape_is_refused(field: str, value: Any) -> None:
+    assert decode("lease.granted", payload_of(GRANT)) == GRANT
+    with pytest.raises(TypeError):
+        decode("lease.granted", {**payload_of(GRANT), field: value})
+
+
+@pytest.mark.parametrize("cover", [[[1]], [[1, 2, 3]], [1, 2], [["1", 2]], [[1, None]], "12"])
+def test_a_cover_is_pairs_of_token_and_expiry(cover: Any) -> None:
+    payload = {
+        "commit": "c",
+        "tree": "t",
+        "parents": [],
+        "paths": 1,
+        "paths_hash": "h",
+        "cover": cover,
+    }
+    with pytest.raises(TypeError):
+        decode("commit.attested", payload)
+
+
+@each_kind
+@pytest.mark.parametrize("payload", [None, [], ["token"], 7, "text", {}])
+def test_a_payload_that_is_no_object_with_the_fields_is_refused(kind: str, payload: Any) -> None:
+    with pytest.raises((KeyError, TypeError)):
+        decode(kind, payload)
+
+
+def test_numbers_of_any_size_are_kept_exactly() -> None:
+    assert decode("lease.released", {"token": 2**70, "reason": ""}) == LeaseReleased(2**70, "")
+
+
+def test_every_field_has_a_shape() -> None:
+    fields = {field for event in get_args(Event) for field in event._fields}
+    assert fields == set(events._SHAPES)
+    assert fields == set(makers.FIELDS)

@@ -1,0 +1,299 @@
+"""What the ledger adds up to: the meaning of every event and move, evolving, replaying."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handrail.core.events import (
+    CommitAttested,
+    ConfigApplied,
+    Event,
+    HistoryImported,
+    LeaseExpired,
+    LeaseGranted,
+    LeaseReleased,
+    LeaseRenewed,
+    Move,
+    PayloadRedacted,
+    SessionEnded,
+    SessionRoleChanged,
+    SessionStarted,
+    StoreCreated,
+    WaitBegan,
+    WaitEnded,
+    WaitKept,
+)
+from handrail.core.lease import EXCLUSIVE, LOCAL, Actor, Session, Waiter
+from handrail.core.ledger import Entry
+from handrail.core.state import InForce, State, apply, evolve, replay
+from tests.core import makers
+from tests.core.makers import EPOCH, HOUR, NOW, SECOND, a_lease, patterns
+
+HERS = Actor("s-1", "claude@web", "website")
+GRANT = LeaseGranted(
+    "s-1", "website", LOCAL, "tree-1", ("src/api", "*.md"), HOUR, NOW + HOUR, False, (3,)
+)
+STARTED = SessionStarted("s-1", "claude@web", "website", "tree-1", "5" * 64)
+WAIT = WaitBegan("s-1", EXCLUSIVE, "tree-1", ("src/**",), NOW + SECOND)
+
+
+def tables(state: State) -> dict[str, Any]:
+    """Give all that a state holds, as a value that later changes do not reach."""
+    return {
+        name: dict(held) if isinstance(held, dict) else held for name, held in vars(state).items()
+    }
+
+
+def after(*changes: Event | Move, start: State | None = None) -> State:
+    """Apply changes as entries 1, 2, 3, … a second apart, by one actor."""
+    state = State() if start is None else start
+    for number, change in enumerate(changes, 1):
+        state = evolve(state, number, NOW + number * SECOND, HERS, change)
+    return state
+
+
+# --- what each change means ----------------------------------------------------------------------
+
+
+def test_a_grant_adds_a_lease_whose_token_is_its_entry() -> None:
+    lease = after(StoreCreated("w", None), GRANT).leases[2]
+    assert lease == a_lease(
+        2,
+        "s-1",
+        *("src/api", "*.md"),
+        kind=LOCAL,
+        role="website",
+        granted_at=NOW + 2 * SECOND,
+        ttl_ms=HOUR,
+        expires_at=NOW + HOUR,
+        lasting=False,
+    )._replace(agent="claude@web")
+
+
+def test_a_grant_by_nobody_known_has_an_agent_without_a_name() -> None:
+    assert evolve(State(), 1, NOW, Actor(), GRANT).leases[1].agent == ""
+
+
+@pytest.mark.parametrize("end", [LeaseReleased(1, "released"), LeaseExpired(1, NOW)])
+def test_a_release_and_an_expiry_take_that_lease_away_and_no_other(end: Event) -> None:
+    state = after(GRANT, GRANT)
+    assert set(evolve(state, 3, NOW, HERS, end).leases) == {2}
+
+
+def test_a_renewal_moves_the_expiry_and_nothing_else() -> None:
+    before = after(GRANT).leases[1]
+    renewed = after(GRANT, LeaseRenewed(1, NOW + 2 * HOUR)).leases[1]
+    assert renewed == before._replace(expires_at=NOW + 2 * HOUR)
+
+
+def test_a_session_starts_ends_and_starts_again_under_its_id() -> None:
+    session = Session("s-1", "claude@web", "website", "tree-1", NOW + SECOND, None, "5" * 64)
+    assert after(STARTED).sessions == {"s-1": session}
+    ended = after(STARTED, SessionEnded("s-1", "ended"))
+    assert ended.sessions == {"s-1": session._replace(ended_at=NOW + 2 * SECOND)}
+    again = STARTED._replace(worktree="tree-2")
+    restarted = evolve(ended, 3, NOW + HOUR, HERS, again)
+    assert restarted.sessions == {
+        "s-1": session._replace(worktree="tree-2", started_at=NOW + HOUR, ended_at=None)
+    }
+
+
+def test_the_end_of_a_session_leaves_its_leases_to_their_own_entries() -> None:
+    assert set(after(STARTED, GRANT, SessionEnded("s-1", "ended")).leases) == {2}
+
+
+def test_a_session_acts_as_another_role_from_then_on() -> None:
+    state = after(STARTED, SessionRoleChanged("s-1", "ops", "asked", "terminal"))
+    assert state.sessions["s-1"].role == "ops"
+
+
+def test_the_configuration_that_was_applied_last_is_in_force() -> None:
+    state = after(ConfigApplied("b1", "one", "terminal"), ConfigApplied("b2", "two", "terminal"))
+    assert state.config == InForce("b2", "two", 2)
+
+
+def test_the_newest_attestation_of_a_commit_is_remembered() -> None:
+    attested = CommitAttested("c1", "t", ("p",), 1, "h", ((1, NOW),))
+    state = after(attested, attested._replace(commit="c2"), attested)
+    assert state.attestations == {"c1": 3, "c2": 2}
+
+
+def test_waiting_claims_get_tickets_in_order_and_never_one_again() -> None:
+    state = after(WAIT, WAIT._replace(session="s-2"), WaitEnded(2), WAIT._replace(session="s-3"))
+    assert {ticket: waiter.session for ticket, waiter in state.waiters.items()} == {
+        1: "s-1",
+        3: "s-3",
+    }
+    assert state.waiters[1] == Waiter(
+        1, "s-1", EXCLUSIVE, "tree-1", patterns("src/**"), NOW + SECOND, NOW + SECOND
+    )
+
+
+def test_a_waiting_claim_that_shows_itself_counts_as_there_for_longer() -> None:
+    state = after(WAIT, WaitKept(1, NOW + HOUR))
+    assert state.waiters[1] == after(WAIT).waiters[1]._replace(until=NOW + HOUR)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [StoreCreated("w", None), PayloadRedacted(1, "a secret"), HistoryImported("e:1", NOW, "{}")],
+)
+def test_what_is_only_told_changes_no_table(change: Event) -> None:
+    before = after(STARTED, GRANT, WAIT)
+    assert tables(evolve(before, 4, NOW, HERS, change)) == tables(before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        LeaseReleased(99, "released"),
+        LeaseExpired(99, NOW),
+        LeaseRenewed(99, NOW + HOUR),
+        SessionEnded("nobody", "ended"),
+        SessionRoleChanged("nobody", "ops", "", ""),
+        WaitKept(99, NOW),
+        WaitEnded(99),
+    ],
+)
+def test_a_row_that_is_not_there_is_no_error(change: Event | Move) -> None:
+    before = after(STARTED, GRANT, WAIT)
+    assert tables(evolve(before, 4, NOW, HERS, change)) == tables(before)
+
+
+# --- evolving ------------------------------------------------------------------------------------
+
+# Histories that hit each other: few tokens, few sessions.
+tokens = st.integers(min_value=1, max_value=12)
+names = st.sampled_from(["s-1", "s-2"])
+changes: st.SearchStrategy[Event | Move] = st.one_of(
+    makers.events,
+    makers.events_of(LeaseGranted),
+    st.builds(LeaseReleased, tokens, st.just("released")),
+    st.builds(LeaseExpired, tokens, makers.numbers),
+    st.builds(LeaseRenewed, tokens, makers.numbers),
+    st.builds(SessionStarted, names, names, st.none() | names, names, st.just("0" * 64)),
+    st.builds(SessionEnded, names, st.just("ended")),
+    st.builds(SessionRoleChanged, names, names, st.just(""), st.just("")),
+    st.builds(WaitBegan, names, st.just(EXCLUSIVE), names, makers.scope_texts, makers.numbers),
+    st.builds(WaitKept, tokens, makers.numbers),
+    st.builds(WaitEnded, tokens),
+)
+histories = st.lists(st.tuples(makers.actors, changes), max_size=20)
+
+
+def fold(history: list[tuple[Actor, Event | Move]]) -> State:
+    state = State()
+    for number, (actor, change) in enumerate(history, 1):
+        state = evolve(state, number, NOW + (number - 1) * SECOND, actor, change)
+    return state
+
+
+@given(histories, makers.actors, changes)
+def test_evolving_leaves_the_state_before_as_it_was(
+    history: list[tuple[Actor, Event | Move]], actor: Actor, change: Event | Move
+) -> None:
+    state = fold(history)
+    before = tables(state)
+    evolved = evolve(state, len(history) + 1, NOW, actor, change)
+    assert tables(state) == before
+    apply(state, len(history) + 1, NOW, actor, change)
+    assert tables(state) == tables(evolved)
+
+
+@given(histories)
+def test_a_copy_goes_its_own_way(history: list[tuple[Actor, Event | Move]]) -> None:
+    state = fold(history)
+    before, copy = tables(state), state.copy()
+    assert tables(copy) == before
+    for change in (GRANT, STARTED, WAIT, ConfigApplied("b", "t", ""), SessionEnded("s-1", "")):
+        apply(copy, 99, NOW, HERS, change)
+    apply(copy, 100, NOW, HERS, CommitAttested("c", "t", (), 0, "h", ()))
+    assert tables(state) == before
+
+
+# --- replaying -----------------------------------------------------------------------------------
+
+eventful = st.lists(
+    st.tuples(makers.actors, changes.filter(lambda change: not isinstance(change, Move))),
+    max_size=20,
+)
+
+
+@given(eventful)
+def test_replaying_a_ledger_is_evolving_by_its_events(history: list[tuple[Actor, Event]]) -> None:
+    assert tables(replay(makers.a_ledger(history))) == tables(fold([*history]))
+
+
+@given(eventful, st.data())
+def test_a_redacted_payload_is_passed_over(
+    history: list[tuple[Actor, Event]], data: st.DataObject
+) -> None:
+    gone = data.draw(st.sets(st.integers(1, max(1, len(history)))))
+    entries = [
+        entry._replace(payload=None) if entry.seq in gone else entry
+        for entry in makers.a_ledger(history)
+    ]
+    told: list[tuple[Actor, Event]] = [
+        (actor, StoreCreated("", None) if number in gone else event)
+        for number, (actor, event) in enumerate(history, 1)
+    ]
+    assert tables(replay(entries)) == tables(fold([*told]))
+
+
+def an_entry(seq: int, kind: str, fields: dict[str, Any]) -> Entry:
+    payload = json.dumps(fields, separators=(",", ":")).encode()
+    header = {
+        "v": 1,
+        "epoch": EPOCH,
+        "seq": seq,
+        "at": NOW,
+        "kind": kind,
+        "session": None,
+        "agent": None,
+        "role": None,
+        "payload_hash": sha256(payload).hexdigest(),
+        "prev": "0" * 64,
+    }
+    return Entry(seq, json.dumps(header, separators=(",", ":")).encode(), payload)
+
+
+@given(eventful)
+def test_a_kind_of_a_later_version_is_passed_over(history: list[tuple[Actor, Event]]) -> None:
+    later = an_entry(len(history) + 1, "lease.reserved", {"token": 1, "salt": "00"})
+    known = makers.a_ledger(history)
+    assert tables(replay([*known, later])) == tables(replay(known))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"token": "1", "reason": ""}, {"token": 1, "reason": None}, {"token": [1], "reason": ""}],
+)
+def test_an_entry_that_cannot_be_decoded_is_an_error_of_a_known_sort(fields: Any) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        replay([an_entry(1, "lease.released", fields)])
+
+
+@pytest.mark.parametrize("payload", [b"", b"null", b"[1]", b"{", b"\xff", b"[" * 100_000])
+def test_a_payload_that_is_no_object_is_an_error_of_a_known_sort(payload: bytes) -> None:
+    entry = an_entry(1, "lease.released", {})._replace(payload=payload)
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        replay([entry])
+
+
+def test_nothing_adds_up_to_nothing() -> None:
+    assert tables(replay([])) == tables(State())
+
+
+def test_every_change_has_a_meaning_that_is_tested_here() -> None:
+    tested = {
+        *(LeaseGranted, LeaseReleased, LeaseExpired, LeaseRenewed),
+        *(SessionStarted, SessionEnded, SessionRoleChanged, ConfigApplied, CommitAttested),
+        *(WaitBegan, WaitKept, WaitEnded, StoreCreated, PayloadRedacted, HistoryImported),
+    }
+    assert {*get_args(Event), *get_args(Move)} == tested
