@@ -19,6 +19,7 @@ from handrail.facts.files import Secrets, read_bounded, replace_file
 from handrail.facts.repository import Place, locate
 from handrail.service.context import Caller, CommitRow, Context
 from handrail.store.sqlite import SqliteStore
+from handrail.text import visible
 
 if TYPE_CHECKING:
     from handrail.core.ledger import Entry
@@ -36,6 +37,7 @@ HARNESS_MARKERS: Final = (
     "GEMINI_SESSION_ID",
 )
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+GIT_VERSION_CHARS_MAX: Final = 80
 STATE_DIR_BYTES_MAX: Final = 400  # SQLite takes no path of more than 512
 
 
@@ -63,6 +65,10 @@ class Surroundings:
 
         return resolve(self._place.toplevel, anchor)
 
+    def is_folder(self, path: str) -> bool:
+        """Tell whether a repo-relative path is a folder of the working tree now."""
+        return os.path.isdir(os.path.join(self._place.toplevel, path))
+
     def commits(self, text: str) -> list[CommitRow]:
         """Return the commits of a range, oldest first."""
         from handrail.facts.git import read_range
@@ -88,7 +94,8 @@ class SqliteGround(Surroundings):
 
     def write_config(self, text: str) -> None:
         """Write ``handrail.toml``."""
-        replace_file(os.path.join(self._place.toplevel, CONFIG_NAME), text.encode("utf-8"))
+        path = os.path.join(self._place.toplevel, CONFIG_NAME)
+        replace_file(path, text.encode("utf-8"), self._place.git_dir)
 
     def store_path(self) -> str:
         """Where the store is or would be."""
@@ -186,7 +193,8 @@ class Application:
         """Say which git is asked; raises FactsUnavailable."""
         from handrail.facts.git import ask
 
-        return ask(self.place.toplevel, ["--version"]).decode("utf-8", "replace").strip()
+        said = ask(self.place.toplevel, ["--version"]).decode("utf-8", "replace").strip()
+        return visible(said)[:GIT_VERSION_CHARS_MAX]
 
     @property
     def leases(self) -> Leases:
@@ -217,9 +225,9 @@ class Application:
             self._store = None
 
 
-def read_file(path: str) -> bytes | None:
+def read_file(path: str, *, pipe: bool = False) -> bytes | None:
     """Return a file's bytes up to the bound of a configuration, None if it is not there."""
-    return read_bounded(path)
+    return read_bounded(path, pipe=pipe)
 
 
 def state_dir(environment: Mapping[str, str], place: Place) -> str:

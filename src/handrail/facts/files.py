@@ -6,19 +6,28 @@ not at all; secrets are created with mode 0600.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from contextlib import suppress
 from typing import Final
 
-from handrail.errors import FactsUnavailable, StoreReadOnly
+from handrail.errors import DiskFull, FactsUnavailable, StoreReadOnly
 
 CONFIG_BYTES_MAX: Final = 1 << 20
 SECRET_BYTES_MAX: Final = 256
 
 
-def read_bounded(path: str, limit: int = CONFIG_BYTES_MAX) -> bytes | None:
-    """Return a file's bytes, None if it is not there; one byte past ``limit`` at the most."""
+def read_bounded(path: str, limit: int = CONFIG_BYTES_MAX, *, pipe: bool = False) -> bytes | None:
+    """Return a file's bytes, None if it is not there; one byte past ``limit`` at the most.
+
+    Never waits for a writer, unless the path may be a ``pipe``; raises FactsUnavailable.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | (0 if pipe else os.O_NONBLOCK)
     try:
-        with open(path, "rb") as file:
+        with open(os.open(path, flags), "rb") as file:
+            if not pipe and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise FactsUnavailable(what=path, reason="it is no ordinary file")
             return file.read(limit + 1)
     except FileNotFoundError:
         return None
@@ -26,11 +35,20 @@ def read_bounded(path: str, limit: int = CONFIG_BYTES_MAX) -> bytes | None:
         raise FactsUnavailable(what=path, reason=error.strerror) from error
 
 
-def replace_file(path: str, content: bytes) -> None:
-    """Write a file whole or not at all; raises StoreReadOnly where that cannot be."""
-    half = f"{path}.{os.getpid()}.part"
+def replace_file(path: str, content: bytes, scratch: str) -> None:
+    """Write a file whole or not at all; raises StoreReadOnly, DiskFull where that cannot be.
+
+    It grows in ``scratch``, where nobody minds what a killed process leaves behind, or beside its
+    place if that folder is on another file system.
+    """
+    beside = os.path.dirname(path) or "."
+    same = os.stat(scratch).st_dev == os.stat(beside).st_dev
+    name = f"{os.path.basename(path)}.{os.getpid()}.part"
+    half = os.path.join(scratch if same else beside, name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
+        with suppress(FileNotFoundError):
+            os.unlink(half)
         descriptor = os.open(half, flags, 0o666)
         try:
             with open(descriptor, "wb") as file:
@@ -42,7 +60,14 @@ def replace_file(path: str, content: bytes) -> None:
             os.unlink(half)
             raise
     except OSError as error:
-        raise StoreReadOnly(path=path, reason=error.strerror) from error
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: str, error: OSError) -> DiskFull | StoreReadOnly:
+    """Say why a file could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(path=path)
+    return StoreReadOnly(path=path, reason=error.strerror)
 
 
 class Secrets:
@@ -58,22 +83,31 @@ class Secrets:
     def keep(self, session: str, secret: str) -> None:
         """Write the secret of a session; a former one of the same id is replaced."""
         path = self._path(session)
+        half = f"{path}.{os.getpid()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            half = f"{path}.{os.getpid()}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with suppress(FileNotFoundError):
+                os.unlink(half)  # of a process that had this number and was killed half way
             descriptor = os.open(half, flags, 0o600)
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(secret)
-            os.replace(half, path)
+            try:
+                with open(descriptor, "w", encoding="ascii") as file:
+                    file.write(secret)
+                os.replace(half, path)
+            except BaseException:
+                os.unlink(half)
+                raise
         except OSError as error:
-            raise StoreReadOnly(path=path, reason=error.strerror) from error
+            raise _unwritten(self._folder, error) from error
 
     def read(self, session: str) -> str | None:
         """Return the secret of a session; None if it is not there or not readable."""
         try:
-            with open(self._path(session), encoding="ascii") as file:
-                return file.read(SECRET_BYTES_MAX)
+            descriptor = os.open(self._path(session), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                return os.read(descriptor, SECRET_BYTES_MAX).decode("ascii")
+            finally:
+                os.close(descriptor)
         except (OSError, UnicodeDecodeError):
             return None
 

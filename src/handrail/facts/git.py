@@ -11,15 +11,17 @@ import os
 import subprocess
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
+from handrail.core.record import Record
 from handrail.errors import FactsUnavailable, MalformedRange
 
 TIMEOUT_S: Final = 120
 COMMITS_MAX: Final = 10_000
+HEX: Final = frozenset("0123456789abcdef")
 
 
-class RawCommit(NamedTuple):
+class RawCommit(Record):
     """A commit as git tells it; paths are git's bytes, undecodable ones as surrogates."""
 
     commit: str
@@ -72,7 +74,9 @@ def read_range(folder: str, text: str) -> list[RawCommit]:
     except FactsUnavailable as error:
         reason = str(error.values.get("reason"))
         raise MalformedRange(range=text, reason=reason) from error
-    rows = [line.split() for line in listed.decode("ascii").splitlines()]
+    rows = [line.split() for line in listed.decode("ascii", "replace").splitlines()]
+    if not all(len(row) >= 2 and HEX.issuperset("".join(row)) for row in rows):
+        raise FactsUnavailable(what="git rev-list", reason="its answer makes no sense")
     if len(rows) > COMMITS_MAX:
         raise MalformedRange(range=text, reason=f"it holds more than {COMMITS_MAX} commits")
     if not rows:
@@ -96,7 +100,7 @@ def _changed_paths(folder: str, commits: Sequence[str]) -> dict[str, list[bytes]
     fields = iter(output.split(b"\0"))
     for field in fields:
         if field.startswith(b":"):
-            current.append(next(fields))
+            current.append(next(fields, b""))
         elif field:
-            current = changed.setdefault(field.strip().decode("ascii"), [])
+            current = changed.setdefault(field.strip().decode("ascii", "replace"), [])
     return changed

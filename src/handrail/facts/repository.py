@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
+from handrail.core.record import Record
 from handrail.errors import BareRepository, FactsUnavailable, NoRepository
+from handrail.text import shell_quote
 
 MAIN_WORKTREE: Final = "."
 _POINTER_BYTES_MAX: Final = 8_192
 
 
-class Place(NamedTuple):
+class Place(Record):
     """A working tree of a repository.
 
     ``worktree`` is ``.`` for the main one and git's own id for a linked one: it survives a move of
@@ -49,7 +51,9 @@ def locate(start: str, environment: Mapping[str, str]) -> Place:
         if os.path.isfile(pointer):
             return _place(folder, _follow(pointer, folder))
         if _is_git_dir(folder):
-            raise BareRepository(path=folder)
+            inside = os.path.basename(folder) == ".git"
+            step = f"cd {shell_quote(os.path.dirname(folder))}" if inside else None
+            raise BareRepository(path=folder, next=step)
         parent = os.path.dirname(folder)
         if parent == folder:
             raise NoRepository(path=start)
@@ -77,8 +81,17 @@ def _place(toplevel: str, git_dir: str) -> Place:
     shared = os.path.join(git_dir, "commondir")
     if os.path.isfile(shared):
         common_dir = os.path.realpath(os.path.join(git_dir, _read(shared).strip()))
-        worktree = os.path.basename(git_dir)
+        worktree = _own_id(git_dir)
     return Place(toplevel, git_dir, common_dir, worktree)
+
+
+def _own_id(git_dir: str) -> str:
+    """Return git's id of a linked worktree as text that can be kept anywhere.
+
+    Bytes that are not UTF-8 are written as ``\\xff``, which git never puts into such an id.
+    """
+    raw = os.fsencode(os.path.basename(git_dir))
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def _read(path: str) -> str:
@@ -99,5 +112,5 @@ def _ask_git(start: str) -> Place:
     toplevel = os.fsdecode(ask(start, ["rev-parse", "--show-toplevel"])).rstrip("\n")
     common_dir = os.path.realpath(os.path.join(start, common_dir))
     linked = os.path.realpath(git_dir) != common_dir
-    worktree = os.path.basename(git_dir) if linked else MAIN_WORKTREE
+    worktree = _own_id(git_dir) if linked else MAIN_WORKTREE
     return Place(toplevel, git_dir, common_dir, worktree)

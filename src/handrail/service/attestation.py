@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from handrail import errors
 from handrail.core.decide import (
@@ -19,6 +19,7 @@ from handrail.core.decide import (
 from handrail.core.events import CommitAttested, LeaseExpired, LeaseGranted
 from handrail.core.lease import Lease, Session
 from handrail.core.ledger import Head, format_token, read_event, read_header
+from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, stored_pattern
 from handrail.core.scope.naming import scope_for
 from handrail.service.context import CommitRow, Context
@@ -31,7 +32,7 @@ from handrail.text import shell_quote
 PATHS_TOLD_MAX = 20
 
 
-class Attested(NamedTuple):
+class Attested(Record):
     """Commits that are attested now, those that were before, and the ledger's head after it."""
 
     commits: tuple[str, ...]
@@ -83,7 +84,8 @@ class Attestation:
         }
         past = _last_grant_over(tx, session, first)
         if past is not None:
-            dead = dead_token(tx.epoch, session, past, grants_after(tx, past.token))
+            later, contended = grants_after(tx, past.token), rules.policy.contended
+            dead = dead_token(tx.epoch, session, past, later, contended)
             dead.values.update(values)
             if not isinstance(dead, errors.NotHolder):
                 return dead

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from handrail import errors
 from handrail.core.lease import Lease, Session, Waiter
 from handrail.core.ledger import Head
+from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, parse_pattern
 from handrail.service.context import Context
 from handrail.service.identity import require_session
@@ -14,7 +13,7 @@ from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
 
 
-class Status(NamedTuple):
+class Status(Record):
     """What stands in the store; times in ms since 1970 on its clock."""
 
     workspace: str
@@ -29,7 +28,7 @@ class Status(NamedTuple):
     mine: str | None
 
 
-class Why(NamedTuple):
+class Why(Record):
     """What Handrail knows of one path."""
 
     path: str

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
 from handrail import errors
 from handrail.core.decide import Changes, Claim, View, Wait, decide
+from handrail.core.digest import sha256
 from handrail.core.events import LeaseGranted, LeaseRenewed, Move, WaitEnded
 from handrail.core.lease import EXCLUSIVE, LOCAL, Kind, Lease, Session, trusted_until
 from handrail.core.ledger import Entry, format_token, read_event
 from handrail.core.names import check_name
+from handrail.core.record import Record
 from handrail.core.scope import Pattern, parse_scope
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
@@ -23,7 +24,7 @@ POLL_S: Final = 0.05
 RETRY_MS: Final = 2_000
 
 
-class Asked(NamedTuple):
+class Asked(Record):
     """A claim as it was asked for."""
 
     scope: tuple[str, ...]
@@ -33,7 +34,7 @@ class Asked(NamedTuple):
     request_id: str | None = None
 
 
-class Granted(NamedTuple):
+class Granted(Record):
     """A lease as its holder needs to know it; times in ms since 1970 on the store's clock."""
 
     token: str
@@ -47,13 +48,13 @@ class Granted(NamedTuple):
     beside: tuple[str, ...]
 
 
-class _Prepared(NamedTuple):
+class _Prepared(Record):
     rules: Rules
     session: Session
     claim: Claim
 
 
-class _Waiting(NamedTuple):
+class _Waiting(Record):
     """A place in the queue, counted from 1, and the refusal that put the claim there."""
 
     ticket: int
@@ -151,7 +152,16 @@ class Claims:
         kind: Kind = LOCAL if asked.shared else EXCLUSIVE
         ttl_ms = rules.settings.limits.ttl_ms if asked.ttl_ms is None else asked.ttl_ms
         patterns = self.scope(rules, asked.scope)
-        return _Prepared(rules, session, Claim(session, patterns, kind, ttl_ms, asked.role, ticket))
+        claim = Claim(
+            session, patterns, kind, ttl_ms, asked.role, ticket, single=self._single(patterns)
+        )
+        return _Prepared(rules, session, claim)
+
+    def _single(self, patterns: Sequence[Pattern]) -> frozenset[str]:
+        """Return the literal patterns that are no folder now."""
+        outside = self._context.outside
+        literal = [pattern.text for pattern in patterns if pattern.is_literal]
+        return frozenset(text for text in literal if not outside.is_folder(text))
 
     def scope(self, rules: Rules, texts: Sequence[str]) -> tuple[Pattern, ...]:
         """Parse what was asked for and follow symbolic links; raises MalformedScope."""

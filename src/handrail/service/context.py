@@ -5,12 +5,13 @@ The doors are protocols; ``wiring`` chooses what stands behind them.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from handrail.core.record import Record
 from handrail.store.port import Store
 
 
-class Caller(NamedTuple):
+class Caller(Record):
     """Who asks, as far as the environment tells; nothing of it is proven yet.
 
     ``harness`` names the marker of a coding harness found in the environment; ``terminal`` says
@@ -79,6 +80,9 @@ class Outside(Protocol):
     def resolved(self, anchor: str) -> list[str]:
         """Follow symbolic links in a repo-relative path; raises MalformedScope if they lead out."""
 
+    def is_folder(self, path: str) -> bool:
+        """Tell whether a repo-relative path is a folder of the working tree now."""
+
     def commits(self, text: str) -> list[CommitRow]:
         """Return the commits of a range, oldest first; raises MalformedRange."""
 
@@ -86,7 +90,7 @@ class Outside(Protocol):
         """Return the working tree's ``handrail.toml``, None if there is none."""
 
 
-class Context(NamedTuple):
+class Context(Record):
     """One command's surroundings."""
 
     store: Store

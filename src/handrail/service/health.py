@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from handrail import errors
+from handrail.config import load_compiled, parse_config
+from handrail.core.decide import WAIT_KEPT_MS
 from handrail.core.events import ConfigApplied
 from handrail.core.lease import AGE_MAX_MS, Lease
 from handrail.core.ledger import Entry, Report, format_head, read_event, verify
-from handrail.core.state import State, replay
+from handrail.core.record import Record
+from handrail.core.state import InForce, State, replay
 from handrail.service.context import Context
 from handrail.service.identity import UNATTRIBUTED
 from handrail.service.policy import rules_in_force
+from handrail.service.records import broken_export
 from handrail.store.port import Reader, Store
 
 GOOD: Final = "good"
@@ -21,7 +25,7 @@ BAD: Final = "bad"
 DRIFT_MAX_MS: Final = 60_000
 
 
-class Finding(NamedTuple):
+class Finding(Record):
     """One thing that was looked at."""
 
     name: str
@@ -30,7 +34,7 @@ class Finding(NamedTuple):
     next: str | None = None
 
 
-class Verified(NamedTuple):
+class Verified(Record):
     """What checking a store found."""
 
     report: Report
@@ -43,7 +47,7 @@ class Verified(NamedTuple):
         return not (self.report.problem or self.integrity or self.differences)
 
 
-class Rebuilt(NamedTuple):
+class Rebuilt(Record):
     """What rebuilding did: how many rows there are now, and the differences that it mended."""
 
     leases: int
@@ -61,10 +65,28 @@ def verify_store(
         report = verify(entries)
         differences: list[str] = []
         if report.problem is None:
-            if report.head != reader.head:
-                differences.append("the head beside the ledger is not the ledger's head")
-            differences += compare(reader, replay(entries))
+            expected = replay(entries)
+            differences = _beside(reader, report, entries, expected) + compare(reader, expected)
         return Verified(report, tuple(integrity), tuple(differences))
+
+
+def _beside(reader: Reader, report: Report, entries: Sequence[Entry], expected: State) -> list[str]:
+    """Name what stands beside the ledger and cannot be: its names and head, who waits."""
+    created = read_event(entries[0]) if entries else None
+    workspace = getattr(created, "workspace", reader.workspace)
+    kept = {"head": reader.head, "epoch": reader.epoch, "workspace": reader.workspace}
+    own = {"head": report.head, "epoch": report.epoch, "workspace": workspace}
+    live = {name for name, session in expected.sessions.items() if session.live}
+    latest = reader.now + WAIT_KEPT_MS
+    return [
+        f"the {name} beside the ledger is not the ledger's {name}"
+        for name in kept
+        if kept[name] != own[name]
+    ] + [
+        f"waiter {waiter.ticket} is not one that could be waiting"
+        for waiter in reader.waiters()
+        if waiter.session not in live or waiter.until > latest
+    ]
 
 
 def compare(reader: Reader, expected: State) -> list[str]:
@@ -95,6 +117,8 @@ def compare(reader: Reader, expected: State) -> list[str]:
     plain = None if in_force is None else in_force._replace(compiled=None)
     if plain != expected.config:
         differences.append("the configuration in force is not the last one applied")
+    elif in_force is not None and not _compiled_from_its_text(in_force):
+        differences.append("the compiled configuration is not that of its text")
     guard = sorted(
         (lease.worktree, lease.session, pattern.text, lease.token, lease.expires_at)
         for lease in leases.values()
@@ -102,7 +126,27 @@ def compare(reader: Reader, expected: State) -> list[str]:
     )
     if sorted(reader.guard_rows()) != guard:
         differences.append("what the guard looks up is not what is held")
+    index = {
+        (name, pattern.anchor, lease.token)
+        for lease in leases.values()
+        for pattern in lease.patterns
+        for name in ("near", "guard")
+    }
+    if reader.index_rows() != sorted(index):
+        differences.append("the index of anchors is not that of what is held")
     return differences
+
+
+def _compiled_from_its_text(in_force: InForce) -> bool:
+    """Tell whether the compiled form, if there is one, says what the text says."""
+    if in_force.compiled is None:
+        return True
+    try:
+        return load_compiled(in_force.compiled) == parse_config(in_force.text.encode("utf-8"))
+    except errors.NewerFormat:
+        return True  # a later Handrail's, which also read the text
+    except errors.HandrailError:
+        return False
 
 
 def rebuild(store: Store, tick: Callable[[int], None] | None = None) -> Rebuilt:
@@ -117,9 +161,7 @@ def rebuild(store: Store, tick: Callable[[int], None] | None = None) -> Rebuilt:
         if report.problem is not None:
             raise errors.LedgerBroken(seq=report.problem.seq, reason=report.problem.reason)
         state = replay(entries)
-        mended = compare(tx, state)
-        if report.head != tx.head:
-            mended.append("the head beside the ledger is not the ledger's head")
+        mended = _beside(tx, report, entries, state) + compare(tx, state)
         kept = {lease.token: lease for lease in tx.leases()}
         for token, lease in state.leases.items():
             state.leases[token] = _with_expiry(lease, kept.get(token), tx.now)
@@ -146,7 +188,7 @@ def sound_prefix(entries: Sequence[Entry]) -> list[Entry]:
     return sound
 
 
-class Inheritance(NamedTuple):
+class Inheritance(Record):
     """What a lost store leaves to the one that follows it."""
 
     workspace: str
@@ -158,7 +200,7 @@ def inheritance(entries: Sequence[Entry], file: str) -> Inheritance:
     """Read a lost store's export for its successor; raises LedgerBroken, MalformedLedger."""
     report = verify(entries)
     if report.problem is not None:
-        raise errors.LedgerBroken(seq=report.problem.seq, reason=report.problem.reason)
+        raise broken_export(report.problem)
     if not entries or report.epoch is None:
         raise errors.MalformedLedger(file=file, reason="it holds no entry")
     first = read_event(entries[0])

@@ -6,9 +6,8 @@ machine). What has no session is *unattributed*, never "a person".
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from handrail import errors
+from handrail.core.digest import sha256
 from handrail.core.lease import Actor, Session
 from handrail.service.context import Context
 from handrail.store.port import Reader

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from handrail import errors
 from handrail.core.decide import Changes, Past, Release, Renew, View, dead_token, decide
 from handrail.core.events import LeaseExpired, LeaseGranted, LeaseReleased
 from handrail.core.lease import Lease, Session, check_ttl
 from handrail.core.ledger import format_token, parse_token, read_event, read_header
+from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
 from handrail.service.claims import Asked, Claims, Granted, as_granted
 from handrail.service.identity import actor_of, require_session
@@ -19,7 +19,7 @@ from handrail.store.port import Reader, Tx
 __all__ = ["Asked", "Granted", "Leases", "Released", "grants_after", "past_lease"]
 
 
-class Released(NamedTuple):
+class Released(Record):
     """What a release ended, and what had ended before."""
 
     released: tuple[Lease, ...]
@@ -37,10 +37,13 @@ class Leases(Claims):
             session = require_session(tx, self._context)
             rules = rules_in_force(tx)
             ttl_ms = rules.settings.limits.ttl_ms if ttl_ms is None else check_ttl(ttl_ms)
-            own = [lease for lease in tx.leases(session.id) if lease.live(tx.now)]
-            leases = [self._held(tx, session, token) for token in tokens] if tokens else own
+            own = tx.leases(session.id)
+            live = [lease for lease in own if lease.live(tx.now)]
+            # With nothing live left, the rule says of the first one that it has expired.
+            leases = [self._held(tx, session, token) for token in tokens] or live or own
             if not leases:
-                raise errors.UnknownToken(token="a lease to renew", session=session.id)
+                reason = f"Session {session.id} holds nothing that could be renewed."
+                raise errors.Usage(reason=reason, next="handrail status")
             view = View(tx.epoch, leases, policy=rules.policy)
             changes: Changes = []
             for lease in leases:
@@ -116,7 +119,8 @@ class Leases(Claims):
         past = past_lease(tx, seq)
         if past is None:
             raise errors.UnknownToken(token=text, session=session.id)
-        raise dead_token(tx.epoch, session, past, grants_after(tx, seq))
+        contended = rules_in_force(tx).policy.contended
+        raise dead_token(tx.epoch, session, past, grants_after(tx, seq), contended)
 
 
 def past_lease(reader: Reader, seq: int) -> Past | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from handrail.config import Settings, load_compiled
 from handrail.core.decide import Policy
+from handrail.core.record import Record
 from handrail.core.role import READ_ONLY
 from handrail.core.scope import Pattern, parse_pattern
 from handrail.core.state import InForce
-from handrail.errors import NewerFormat, NotInitialised, StoreCorrupt
+from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreCorrupt
 from handrail.store.port import Reader
 
 
-class Rules(NamedTuple):
+class Rules(Record):
     """Settings and what was parsed out of them."""
 
     settings: Settings
@@ -25,25 +24,45 @@ class Rules(NamedTuple):
         return parse_pattern(text, fold_case=self.settings.workspace.fold_case)
 
 
+_latest: Rules | None = None
+"""What was in force when this process last asked: it changes seldom and is asked for each time."""
+
+
 def rules_in_force(reader: Reader) -> Rules:
     """Return the rules that were last applied to the store; raises NotInitialised."""
+    global _latest
     in_force = reader.config()
     if in_force is None:
         raise NotInitialised
-    settings = _settings(in_force)
-    return Rules(settings, policy_of(settings), in_force)
+    if _latest is None or _latest.in_force != in_force:
+        settings = _settings(in_force)
+        _latest = Rules(settings, policy_of(settings), in_force)
+    return _latest
 
 
 def _settings(in_force: InForce) -> Settings:
     """Read the compiled form; where it is missing or of another version, the text itself."""
+    newer: NewerFormat | None = None
     if in_force.compiled is not None:
         try:
             return load_compiled(in_force.compiled)
-        except (NewerFormat, StoreCorrupt):
+        except NewerFormat as error:
+            newer = error
+        except StoreCorrupt:
             pass
     from handrail.config import parse_config
 
-    return parse_config(in_force.text.encode("utf-8", "surrogateescape"))
+    try:
+        return parse_config(in_force.text.encode("utf-8", "surrogateescape"))
+    except MalformedConfig as broken:
+        # It was valid when it came into force, so this is no matter of the working tree's file.
+        reason = f"the configuration in force cannot be read ({broken.values['reason']})"
+        raise newer or StoreCorrupt(path="here", reason=reason) from broken
+
+
+def _and_below(text: str) -> str:
+    """Return what lies below a contended path: whoever claims ``a.lock`` means ``a.lock/x`` too."""
+    return text if text.endswith("**") else f"{text}/**"
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -60,7 +79,7 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(
         roles={role.name: role for role in settings.roles},
         lanes=lanes,
-        contended=parsed(settings.contended),
+        contended=parsed(tuple(map(_and_below, settings.contended))) + parsed(settings.contended),
         exempt=parsed(settings.workspace.exempt),
         many_roles=settings.workspace.roles_per_session == "many",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from handrail import errors
 from handrail.core.events import HistoryImported, PayloadRedacted
@@ -13,6 +12,7 @@ from handrail.core.ledger import (
     Entry,
     Head,
     Header,
+    Problem,
     Report,
     export_lines,
     format_head,
@@ -21,6 +21,7 @@ from handrail.core.ledger import (
     read_header,
     verify,
 )
+from handrail.core.record import Record
 from handrail.core.state import replay
 from handrail.service.context import Context
 from handrail.service.identity import acting
@@ -31,7 +32,7 @@ from handrail.store.port import Store, Tx
 BATCH = 1_000
 
 
-class Line(NamedTuple):
+class Line(Record):
     """An entry, decoded for reading; ``fields`` is None where the payload was redacted."""
 
     header: Header
@@ -49,7 +50,7 @@ class Records:
     def log(self, limit: int) -> list[Line]:
         """Return the last ``limit`` entries, oldest first."""
         with self._store.read() as reader:
-            return [read_line(entry) for entry in reader.newest(limit)]
+            return [_checked_line(entry) for entry in reader.newest(limit)]
 
     def verify(
         self, heads: Sequence[str] = (), tick: Callable[[int], None] | None = None
@@ -84,7 +85,7 @@ class Records:
         """
         report = verify(entries)
         if report.problem is not None:
-            raise errors.LedgerBroken(seq=report.problem.seq, reason=report.problem.reason)
+            raise broken_export(report.problem)
         with self._store.read() as reader:
             if report.epoch == reader.epoch:
                 raise errors.MalformedLedger(file=source, reason="it is this store's own ledger")
@@ -110,6 +111,12 @@ class Records:
             tx.redact(seq)
             entries = tx.commit([PayloadRedacted(seq, reason)], actor)
         return entries[0]
+
+
+def broken_export(problem: Problem) -> errors.LedgerBroken:
+    """Say that an export does not verify; the store here may still give a whole one."""
+    step = "handrail ledger verify"
+    return errors.LedgerBroken(seq=problem.seq, reason=problem.reason, next=step)
 
 
 def enter_history(store: Store, entries: Sequence[Entry], actor: Actor) -> int:
@@ -156,10 +163,18 @@ def _check_redactable(tx: Tx, entry: Entry, actor: Actor, *, in_force: bool) -> 
         )
     entries = list(tx.entries())
     without = [other if other.seq != seq else entry._replace(payload=None) for other in entries]
-    if vars(replay(entries)) != vars(replay(without)):
-        kind = read_header(entry.header).kind
+    kind = read_header(entry.header).kind
+    if kind == "store.created" or vars(replay(entries)) != vars(replay(without)):
         what = f"a {kind} that the tables rest on"
         raise errors.StillLive(seq=seq, what=what, next="handrail log")
+
+
+def _checked_line(entry: Entry) -> Line:
+    try:
+        return read_line(entry)
+    except ValueError as error:
+        reason = f"it cannot be read ({error})"
+        raise errors.LedgerBroken(seq=entry.seq, reason=reason) from error
 
 
 def read_line(entry: Entry) -> Line:

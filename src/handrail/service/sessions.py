@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from handrail import errors
 from handrail.core.decide import ChangeRole, EndSession, StartSession, View, decide
 from handrail.core.events import LeaseReleased
 from handrail.core.lease import Actor, Lease, Session
 from handrail.core.names import check_name, plain_name
+from handrail.core.record import Record
 from handrail.service.context import Caller, Context
 from handrail.service.identity import (
     UNATTRIBUTED,
@@ -25,7 +26,7 @@ _SECRET_CHARS: Final = 40
 OR_COORDINATOR: Final = ", or a session of a coordinator"
 
 
-class Started(NamedTuple):
+class Started(Record):
     """A session and the secret that proves it; ``resumed`` if it was live already."""
 
     session: Session
@@ -33,7 +34,7 @@ class Started(NamedTuple):
     resumed: bool
 
 
-class Ended(NamedTuple):
+class Ended(Record):
     """A session that ended, and the leases that ended with it."""
 
     session: Session
@@ -41,7 +42,7 @@ class Ended(NamedTuple):
     epoch: str
 
 
-class Shown(NamedTuple):
+class Shown(Record):
     """A session with what it holds."""
 
     session: Session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import (
@@ -17,6 +17,7 @@ from handrail.config import (
 from handrail.core.events import ConfigApplied
 from handrail.core.lease import Actor
 from handrail.core.ledger import Entry
+from handrail.core.record import Record
 from handrail.service.context import Context
 from handrail.service.health import Inheritance
 from handrail.service.identity import UNATTRIBUTED, actor_of, require_session
@@ -56,14 +57,14 @@ class Ground(Protocol):
         """Return lower-case letters and digits that nobody can guess."""
 
 
-class Step(NamedTuple):
+class Step(Record):
     """One thing that was done, or would be: a file or the store, and what became of it."""
 
     what: str
     outcome: str
 
 
-class Initialised(NamedTuple):
+class Initialised(Record):
     """What ``init`` found and did."""
 
     workspace: str
@@ -73,7 +74,7 @@ class Initialised(NamedTuple):
     config: str
 
 
-class Applied(NamedTuple):
+class Applied(Record):
     """A configuration that came into force; ``changed`` is False if it was there already."""
 
     blob: str
@@ -205,7 +206,7 @@ def _plain(folder: str) -> str:
     return plain.strip("-")[:40] or "workspace"
 
 
-class UninstallPlan(NamedTuple):
+class UninstallPlan(Record):
     """What uninstalling would take away."""
 
     remove_config: bool

@@ -11,12 +11,12 @@ ancestors) and *below* it, which is one range of an ordered index.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from handrail.core.record import Record
 from handrail.core.scope import Pattern, ancestors
 
 
-class Step(NamedTuple):
+class Step(Record):
     """Look at these anchors, then at everything below ``below``."""
 
     points: tuple[str, ...]

@@ -11,12 +11,12 @@ reboot, when its holder is gone anyway, and never shorten or revive one.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from handrail.core.record import Record
 
 Reading = tuple[str, int, int]
 
 
-class Timeline(NamedTuple):
+class Timeline(Record):
     """The anchor in force: ``now = offset_ms + boot clock`` while the boot id is ``boot``."""
 
     boot: str

@@ -2,8 +2,9 @@
 
 SQLite's own busy handler sleeps and retries, so eight busy writers starve one another for seconds.
 Here a writer first takes its place (``queue``), then its turn (``turn``), then gives the place up:
-whoever just had the turn must queue again behind the one who waits for it, so nobody can take
-two turns while another waits at the head.
+whoever had the turn must queue again behind the one who waits for it. A turn lasts a few
+milliseconds: a writer that comes back within them goes on without queueing, because handing the
+turn to another process costs more than a whole transaction.
 
 Promises: held by at most one open lock at a time; freed by the kernel when its process dies; waits
 at most ``timeout_ms``. Not promised: strict order of arrival among those who wait for a place.
@@ -15,15 +16,18 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from handrail.errors import StoreBusy, StoreReadOnly
+from handrail.errors import StoreBusy
+from handrail.store.filesystem import unwritable
 
+if TYPE_CHECKING:
+    from types import FrameType
+
+TURN_S = 0.004
 _POLL_FIRST_S = 0.0005
 _POLL_LAST_S = 0.01
 
@@ -39,11 +43,14 @@ class FairLock:
         self._stem = stem
         self._queue = -1
         self._turn = -1
+        self._turn_began = -TURN_S
 
     @contextmanager
     def held(self, timeout_ms: int) -> Iterator[None]:
         """Hold the turn for a block; raises StoreBusy, StoreReadOnly."""
-        self._acquire(time.monotonic() + timeout_ms / 1000, timeout_ms)
+        now = time.monotonic()
+        if now - self._turn_began >= TURN_S or not _lock_at_once(self._turn):
+            self._acquire(now + timeout_ms / 1000, timeout_ms)
         try:
             yield
         finally:
@@ -59,13 +66,17 @@ class FairLock:
             finally:
                 fcntl.flock(self._queue, fcntl.LOCK_UN)
         except BaseException as error:
+            # Interrupted between winning either lock and knowing it: nothing may stay locked.
             fcntl.flock(self._turn, fcntl.LOCK_UN)
+            fcntl.flock(self._queue, fcntl.LOCK_UN)
             if isinstance(error, _TimedOutError):
                 raise StoreBusy(
-                    path=self._stem, waited_ms=timeout_ms, pid=self._holder()
+                    path=f"{self._stem}.db", waited_ms=timeout_ms, pid=self._holder()
                 ) from error
             raise
-        os.pwrite(self._turn, b"%-10d" % os.getpid(), 0)
+        self._turn_began = time.monotonic()
+        with suppress(OSError):  # on a full disk nobody learns our number, and that is all
+            os.pwrite(self._turn, b"%-10d" % os.getpid(), 0)
 
     def _open(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
@@ -74,7 +85,7 @@ class FairLock:
             self._turn = os.open(self._stem + ".turn", flags, 0o600)
         except OSError as error:
             self.close()
-            raise StoreReadOnly(path=self._stem, reason=error.strerror) from error
+            raise unwritable(f"{self._stem}.db", error) from error
 
     def _holder(self) -> str:
         try:
@@ -88,12 +99,23 @@ class FairLock:
             if descriptor >= 0:
                 os.close(descriptor)
         self._queue = self._turn = -1
+        self._turn_began = -TURN_S
 
 
-def _lock(descriptor: int, deadline: float) -> None:
+def _lock_at_once(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        return False
+    return True
+
+
+def _lock(descriptor: int, deadline: float) -> None:
+    if not _lock_at_once(descriptor):
+        # Imported here because only who must wait should pay for it.
+        import signal
+        import threading
+
         on_main = threading.current_thread() is threading.main_thread()
         if on_main and signal.getitimer(signal.ITIMER_REAL)[0] == 0:
             _lock_with_alarm(descriptor, deadline)
@@ -103,6 +125,7 @@ def _lock(descriptor: int, deadline: float) -> None:
 
 def _lock_with_alarm(descriptor: int, deadline: float) -> None:
     """Sleep in the kernel's queue: woken at once, which polling is not."""
+    import signal
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise _TimedOutError
@@ -121,12 +144,8 @@ def _lock_with_alarm(descriptor: int, deadline: float) -> None:
 def _lock_by_polling(descriptor: int, deadline: float) -> None:
     """For threads that no signal reaches."""
     pause = _POLL_FIRST_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise _TimedOutError from None
-            time.sleep(pause)
-            pause = min(pause * 2, _POLL_LAST_S)
+    while not _lock_at_once(descriptor):
+        if time.monotonic() >= deadline:
+            raise _TimedOutError
+        time.sleep(pause)
+        pause = min(pause * 2, _POLL_LAST_S)

@@ -9,9 +9,10 @@ differ by mount option, and WAL needs shared memory that they do not share.
 
 from __future__ import annotations
 
+import errno
 import os
 
-from handrail.errors import NetworkFileSystem
+from handrail.errors import DiskFull, NetworkFileSystem, StoreReadOnly
 
 _MOUNTS = "/proc/self/mountinfo"
 _REFUSED = ("nfs", "cifs", "smb", "9p", "fuse", "afs", "ceph", "gfs", "lustre", "glusterfs")
@@ -27,6 +28,13 @@ def refuse_network(path: str) -> None:
     kind = kind_of(os.path.realpath(path), mounts)
     if kind.startswith(_REFUSED):
         raise NetworkFileSystem(path=path, filesystem=kind)
+
+
+def unwritable(path: str, error: OSError) -> DiskFull | StoreReadOnly:
+    """Say why nothing can be written for the store at ``path``."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(path=path)
+    return StoreReadOnly(path=path, reason=error.strerror)
 
 
 def kind_of(path: str, mountinfo: str) -> str:

@@ -6,8 +6,9 @@ Promises of every store:
   ``commit`` was called, and nothing that ``commit`` acknowledged is lost by kill -9 or by the loss
   of unsynced writes (the memory store: by nothing but the end of its process);
 - waiting transactions are served fairly, and at most ``busy_ms`` long, else StoreBusy;
-- ``Tx.now`` is the store's own clock, read after the exclusion is held; it never goes back, and
-  wall-clock changes do not move it while the machine runs;
+- ``Tx.now`` is the store's own clock, read after the exclusion is held; it is never before anything
+  that was committed, never goes back while the machine runs, and no change of the wall clock moves
+  it between the first transaction after a start and the last;
 - ``Tx.near`` gives every lease that can share a path with the patterns, perhaps more, by an index
   on literal prefixes: a claim with a literal prefix costs the same beside ten leases or 100 000;
 - a request id under which entries were committed gives those entries again, for at least
@@ -24,18 +25,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from handrail.core.events import Event, Move
 from handrail.core.lease import Actor, Lease, Session, Waiter
 from handrail.core.ledger import Entry, Head
+from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State
 
 REQUESTS_KEPT_MS: Final = 7 * 86_400_000
 
 
-class Request(NamedTuple):
+class Request(Record):
     """A caller's name for one attempt, and a digest of what it asks, to tell reuse from repeat."""
 
     id: str
@@ -113,6 +115,9 @@ class Reader(Protocol):
 
     def guard_rows(self) -> list[tuple[str, str, str, int, int]]:
         """Return (worktree, session, pattern, token, until) of all that may be written, sorted."""
+
+    def index_rows(self) -> list[tuple[str, str, int]]:
+        """Return ("near" or "guard", anchor, token) of all that is found by an anchor, sorted."""
 
 
 class Tx(Reader, Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from click.shell_completion import get_completion_class
 from handrail import __version__, errors
 from handrail.edge.cli.invocation import Invocation, Value
 from handrail.edge.cli.main import execute
+from handrail.edge.cli.output import write
 from handrail.edge.cli.spec import COMMANDS, COMMON, Argument, Command, Option
 from handrail.text import looks_like_duration
 
@@ -24,6 +26,7 @@ NOUNS: Final = {
 }
 COMPLETE_VARIABLE: Final = "_HANDRAIL_COMPLETE"
 UNGIVEN: Final = (None, False, ())
+EXECUTED: Final = "executed"
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -32,14 +35,16 @@ def run(argv: Sequence[str]) -> int:
     common, rest = _take_common(argv)
     try:
         status = application().main(args=rest, prog_name=PROGRAM, standalone_mode=False, obj=common)
-    except click.exceptions.Exit as stop:
-        return int(stop.exit_code)
+        if sys.stdout is None and EXECUTED not in common:  # nothing but help, and nobody saw it
+            raise errors.OutputClosed(reason="it is closed")
+    except SystemExit as gone:
+        raise errors.OutputClosed(reason="Broken pipe") from gone
     except click.Abort as abort:
         raise KeyboardInterrupt from abort
     except click.exceptions.NoArgsIsHelpError as error:
         if common:
             raise errors.Usage(reason="Name a command.", next=_help_for(rest)) from error
-        click.echo(error.format_message())
+        write(error.format_message() + "\n")
         return errors.EXIT_DONE
     except click.UsageError as error:
         raise errors.Usage(reason=_sentence(error), next=_help_for(rest)) from error
@@ -142,7 +147,8 @@ def _command(command: Command, name: str) -> click.Command:
 def _callback(command: Command) -> Callable[..., int]:
     def call(**given: Any) -> int:
         context = click.get_current_context()
-        values: dict[str, Value] = dict(context.find_object(dict) or {})
+        common: dict[str, Value] = context.ensure_object(dict)
+        values, common[EXECUTED] = dict(common), True
         values.update({name: value for name, value in given.items() if value not in UNGIVEN})
         return execute(command, Invocation(command.path, values))
 
@@ -176,6 +182,10 @@ class _Waiting(click.Command):
                 takes = looks_like_duration(following)
                 settled[-1] = f"--wait={following if takes else ''}"
                 position += takes
+            elif word.startswith("--wait=-"):  # click would take that for an option, and wait on
+                raise errors.MalformedTtl(
+                    ttl=word.removeprefix("--wait="), reason="write it like 90m, 1h30m or 45s"
+                )
             elif takes_value.get(word) and position < len(args):
                 settled.append(args[position])
                 position += 1
@@ -247,3 +257,5 @@ def complete() -> int:
         application().main(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 1
+    except KeyError:
+        return 1  # whoever set the variable is no shell

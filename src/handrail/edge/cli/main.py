@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # ``typing`` itself takes as long as all of this module
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
@@ -107,13 +107,10 @@ def execute(command: Command, invocation: Invocation) -> int:
 
 
 def _handler(command: Command) -> Callable[[Invocation], Reply]:
-    """Import what runs a command."""
-    from importlib import import_module
-
+    """Import what runs a command, by the statement's own means: ``importlib`` loads much more."""
     module, _, function = command.run.partition(":")
-    found: Callable[[Invocation], Reply] = getattr(
-        import_module(f"handrail.edge.cli.commands.{module}"), function
-    )
+    commands = __import__(f"handrail.edge.cli.commands.{module}", fromlist=[function])
+    found: Callable[[Invocation], Reply] = getattr(commands, function)
     return found
 
 
@@ -123,20 +120,24 @@ def _fail(error: errors.HandrailError, *, as_json: bool) -> int:
 
     _end_silently()
     try:
-        emit_error(error, as_json=as_json)
+        emit_error(error, as_json=as_json and not isinstance(error, OutputClosed))
     except OutputClosed as closed:
         emit_error(error if isinstance(error, Refused) else closed, as_json=False)
     return error.exit_status
 
 
-def _bug(error: BaseException) -> errors.Bug:
+def _bug(error: BaseException) -> errors.HandrailError:
+    import errno
+
     from handrail.edge.cli.output import say
-    from handrail.errors import Bug
+    from handrail.errors import Bug, FactsUnavailable
 
     if os.environ.get("HANDRAIL_LOG") == "debug":
         import traceback
 
         say(traceback.format_exc())
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        return FactsUnavailable(what=error.filename or "a file", reason=error.strerror)
     return Bug(detail=f"{type(error).__name__}: {error}")
 
 

@@ -238,7 +238,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Option("id", ("--session",), "text", "Another session (a person's to do).", "ID"),
         ),
     ),
-    _RENEW,
+    _RENEW._replace(quick=False),
     Command(
         "attest",
         "attest:attest",

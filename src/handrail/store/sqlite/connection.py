@@ -14,9 +14,12 @@ from contextlib import contextmanager
 import apsw
 
 from handrail import errors
+from handrail.store.filesystem import unwritable
 
 APPLICATION_ID = 0x48524C31
 BUSY_MS = 5_000
+# What comes out of a damaged file as text that is none is the driver's complaint too.
+DRIVER_ERRORS = (apsw.Error, UnicodeDecodeError)
 _MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations")
 
 
@@ -40,8 +43,13 @@ def sqlite_version() -> str:
 
 def connect(path: str, *, create: bool) -> apsw.Connection:
     """Open the file for reading and writing; raises NotInitialised, StoreReadOnly, StoreCorrupt."""
-    if not create and not os.path.exists(path):
-        raise errors.NotInitialised(path=path)
+    if not create:
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise errors.NotInitialised(path=path) from error
+        except OSError as error:
+            raise unwritable(path, error) from error
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     with translated(path), reachable(path) as name:
         connection = apsw.Connection(name, flags=flags)
@@ -49,8 +57,6 @@ def connect(path: str, *, create: bool) -> apsw.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         # Checkpointing when the last process closes would cost every short command two syncs.
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        if create:
-            connection.execute("PRAGMA journal_mode=WAL")
     return connection
 
 
@@ -70,15 +76,17 @@ def reachable(path: str) -> Iterator[str]:
 
 
 def format_of(connection: apsw.Connection, path: str) -> int:
-    """Return the file's format number, 0 for an empty file; raises NewerFormat, StoreCorrupt."""
+    """Return the file's format number, 0 for an empty file; raises StoreCorrupt, NewerFormat."""
     with translated(path):
         found = int(connection.pragma("user_version"))
-        if found > FORMAT:
-            raise errors.NewerFormat(what=f"the store {path}", found=found, known=FORMAT)
         owner = int(connection.pragma("application_id"))
         tables = 0 if found else connection.execute("SELECT count(*) FROM sqlite_schema").get
     if (found and owner != APPLICATION_ID) or tables:
         raise errors.StoreCorrupt(path=path, reason="it is a database of another program")
+    if found > FORMAT:
+        raise errors.NewerFormat(what=f"the store {path}", found=found, known=FORMAT)
+    if found < 0:
+        raise errors.StoreCorrupt(path=path, reason=f"it has no format {found}")
     return found
 
 
@@ -87,7 +95,7 @@ def migrate(
 ) -> None:
     """Bring the file from format ``found`` up to ``to``, inside the caller's transaction."""
     for number in range(found + 1, to + 1):
-        connection.execute(scripts[number])
+        connection.execute(scripts[number]).fetchall()  # to the end, rows or none
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={to}")
 
@@ -98,13 +106,17 @@ def keep_copy(connection: apsw.Connection, path: str, found: int) -> str:
     Written beside its final name first: a copy that is there is whole.
     """
     copy, half = f"{path}.v{found}", f"{path}.v{found}.part"
-    with translated(path):
+    try:
         for leftover in (half, half + "-wal", half + "-shm", half + "-journal"):
             if os.path.exists(leftover):
                 os.unlink(leftover)
-        with reachable(half) as name:
+        # Made here, because SQLite would give it the rights of the umask, not those of the store.
+        os.close(os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        with translated(path), reachable(half) as name:
             connection.execute("VACUUM INTO ?", (name,))
         os.replace(half, copy)
+    except OSError as error:
+        raise unwritable(path, error) from error
     return copy
 
 
@@ -113,14 +125,16 @@ def translated(path: str) -> Iterator[None]:
     """Turn the driver's errors into ours."""
     try:
         yield
-    except apsw.Error as error:
+    except DRIVER_ERRORS as error:
         raise translate(error, path) from error
 
 
-def translate(error: apsw.Error, path: str) -> errors.HandrailError:
+def translate(error: apsw.Error | UnicodeDecodeError, path: str) -> errors.HandrailError:
     """Say in Handrail's terms what the driver complains of."""
     reason = str(error).strip() or type(error).__name__
     match error:
+        case UnicodeDecodeError():
+            return errors.StoreCorrupt(path=path, reason="a text in it is not UTF-8")
         case apsw.FullError():
             return errors.DiskFull(path=path)
         case apsw.BusyError() | apsw.LockedError():
@@ -134,7 +148,14 @@ def translate(error: apsw.Error, path: str) -> errors.HandrailError:
         case apsw.SQLError() | apsw.ConstraintError() | apsw.MismatchError():
             # Our statements fit our tables, so these are not our tables, or not our rows.
             return errors.StoreCorrupt(path=path, reason=reason)
+        case apsw.IOError() if _extended(error) == apsw.SQLITE_IOERR_SHMSIZE:
+            return errors.DiskFull(path=path)
         case apsw.IOError():
             return errors.FactsUnavailable(what=f"the store {path}", reason=reason)
         case _:
             return errors.Bug(detail=f"{type(error).__name__}: {reason}")
+
+
+def _extended(error: BaseException) -> int:
+    """Return SQLite's extended result code, 0 if there is none."""
+    return int(getattr(error, "extendedresult", 0))

@@ -8,7 +8,7 @@ from typing import Any, cast
 import apsw
 
 from handrail.core.lease import Kind, Lease, Session, Waiter
-from handrail.core.ledger import Entry, Head, entry_from_bytes
+from handrail.core.ledger import Entry, Head
 from handrail.core.scope import Pattern, ancestors, matches, stored_pattern
 from handrail.core.state import InForce
 from handrail.errors import StoreCorrupt
@@ -28,10 +28,11 @@ class SqliteReader:
 
     def __init__(self, connection: apsw.Connection, reading: Reading) -> None:
         self._run = connection.execute
+        self._streams: list[apsw.Cursor] = []
         row = self._run(
             "SELECT workspace, epoch, head_seq, head_hash, boot, offset_ms, last_now FROM state"
         ).fetchone()
-        if row is None:
+        if row is None or None in row:
             raise StoreCorrupt(path="state.db", reason="its state row is missing")
         workspace, epoch, seq, digest, boot, offset_ms, last_now = cast("_StateRow", row)
         self.workspace, self.epoch, self._last_now = workspace, epoch, last_now
@@ -53,13 +54,20 @@ class SqliteReader:
                 yield from self._unseen("a.anchor > ''", (), seen)
 
     def _unseen(self, condition: str, values: tuple[str, ...], seen: set[int]) -> Iterator[Lease]:
-        cursor = self._run(f"{_NEAR}{condition} ORDER BY a.anchor, a.token", values)
-        try:
-            for row in cursor:
-                if row[0] not in seen:
-                    seen.add(row[0])
-                    yield _lease(row)
-        finally:
+        for row in self._stream(f"{_NEAR}{condition} ORDER BY a.anchor, a.token", values):
+            if row[0] not in seen:
+                seen.add(row[0])
+                yield _lease(row)
+
+    def _stream(self, sql: str, values: tuple[str | int, ...]) -> apsw.Cursor:
+        """Run a statement whose rows are read lazily, perhaps not to the end."""
+        cursor = self._run(sql, values)
+        self._streams.append(cursor)
+        return cursor
+
+    def close(self) -> None:
+        """End what is still being read: an open cursor would keep its snapshot alive."""
+        for cursor in self._streams:
             cursor.close()
 
     def lease(self, token: int) -> Lease | None:
@@ -125,19 +133,19 @@ class SqliteReader:
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""
-        rows = self._run(
+        rows = self._stream(
             "SELECT seq, header, payload FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq",
             (after, (1 << 62) if until is None else until),
         )
-        for seq, header, payload in rows:
-            yield entry_from_bytes(seq, header, payload)
+        for row in rows:
+            yield read_entry(row)
 
     def newest(self, limit: int) -> list[Entry]:
         """Return the last ``limit`` entries, oldest first."""
         rows = self._run(
             "SELECT seq, header, payload FROM entry ORDER BY seq DESC LIMIT ?", (limit,)
         ).fetchall()
-        return [entry_from_bytes(*row) for row in reversed(rows)]
+        return [read_entry(row) for row in reversed(rows)]
 
     def latest(self, kind: str, subject: str) -> Entry | None:
         """Return the newest entry of a kind about a subject."""
@@ -146,7 +154,7 @@ class SqliteReader:
             " ORDER BY seq DESC LIMIT 1",
             (subject, kind),
         ).fetchone()
-        return None if row is None else entry_from_bytes(*row)
+        return None if row is None else read_entry(row)
 
     def may_write(self, worktree: str, session: str, path: str) -> bool:
         """Look up what the guard asks; ``path`` is normalised."""
@@ -165,14 +173,32 @@ class SqliteReader:
         ).fetchall()
         return cast("list[tuple[str, str, str, int, int]]", rows)
 
+    def index_rows(self) -> list[tuple[str, str, int]]:
+        """Return ("near" or "guard", anchor, token) of all that is found by an anchor."""
+        rows = self._run(
+            "SELECT 'near', anchor, token FROM anchor UNION ALL"
+            " SELECT DISTINCT 'guard', anchor, token FROM may_write ORDER BY 1, 2, 3"
+        ).fetchall()
+        return cast("list[tuple[str, str, int]]", rows)
+
 
 def _lease(row: tuple[Any, ...]) -> Lease:
     make: Callable[..., Lease] = Lease
     return make(*row[:6], read_patterns(row[6]), *row[7:10], bool(row[10]))
 
 
+def read_entry(row: tuple[Any, ...]) -> Entry:
+    """Make an entry of a row (seq, header, payload); raises StoreCorrupt."""
+    seq, header, payload = row
+    if type(header) is not bytes or (payload is not None and type(payload) is not bytes):
+        raise StoreCorrupt(path="state.db", reason=f"entry {seq} in it has no bytes")
+    return Entry(seq, header, payload)
+
+
 def read_patterns(text: str) -> tuple[Pattern, ...]:
     """Read a scope as the file keeps it, one pattern a line."""
+    if type(text) is not str:
+        raise StoreCorrupt(path="state.db", reason="a scope in it is no text")
     return tuple(stored_pattern(line) for line in text.split("\n"))
 
 

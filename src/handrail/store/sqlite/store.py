@@ -15,13 +15,14 @@ import apsw
 from handrail import errors
 from handrail.core.events import StoreCreated
 from handrail.core.lease import Actor
-from handrail.core.ledger import GENESIS, Entry, entry_from_bytes
+from handrail.core.ledger import GENESIS, Entry
 from handrail.store.clock import Timeline
 from handrail.store.fairlock import FairLock
-from handrail.store.filesystem import refuse_network
+from handrail.store.filesystem import refuse_network, unwritable
 from handrail.store.port import Clock
 from handrail.store.sqlite.connection import (
     BUSY_MS,
+    DRIVER_ERRORS,
     FORMAT,
     connect,
     format_of,
@@ -31,7 +32,7 @@ from handrail.store.sqlite.connection import (
     translate,
     translated,
 )
-from handrail.store.sqlite.reader import SqliteReader
+from handrail.store.sqlite.reader import SqliteReader, read_entry
 from handrail.store.sqlite.writer import SqliteTx
 
 
@@ -71,12 +72,16 @@ class SqliteStore:
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
         except OSError as error:
-            raise errors.StoreReadOnly(path=path, reason=error.strerror) from error
+            raise unwritable(path, error) from error
         lock = FairLock(path.removesuffix(".db"))
         with lock.held(BUSY_MS), translated(path):
             connection = connect(path, create=True)
-            os.chmod(path, 0o600)
+            try:
+                os.chmod(path, 0o600)
+            except OSError as error:
+                raise unwritable(path, error) from error
             if format_of(connection, path) == 0:
+                connection.execute("PRAGMA journal_mode=WAL")
                 _found(connection, path, clock, salt, workspace, epoch, predecessor)
             connection.close()
         lock.close()
@@ -87,9 +92,13 @@ class SqliteStore:
         """Open the exclusive transaction."""
         with self._lock.held(self._busy_ms):
             connection = self._connection
+            tx: SqliteTx | None = None
             try:
-                self._bring_up()
                 connection.execute("BEGIN IMMEDIATE")
+                if connection.pragma("user_version") != FORMAT:
+                    connection.execute("ROLLBACK")
+                    self._bring_up()
+                    connection.execute("BEGIN IMMEDIATE")
                 tx = SqliteTx(connection, self._clock.read(), self._salt)
                 if tx.begins_boot:
                     # The first transaction of a boot keeps its anchor, whatever becomes of it.
@@ -98,20 +107,26 @@ class SqliteStore:
                     connection.execute("BEGIN IMMEDIATE")
                     tx = SqliteTx(connection, self._clock.read(), self._salt)
                 yield tx
-            except apsw.Error as error:
+            except DRIVER_ERRORS as error:
                 raise translate(error, self.path) from error
             finally:
+                if tx is not None:
+                    tx.close()
                 _rollback(connection)
 
     @contextmanager
     def read(self) -> Iterator[SqliteReader]:
         """Open a snapshot."""
+        reader: SqliteReader | None = None
         try:
             self._connection.execute("BEGIN")
-            yield SqliteReader(self._connection, self._clock.read())
-        except apsw.Error as error:
+            reader = SqliteReader(self._connection, self._clock.read())
+            yield reader
+        except DRIVER_ERRORS as error:
             raise translate(error, self.path) from error
         finally:
+            if reader is not None:
+                reader.close()
             _rollback(self._connection)
 
     def version(self) -> int:
@@ -120,21 +135,33 @@ class SqliteStore:
             return int(self._connection.pragma("data_version"))
 
     def integrity(self) -> list[str]:
-        """Let SQLite check the file's structure; returns what it complains of."""
+        """Let SQLite check the file's structure; returns what it complains of, or what is gone."""
+        model = apsw.Connection(":memory:")
+        for script in migrations().values():
+            model.execute(script)
+        names = "SELECT type, name FROM sqlite_schema"
         with translated(self.path):
             rows = self._connection.execute("PRAGMA integrity_check").fetchall()
-        return [str(row[0]) for row in rows if row[0] != "ok"]
+            gone = set(model.execute(names)) - set(self._connection.execute(names))
+        model.close()
+        complaints = [str(row[0]) for row in rows if row[0] != "ok"]
+        return complaints + [f"there is no {kind} {name}" for kind, name in sorted(gone)]
+
+    def check_writable(self) -> None:
+        """Raise StoreReadOnly if SQLite could open the file for reading only."""
+        if self._connection.readonly("main"):
+            raise errors.StoreReadOnly(path=self.path, reason="it is a read-only file")
 
     def scrub(self) -> None:
         """Make sure that what was redacted is in no free page and no log."""
         with self._lock.held(self._busy_ms), translated(self.path):
             self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            ((busy, *_),) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if busy:
+            raise errors.StoreBusy(path=self.path, waited_ms=self._busy_ms, pid="unknown")
 
     def _bring_up(self) -> None:
-        """Migrate an older file; whoever had the turn before may have done so, or gone beyond."""
-        if self._connection.pragma("user_version") == FORMAT:
-            return
+        """Migrate an older file; raises NewerFormat where whoever had the turn went beyond us."""
         found = format_of(self._connection, self.path)
         keep_copy(self._connection, self.path, found)
         self._connection.execute("BEGIN IMMEDIATE")
@@ -148,13 +175,13 @@ class SqliteStore:
 
 
 def salvage(path: str) -> list[Entry]:
-    """Return the entries that a damaged file still gives, oldest first, up to the first bad page."""
+    """Return the entries that a damaged file still gives, oldest first."""
     entries: list[Entry] = []
-    with suppress(apsw.Error, errors.Unavailable):
+    with suppress(*DRIVER_ERRORS, errors.Unavailable):
         connection = connect(path, create=False)
         try:
-            for row in connection.execute("SELECT seq, header, payload FROM entry ORDER BY seq"):
-                entries.append(entry_from_bytes(*row))
+            rows = connection.execute("SELECT seq, header, payload FROM entry ORDER BY seq")
+            entries.extend(read_entry(row) for row in rows)
         finally:
             connection.close()
     return entries

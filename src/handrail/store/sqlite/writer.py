@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 import apsw
 
-from handrail.core.events import KIND_OF, Event, Move, WaitBegan, subject_of
+from handrail.core.events import KIND_OF, Event, Move, StoreCreated, WaitBegan, subject_of
 from handrail.core.lease import Actor, Lease, Session
-from handrail.core.ledger import Entry, Head, seal
+from handrail.core.ledger import Entry, Head, read_event, read_header, seal
 from handrail.core.state import State, apply
 from handrail.errors import Usage
 from handrail.store.clock import Reading
@@ -213,10 +213,15 @@ class SqliteTx(SqliteReader):
         self._run("UPDATE config SET compiled = ?", (compiled,))
 
     def replace(self, state: State) -> None:
-        """Put these tables in place of the ones that are there, and the ledger's own head."""
+        """Put these tables in place of the ones that are there, with the ledger's own head and names."""
         self._touched = True
-        newest = self.newest(1)[0]
+        first, newest = next(self.entries(0, 1)), self.newest(1)[0]
         self.head = Head(newest.seq, newest.hash)
+        created = read_event(first)
+        if isinstance(created, StoreCreated):
+            names = (created.workspace, read_header(first.header).epoch)
+            self.workspace, self.epoch = names
+            self._run("UPDATE state SET workspace = ?, epoch = ?", names)
         for table in ("lease", "anchor", "may_write", "session", "waiter", "attestation", "config"):
             self._run(f"DELETE FROM {table}")
         for lease in state.leases.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from handrail.core.ledger import format_head, format_token
 from handrail.edge.cli.invocation import Invocation
@@ -24,7 +25,8 @@ def status(invocation: Invocation) -> Reply:
             raise Usage(reason="--watch needs a terminal.", next="handrail status --json")
         from handrail.edge.watch import watch
 
-        watch(board, invocation.application.store)
+        with suppress(KeyboardInterrupt):  # Ctrl-C is one of the keys that quit
+            watch(board, invocation.application.store)
         return Reply({})
     found = board.status()
     return Reply(status_data(found), status_text(found))

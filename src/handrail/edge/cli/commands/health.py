@@ -36,7 +36,7 @@ def doctor(invocation: Invocation) -> Reply:
     try:
         store = application.store
         with store.transaction():
-            pass  # a store that cannot be written says so here
+            store.check_writable()  # which an empty transaction alone would not find out
         findings = examine(
             application.context,
             integrity=store.integrity(),

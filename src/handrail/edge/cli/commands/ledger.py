@@ -12,7 +12,7 @@ from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import say, write_bytes
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
-from handrail.service.records import Line, Records
+from handrail.service.records import Line, Records, broken_export
 from handrail.text import rfc3339, visible
 
 NO_HEAD = "no head was given, so a tail that was cut off would not be seen"
@@ -71,8 +71,9 @@ def verify_(invocation: Invocation) -> Reply:
             if report.epoch not in (None, epoch):
                 raise errors.ForeignEpoch(token=f"{epoch}:…", epoch=report.epoch)
     if report.problem is not None:
-        problem, step = report.problem, None if file is None else "handrail ledger verify"
-        raise errors.LedgerBroken(seq=problem.seq, reason=problem.reason, next=step)
+        if file is not None:
+            raise broken_export(report.problem)
+        raise errors.LedgerBroken(seq=report.problem.seq, reason=report.problem.reason)
     return _verified(report)
 
 
@@ -113,10 +114,15 @@ def export(invocation: Invocation) -> Reply:
                 file.write(line)
                 entries += 1
             file.flush()
+    except FileExistsError as error:
+        reason = f"{visible(target)} is there already, and an export replaces nothing."
+        raise errors.Usage(reason=reason, next="handrail ledger export --help") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise errors.OutputClosed(reason=f"{target}: {reason}") from error
-    return Reply({"file": target, "entries": entries}, f"wrote {entries} entries to {target}")
+    return Reply(
+        {"file": target, "entries": entries}, f"wrote {entries} entries to {visible(target)}"
+    )
 
 
 @contextmanager
@@ -136,7 +142,7 @@ def import_(invocation: Invocation) -> Reply:
     if invocation.flag("dry_run"):
         report = verify(entries)
         if report.problem is not None:
-            raise errors.LedgerBroken(seq=report.problem.seq, reason=report.problem.reason)
+            raise broken_export(report.problem)
         return Reply({"entries": report.entries, "dry_run": True}, f"would enter {report.entries}")
     done = Records(invocation.application.context).import_history(entries, file)
     text = f"entered {done} of {len(entries)} as history; they give no token"

@@ -72,12 +72,15 @@ def validate(invocation: Invocation) -> Reply:
 
     name = invocation.text("file")
     path = invocation.file("file") or _config_path(invocation)
-    text = read_file(path)
+    text = read_file(path, pipe=name is not None)
     if text is None:
         raise errors.FactsUnavailable(what=path, reason="there is no such file")
     problems = validate_config(text)
-    shown = name or CONFIG_NAME
-    data: Data = {"file": shown, "problems": [problem._asdict() for problem in problems]}
+    shown = visible(name or CONFIG_NAME)
+    data: Data = {
+        "file": name or CONFIG_NAME,
+        "problems": [problem._asdict() for problem in problems],
+    }
     if not problems:
         return Reply(data, f"{shown} is valid")
     lines = [f"{shown}:{problem.line}: {problem.reason}" for problem in problems]
@@ -129,5 +132,5 @@ def uninstall(invocation: Invocation) -> Reply:
     data: Data = {"steps": list(steps), "dry_run": dry_run, "live_leases": plan.live_leases}
     notes = []
     if plan.live_leases:
-        notes.append(f"note: {count(plan.live_leases, 'live lease')} no longer bind")
+        notes.append(f"note: no longer in force: {count(plan.live_leases, 'live lease')}")
     return Reply(data, "\n".join(prefix + step for step in steps), tuple(notes))
