@@ -1,0 +1,126 @@
+"""``python -m bench``: it runs from end to end, and each row stands beside its floor."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bench.measure import Result, Target, in_turn, spread
+from bench.rows import ROWS
+from tests.support import ROOT
+
+TIMEOUT_S: Final = 300
+
+
+def bench(*words: str) -> subprocess.CompletedProcess[str]:
+    # The floor of the numbers is the file system of the checkout: nothing else may be left there.
+    return subprocess.run(
+        (sys.executable, "-m", "bench", *words),
+        cwd=ROOT,
+        env=os.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def left() -> set[Path]:
+    return set((ROOT / "bench" / "results").glob("scratch-*"))
+
+
+@pytest.mark.serial
+def test_a_quick_run_measures_every_row_beside_its_floor(tmp_path: Path) -> None:
+    out, before = tmp_path / "new" / "numbers.json", left()
+    done = bench("--quick", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert left() == before
+    report = json.loads(out.read_text(encoding="utf-8"))
+    assert report["quick"] is True
+    assert report["machine"]["processors"] == os.cpu_count()
+    rows: list[dict[str, Any]] = report["rows"]
+    assert list(dict.fromkeys(row["row"] for row in rows)) == [row.name for row in ROWS]
+    for row in rows:
+        assert all(number_of(row[name]) > 0 for name in ("value", "floor", "ratio")), row
+        assert math.isclose(row["ratio"], row["value"] / row["floor"])
+        assert row["unit"]
+        assert row["floor_is"]
+        if row["target"] is None:
+            assert row["met"] is None
+        else:
+            assert set(row["target"]) == {"bound", "limit", "absolute"}
+            assert row["met"] is Target(**row["target"]).met(row["value"], row["ratio"])
+    table = done.stdout.splitlines()
+    assert table[0].split() == ["row", "what", "value", "floor", "ratio", "target"]
+    assert len(table) == 1 + len(rows)
+    for line, row in zip(table[1:], rows, strict=True):
+        assert line.startswith(row["row"])
+        assert line.endswith({True: "ok", False: "MISS", None: "info"}[row["met"]])
+
+
+def number_of(value: object) -> float:
+    assert isinstance(value, int | float)
+    return value
+
+
+def test_one_row_can_be_asked_for_alone(tmp_path: Path) -> None:
+    out = tmp_path / "numbers.json"
+    done = bench("--quick", "--only", "may-write", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert {row["row"] for row in rows} == {"may-write"}
+
+
+def test_a_row_that_is_not_there_is_refused_with_those_that_are() -> None:
+    done = bench("--only", "nonsense")
+    assert done.returncode == 2
+    assert "claims-per-second" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "floor", "met"),
+    [
+        (Target("<=", 2), 10.0, 5.0, True),
+        (Target("<=", 2), 10.1, 5.0, False),
+        (Target(">=", 2), 10.0, 5.0, True),
+        (Target(">=", 2), 9.9, 5.0, False),
+        (Target("<=", 50, absolute=True), 50.0, 1.0, True),
+        (Target("<=", 50, absolute=True), 50.1, 1.0, False),
+        (None, 1.0, 1.0, None),
+    ],
+)
+def test_a_target_is_met_at_its_bound_and_missed_beyond(
+    target: Target | None, value: float, floor: float, met: bool | None
+) -> None:
+    assert Result("row", "what", value, "ms", floor, "nothing", target).met is met
+
+
+def test_subjects_take_turns_and_change_the_order() -> None:
+    order: list[str] = []
+
+    def subject(name: str, sample: float) -> float:
+        order.append(name)
+        return sample
+
+    samples = in_turn(2, lambda: subject("a", 1.0), lambda: subject("b", 2.0))
+    assert order == ["a", "b", "b", "a"]
+    assert samples == [[1.0, 1.0], [2.0, 2.0]]
+
+
+def test_a_spread_of_one_sample_is_that_sample() -> None:
+    assert spread([0.5], 1_000) == {
+        "samples": 1,
+        "least": 500.0,
+        "lower_quartile": 500.0,
+        "median": 500.0,
+        "upper_quartile": 500.0,
+        "most": 500.0,
+    }

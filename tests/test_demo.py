@@ -1,0 +1,265 @@
+"""``handrail demo``: it shows what is so, says when it is not, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from handrail.edge.cli.commands.demo import answer
+from handrail.edge.demo.narrator import Narrator
+from handrail.edge.demo.perform import Outcome, perform, verdict
+from handrail.edge.demo.scenes import SCENES, Scene
+from handrail.edge.demo.stage import Stage
+from handrail.errors import FactsUnavailable
+from tests.support import Handrail
+
+LINES_MAX: Final = 60
+COLUMNS_MAX: Final = 80
+SECONDS_MAX: Final = 20
+ESCAPE: Final = "\x1b"
+
+# Each is one planted bug: a program that is Handrail but for this.
+BUGS: Final = {
+    "grants_everything": """
+        from handrail.core.decide import claim
+        claim.conflict = lambda *words: None
+    """,
+    "confuses_names": """
+        sys.argv = ["src/a" if word == "src/ab" else word for word in sys.argv]
+    """,
+    "gives_up_waiting": """
+        sys.argv = ["1ms" if word == "20s" else word for word in sys.argv]
+    """,
+    "attests_anything": """
+        from handrail.core.decide import attest
+        from handrail.core.lease import Lease
+        attest._covering = lambda by_anchor, path: Lease(
+            1, "", "", None, "exclusive", ".", (), 0, 0, 0, True
+        )
+    """,
+    "attests_nothing": """
+        from handrail.core.decide import attest
+        attest._covering = lambda by_anchor, path: None
+    """,
+    "hides_a_lease": """
+        from handrail.service.board import Board
+        whole = Board.status
+        Board.status = lambda self: (lambda s: s._replace(leases=s.leases[:-1]))(whole(self))
+    """,
+    "believes_any_ledger": """
+        from handrail.core import ledger
+        whole = ledger.verify
+        ledger.verify = lambda entries, heads=(): whole(entries, heads)._replace(problem=None)
+    """,
+    "overlooks_a_cut": """
+        from handrail.core import ledger
+        whole = ledger.verify
+        ledger.verify = lambda entries, heads=(): whole(entries)
+    """,
+    "talks_nonsense": """
+        if "log" in sys.argv:
+            sys.exit(print("{"))
+    """,
+}
+
+
+def broken_by(bug: str, folder: Path) -> tuple[str, ...]:
+    """Write the program that has the bug; returns how to start it."""
+    script = folder / "handrail-with-a-bug.py"
+    lines = [line[8:] for line in BUGS[bug].splitlines()]
+    tail = "from handrail.edge.cli.main import entry\nentry()\n"
+    script.write_text("\n".join(["import sys", *lines, tail]), encoding="utf-8")
+    return (sys.executable, "-I", str(script))
+
+
+def scenes(*names: str) -> list[Scene]:
+    return [scene for scene in SCENES if scene.name in names]
+
+
+def running_in(folder: Path) -> list[str]:
+    """Return the processes whose environment names a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and str(folder).encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for temporary files; whatever happens, nothing may be left there or running."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    yield folder
+    monkeypatch.undo()
+    assert list(folder.iterdir()) == []
+    assert running_in(folder) == []
+
+
+def quietly(chosen: list[Scene], program: tuple[str, ...]) -> Outcome:
+    return perform(chosen, Narrator(lambda text: None), program=program)
+
+
+@pytest.mark.serial
+def test_every_promise_is_kept_within_sixty_lines_and_twenty_seconds(
+    scratch: Path, handrail: Handrail
+) -> None:
+    began = time.monotonic()
+    shown = handrail("demo")
+    assert shown.code == 0, shown.out + shown.err
+    assert time.monotonic() - began < SECONDS_MAX
+    lines = shown.out.splitlines()
+    assert len(lines) <= LINES_MAX
+    assert [line for line in lines if len(line) > COLUMNS_MAX] == []
+    assert [line for line in lines if line.strip().startswith("✓")] != []
+    assert f"All {len(SCENES)} promises were kept" in shown.out
+    assert all(f"{number}  {scene.promise}" in lines for number, scene in enumerate(SCENES, 1))
+    assert ESCAPE not in shown.out
+    assert shown.err == ""
+
+
+def test_nothing_of_the_caller_reaches_the_agents_and_keep_leaves_the_repository(
+    tmp_path: Path, handrail: Handrail
+) -> None:
+    hostile = {
+        "TMPDIR": str(tmp_path),
+        "AGENT_SESSION_ID": "somebody",
+        "CLAUDECODE": "1",
+        "GIT_DIR": "/nowhere",
+        "GIT_CONFIG_COUNT": "nonsense",
+        "HANDRAIL_ROLE": "nobody",
+        "HANDRAIL_SECRET": "wrong",
+        "HANDRAIL_SESSION": "somebody",
+        "HANDRAIL_STATE_DIR": "not absolute",
+        "PYTHONPATH": "/nowhere",
+    }
+    told = handrail("demo", "--json", "--keep", cwd=tmp_path, env=hostile)
+    assert told.code == 0, told.out + told.err
+    data = told.json()
+    assert (data["kept"], data["broken"]) == (True, [])
+    assert [scene["name"] for scene in data["scenes"]] == [scene.name for scene in SCENES]
+    assert running_in(Path(data["left"])) == []
+    verified = handrail("ledger", "verify", "-C", f"{data['left']}/repo")
+    assert verified.code == 0
+
+
+@pytest.mark.parametrize(
+    ("bug", "broken"),
+    [
+        ("grants_everything", ("race", "overlap", "crash")),
+        ("confuses_names", ("overlap",)),
+        ("gives_up_waiting", ("crash", "sleeper")),
+        ("attests_anything", ("sleeper",)),
+        ("attests_nothing", ("sleeper",)),
+        ("hides_a_lease", ("board",)),
+        ("believes_any_ledger", ("ledger",)),
+        ("overlooks_a_cut", ("ledger",)),
+        ("talks_nonsense", ("race",)),
+    ],
+)
+def test_a_broken_promise_is_named_and_the_demo_fails(
+    bug: str, broken: tuple[str, ...], scratch: Path, tmp_path: Path
+) -> None:
+    # The board has something to hide only after a scene that leaves leases behind.
+    before = ("overlap",) if broken == ("board",) else ()
+    outcome = quietly(scenes(*before, *broken), broken_by(bug, tmp_path))
+    assert outcome.broken == broken
+    reply = answer(outcome)
+    assert reply.status == 1
+    assert reply.data["broken"] == list(broken)
+    assert all(name in verdict(outcome) for name in broken)
+
+
+def test_a_scene_that_fails_has_shown_nothing(scratch: Path) -> None:
+    def stumble(stage: Stage) -> str:
+        raise KeyError("what nobody expected")
+
+    told = io.StringIO()
+    outcome = perform([Scene("stumble", "It holds.", stumble)], Narrator(told.write))
+    assert outcome.broken == ("stumble",)
+    assert "could not be told" in outcome.played[0].sentence
+    assert "1 of 1 promises broken" in told.getvalue()
+
+
+def test_without_git_it_cannot_tell(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FactsUnavailable):
+        perform(SCENES, Narrator(lambda text: None))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_and_no_process_and_no_folder_is_left(
+    number: signal.Signals, scratch: Path, handrail: Handrail
+) -> None:
+    def interrupt(demo: subprocess.Popen[str]) -> None:
+        demo.send_signal(number)
+
+    # In the third scene an agent keeps a process of its own running.
+    status, said = stopped_at("holds it, renewing", interrupt, handrail)
+    assert status == 130
+    assert said.startswith("handrail: interrupted")
+
+
+def test_a_reader_who_goes_away_ends_it_and_nothing_is_left(
+    scratch: Path, handrail: Handrail
+) -> None:
+    def close(demo: subprocess.Popen[str]) -> None:
+        assert demo.stdout is not None
+        demo.stdout.close()
+
+    status, said = stopped_at("Handrail keeps", close, handrail)
+    assert status == 3
+    assert said.startswith("handrail: output_closed")
+
+
+def stopped_at(
+    text: str, stop: Callable[[subprocess.Popen[str]], None], handrail: Handrail
+) -> tuple[int, str]:
+    """Start the demo and stop it once it says ``text``; returns exit status and stderr."""
+    demo = handrail.start("demo")
+    try:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        assert any(text in line for line in demo.stdout)
+        stop(demo)
+        said = demo.stderr.read()
+        return demo.wait(timeout=30), said
+    finally:
+        demo.kill()
+        demo.wait()
+        for stream in (demo.stdout, demo.stderr):
+            assert stream is not None
+            stream.close()
+
+
+def test_colour_and_signs_are_for_those_who_have_them() -> None:
+    def told(narrator: Narrator) -> None:
+        narrator.title(1, "It holds.")
+        narrator.act("ann", "$ handrail claim src", "granted")
+        narrator.kept("it held")
+        narrator.broken("it did not")
+        narrator.verdict("Done.", kept=True)
+
+    plain, bright = io.StringIO(), io.StringIO()
+    told(Narrator(plain.write, signs=False))
+    told(Narrator(bright.write, colour=True))
+    assert plain.getvalue().isascii()
+    assert ESCAPE not in plain.getvalue()
+    assert "BROKEN: it did not" in plain.getvalue()
+    assert ESCAPE in bright.getvalue()
+    assert "✗" in bright.getvalue()
