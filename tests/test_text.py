@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import handrail.text
 from handrail.text import (
     format_duration,
+    looks_like_duration,
     parse_duration_ms,
     rfc3339,
     scope_word,
@@ -202,6 +203,31 @@ def test_what_is_no_duration_is_none(text: str) -> None:
 def test_reading_a_duration_never_fails_otherwise(text: str) -> None:
     ms = parse_duration_ms(text)
     assert ms is None or ms >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        *(("90m", True), ("5min", True), ("90", True), ("1h30m", True), ("10days", True)),
+        *(
+            ("", False),
+            ("m", False),
+            ("src", False),
+            ("5/x", False),
+            ("5.py", False),
+            ("٣m", False),
+        ),
+    ],
+)
+def test_a_word_that_begins_with_a_digit_and_is_plain_was_meant_as_a_duration(
+    text: str, meant: bool
+) -> None:
+    assert looks_like_duration(text) is meant
+
+
+@given(st.integers(min_value=0, max_value=10**15))
+def test_every_duration_that_is_written_looks_like_one(ms: int) -> None:
+    assert looks_like_duration(format_duration(ms))
 
 
 def test_the_examples_in_the_documentation_hold() -> None:

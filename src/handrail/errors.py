@@ -80,7 +80,8 @@ def _shortened(text: str) -> str:
     if len(text) > WORD_CHARS_MAX:
         half = WORD_CHARS_MAX // 2
         text = f"{text[:half]} … {text[-half:]}"
-    return visible(text) or "''"
+    shown = visible(text)
+    return shown if shown.strip() else f"'{shown}'"
 
 
 class _Command(dict[str, object]):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from handrail import errors
 from handrail.core.names import check_name
 from handrail.facts.clock import BootClock
-from handrail.facts.files import Secrets, read_bounded, replace_file
+from handrail.facts.files import Secrets, create_file, read_bounded
 from handrail.facts.repository import Place, locate
 from handrail.service.context import Caller, CommitRow, Context
 from handrail.store.sqlite import SqliteStore
@@ -93,9 +93,9 @@ class SqliteGround(Surroundings):
         self._state_dir = state_dir
 
     def write_config(self, text: str) -> None:
-        """Write ``handrail.toml``."""
+        """Write ``handrail.toml`` if it is still not there."""
         path = os.path.join(self._place.toplevel, CONFIG_NAME)
-        replace_file(path, text.encode("utf-8"), self._place.git_dir)
+        create_file(path, text.encode("utf-8"), self._place.git_dir)
 
     def store_path(self) -> str:
         """Where the store is or would be."""

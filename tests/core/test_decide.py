@@ -51,6 +51,7 @@ from handrail.core.events import (
 )
 from handrail.core.lease import EXCLUSIVE, LOCAL, Kind, Lease, Session, Waiter
 from handrail.core.role import READ_ONLY
+from handrail.core.scope import Pattern, uncovered
 from tests.core.makers import (
     EPOCH,
     HOUR,
@@ -407,6 +408,46 @@ def test_the_next_command_acts_as_a_role_that_may_claim_all_of_it(
     assert f"handrail session start --role {other})" in refusal.next
     # What it says leads to success.
     assert granted(ask(a_claim(a_session("again", role=other), *asked), policy=ROLES))
+
+
+@pytest.mark.parametrize(
+    ("role", "asked", "command"),
+    [
+        ("website", ("site/a", "lib/x"), "handrail claim site/a"),
+        ("website", ("**",), "handrail claim 'site/**' '*.md'"),
+        (
+            "website",
+            ("lib/x", "ops/x"),
+            'eval "$(handrail session start --role ops)" && handrail claim ops/x',
+        ),
+        ("website", ("lib/x",), None),
+        ("reviewer", ("lib/x", "reviews/y"), "handrail claim reviews/y"),
+    ],
+)
+def test_where_no_role_may_claim_it_all_the_next_command_claims_a_part(
+    role: str, asked: tuple[str, ...], command: str | None
+) -> None:
+    refusal = refused(a_claim(a_session("mine", role=role), *asked), policy=ROLES)
+    if command is None:
+        assert "a lane in handrail.toml has to grow first" in refusal.message
+        assert refusal.next is not None
+        assert refusal.next.endswith("handrail config apply")
+    else:
+        assert refusal.next == command
+
+
+def test_a_role_whose_lane_is_too_intricate_to_compare_is_not_proposed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def intricate(pattern: Pattern, lane: tuple[Pattern, ...]) -> str | None:
+        if lane == ROLES.lanes["ops"]:
+            raise errors.MalformedScope(scope=pattern.text, reason="too intricate")
+        return uncovered(pattern, lane)
+
+    monkeypatch.setattr("handrail.core.decide.claim.uncovered", intricate)
+    refusal = refused(a_claim(a_session("mine", role="website"), "ops/x"), policy=ROLES)
+    assert isinstance(refusal, errors.OutsideLane)
+    assert "ops" not in (refusal.next or "")
 
 
 @pytest.mark.parametrize("asked", ["site/a", "reviews2", "**", "review*"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from typing import Any, Final, get_args
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import handrail.core.events
 from handrail.core import events
 from handrail.core.events import (
     KIND_OF,
@@ -197,3 +199,8 @@ def test_every_field_has_a_shape() -> None:
     fields = {field for event in get_args(Event) for field in event._fields}
     assert fields == set(events._SHAPES)
     assert fields == set(makers.FIELDS)
+
+
+def test_the_example_in_the_documentation_holds() -> None:
+    done = doctest.testmod(handrail.core.events)
+    assert (done.attempted > 0, done.failed) == (True, 0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 from typing import Final, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import handrail.core.lease
 from handrail.core import lease as rules
 from handrail.core.lease import (
     AGE_MAX_MS,
@@ -347,3 +349,8 @@ def test_however_often_it_is_renewed_a_lease_ends_at_its_age_cap(
 
 def test_the_scope_of_a_lease_is_its_patterns_as_text() -> None:
     assert a_lease(1, "s", "./src/", "*.md").scope == ("src", "*.md")
+
+
+def test_the_example_in_the_documentation_holds() -> None:
+    done = doctest.testmod(handrail.core.lease)
+    assert (done.attempted > 0, done.failed) == (True, 0)

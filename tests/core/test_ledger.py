@@ -693,6 +693,16 @@ def test_a_tail_of_another_ledger_is_found_where_a_known_head_ends(number: int) 
     )
 
 
+@pytest.mark.parametrize("number", range(1, 11))
+def test_where_nothing_vouches_for_either_end_of_a_broken_link_the_later_one_is_named(
+    number: int,
+) -> None:
+    # Two entries were tampered with: the second one is garbage and vouches for nobody.
+    forged = replaced(number, resealed(ledger()[number - 1], at=NOW + 77))
+    forged[number + 1] = Entry(number + 2, b"garbage", b"{}")
+    assert named(forged) == number + 1
+
+
 def test_the_whole_ledger_of_another_store_is_found_by_the_head() -> None:
     other = [resealed(entry, epoch="other") for entry in ledger()]
     forged = linked_again(other, 1, 12)

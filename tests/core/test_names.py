@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 import os.path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import handrail.core.names
 from handrail.core.names import NAME_CHARS_MAX, check_name, plain_name
 from handrail.errors import MalformedName
 from handrail.text import shell_quote, visible
@@ -78,3 +80,8 @@ def test_any_text_can_become_part_of_a_name(text: str) -> None:
 @given(st.text(LETTERS + "._@-+:", max_size=64))
 def test_what_is_plain_already_stays_as_it_is(text: str) -> None:
     assert plain_name(text) == text
+
+
+def test_the_example_in_the_documentation_holds() -> None:
+    done = doctest.testmod(handrail.core.names)
+    assert (done.attempted > 0, done.failed) == (True, 0)

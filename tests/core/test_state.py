@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from hashlib import sha256
 from typing import Any, get_args
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import handrail.core.state
 from handrail.core.events import (
     CommitAttested,
     ConfigApplied,
@@ -297,3 +299,8 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(WaitBegan, WaitKept, WaitEnded, StoreCreated, PayloadRedacted, HistoryImported),
     }
     assert {*get_args(Event), *get_args(Move)} == tested
+
+
+def test_the_example_in_the_documentation_holds() -> None:
+    done = doctest.testmod(handrail.core.state, extraglobs={"StoreCreated": StoreCreated})
+    assert (done.attempted > 0, done.failed) == (True, 0)

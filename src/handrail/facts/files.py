@@ -35,9 +35,10 @@ def read_bounded(path: str, limit: int = CONFIG_BYTES_MAX, *, pipe: bool = False
         raise FactsUnavailable(what=path, reason=error.strerror) from error
 
 
-def replace_file(path: str, content: bytes, scratch: str) -> None:
+def create_file(path: str, content: bytes, scratch: str) -> None:
     """Write a file whole or not at all; raises StoreReadOnly, DiskFull where that cannot be.
 
+    One that somebody else put there meanwhile stays: of several who come at once, one is first.
     It grows in ``scratch``, where nobody minds what a killed process leaves behind, or beside its
     place if that folder is on another file system.
     """
@@ -55,12 +56,21 @@ def replace_file(path: str, content: bytes, scratch: str) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(half, path)
-        except BaseException:
-            os.unlink(half)
-            raise
+            _put_in_place(half, path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(half)
     except OSError as error:
         raise _unwritten(path, error) from error
+
+
+def _put_in_place(half: str, path: str) -> None:
+    """Give a file its name unless another has it; a link to nothing is replaced."""
+    try:
+        os.link(half, path)
+    except OSError as error:
+        if not (error.errno == errno.EEXIST and os.path.exists(path)):
+            os.replace(half, path)  # also where a file system knows no second names
 
 
 def _unwritten(path: str, error: OSError) -> DiskFull | StoreReadOnly:

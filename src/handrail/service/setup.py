@@ -39,7 +39,7 @@ class Ground(Protocol):
         """Return ``handrail.toml``, None if there is none."""
 
     def write_config(self, text: str) -> None:
-        """Write ``handrail.toml`` whole or not at all."""
+        """Write ``handrail.toml`` whole or not at all; one that came to be meanwhile stays."""
 
     def store_path(self) -> str:
         """Where the store is or would be."""
@@ -105,11 +105,16 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
                 _check_workspace(settings, reader.workspace)
         if text is None and not dry_run:
             ground.write_config(wanted.decode("utf-8"))
+            # Of several who set up at once, all go on with the file of the first.
+            wanted = ground.config_file() or wanted
+            settings = parse_config(wanted, file=CONFIG_NAME)
         steps.append(Step(ground.store_path(), "created" if store is None else "kept"))
         if store is None:
             if dry_run:
                 return Initialised(settings.workspace.id, None, used, tuple(steps), "same")
             store = ground.create_store(settings.workspace.id, ground.random_name(8))
+            with store.read() as reader:
+                _check_workspace(settings, reader.workspace)
         config = _first_config(store, settings, wanted, dry_run=dry_run)
         with store.read() as reader:
             return Initialised(reader.workspace, reader.epoch, used, tuple(steps), config)

@@ -54,7 +54,10 @@ class Invocation:
         if text is None:
             return default
         if not (text.isascii() and text.isdigit() and len(text) < 18):
-            raise Usage(reason=f"{text} is no number.", next=f"handrail {self.path} --help")
+            raise Usage(
+                reason=f"{text.strip() or repr(text)} is no number.",
+                next=f"handrail {self.path} --help",
+            )
         if not low <= int(text) <= high:
             reason = f"{text} is not between {low} and {high}."
             raise Usage(reason=reason, next=f"handrail {self.path} --help")

@@ -153,8 +153,16 @@ def redact(invocation: Invocation) -> Reply:
     """Remove a payload for good."""
     seq = invocation.number("seq", 0, low=1, high=1 << 53)
     application = invocation.application
-    entry = Records(application.context).redact(seq, invocation.text("reason") or "not given")
-    application.store.scrub()
+    try:
+        entry = Records(application.context).redact(seq, invocation.text("reason") or "not given")
+    except errors.Usage:
+        application.store.scrub()  # redacted before, when a reader may have kept its bytes alive
+        raise
+    try:
+        application.store.scrub()
+    except errors.StoreBusy as busy:
+        again = f"handrail ledger redact {seq}"
+        raise errors.StoreBusy(**busy.values, next=again) from busy
     return Reply(
         {"redacted": seq, "entry": entry.seq},
         f"redacted entry {seq}; entry {entry.seq} says so",

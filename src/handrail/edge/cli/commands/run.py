@@ -95,7 +95,7 @@ def _start(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise errors.Usage(
-            reason=f"{visible(words[0])} could not be started: {reason}.",
+            reason=f"{visible(words[0]).strip() or repr(words[0])} could not be started: {reason}.",
             next="handrail run --help",
         ) from error
 
