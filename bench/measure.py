@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 Bound = Literal["<=", ">="]
@@ -59,6 +59,16 @@ def in_turn(rounds: int, *subjects: Callable[[], float]) -> list[list[float]]:
             samples[index].append(subjects[index]())
         order.reverse()
     return samples
+
+
+def each(calls: Iterable[Callable[[], object]]) -> Callable[[], float]:
+    """Return a subject that measures the next of these calls whenever it is its turn.
+
+    For what takes microseconds: of single calls the median is still true where a neighbour takes
+    the processor away in the middle of every tenth.
+    """
+    waiting = iter(calls)
+    return lambda: seconds(next(waiting))
 
 
 def seconds(work: Callable[[], object]) -> float:

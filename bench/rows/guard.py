@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from bench.ground import found, scratch, session
-from bench.measure import Result, in_turn, median, seconds, spread
-from bench.seed import seed_leases
+from bench.measure import Result, each, in_turn, median, spread
+from bench.seed import FIRST_TOKEN, HOLDERS, seed_leases
 from handrail.store.port import Reader
 
 SIZES = (1_000, 100_000)
 SIZES_QUICK = (100, 1_000)
-LOOK_UPS = 50
 
 
 def may_write(quick: bool) -> Sequence[Result]:
@@ -24,7 +24,9 @@ def may_write(quick: bool) -> Sequence[Result]:
             seed_leases(application, size)
             with application.store.read() as reader:
                 samples, floors = in_turn(
-                    5 if quick else 200, _asking(reader, size), _reading(reader)
+                    50 if quick else 5_000,
+                    each(_asking(reader, size)),
+                    each(_reading(reader, size)),
                 )
             application.close()
         results.append(
@@ -34,31 +36,28 @@ def may_write(quick: bool) -> Sequence[Result]:
                 median(samples) * 1e6,
                 "µs",
                 median(floors) * 1e6,
-                "one row by its number",
+                "one lease by its token",
                 None,
-                {"may_write": spread(samples)},
+                {"may_write_us": spread(samples, 1e6)},
             )
         )
     return results
 
 
-def _asking(reader: Reader, size: int) -> Callable[[], float]:
-    turn = 0
-
-    def ask() -> None:
-        nonlocal turn
-        for _ in range(LOOK_UPS):
-            turn += 1
-            number = turn * 7919 % size
-            path = f"src/area-{number // 10}/part-{number}/deep/file.py"
-            assert reader.may_write(".", f"holder-{number % 50}", path)
-
-    return lambda: seconds(ask) / LOOK_UPS
+def _asking(reader: Reader, size: int) -> Iterator[Callable[[], object]]:
+    number = 0
+    while True:
+        number = (number + 7919) % size
+        path = f"src/area-{number // 10}/part-{number}/deep/file.py"
+        yield partial(_held, reader, f"holder-{number % HOLDERS}", path)
 
 
-def _reading(reader: Reader) -> Callable[[], float]:
-    def read() -> None:
-        for _ in range(LOOK_UPS):
-            reader.lease(1_000_001)
+def _held(reader: Reader, session: str, path: str) -> None:
+    assert reader.may_write(".", session, path)
 
-    return lambda: seconds(read) / LOOK_UPS
+
+def _reading(reader: Reader, size: int) -> Iterator[Callable[[], object]]:
+    number = 0
+    while True:
+        number = (number + 7919) % size
+        yield partial(reader.lease, FIRST_TOKEN + number)

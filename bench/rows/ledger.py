@@ -8,7 +8,7 @@ from functools import partial
 from hashlib import sha256
 
 from bench.ground import found, scratch, session
-from bench.measure import Result, Target, in_turn, median, seconds, spread
+from bench.measure import Result, Target, each, in_turn, median, seconds, spread
 from bench.seed import TASKS, seed_ledger, task
 from handrail.service.records import Records
 from handrail.store.port import Reader
@@ -16,7 +16,6 @@ from handrail.wiring import Application
 
 ENTRIES = 1_000_000
 ENTRIES_QUICK = 5_000
-LOOK_UPS = 50
 CHUNK = 20_000
 
 
@@ -27,10 +26,12 @@ def million_entries(quick: bool) -> Sequence[Result]:
         found(folder)
         application = session(folder, "bench")
         seed_ledger(application, size)
-        tasks = [task(number) for number in range(1, min(TASKS, size // 10))]
         with application.store.read() as reader:
+            assert reader.latest("history.imported", task(1)) is not None
             looks, rows = in_turn(
-                5 if quick else 200, _latest(reader, tasks), _by_number(reader, size)
+                50 if quick else 5_000,
+                each(_newest_of_a_task(reader, size)),
+                each(_by_number(reader, size)),
             )
         verifies, hashes = in_turn(
             1 if quick else 3, lambda: _verify(application), lambda: _hash(application)
@@ -46,7 +47,7 @@ def million_entries(quick: bool) -> Sequence[Result]:
             median(rows) * 1e6,
             "one entry by its number",
             Target("<=", 50, absolute=True),
-            {"latest": spread(looks)},
+            {"latest_us": spread(looks, 1e6)},
         ),
         Result(
             "ledger",
@@ -56,39 +57,22 @@ def million_entries(quick: bool) -> Sequence[Result]:
             median(hashes),
             "SHA-256 of the same bytes",
             Target("<=", 7),
-            {"verify": spread(verifies), "hash": spread(hashes)},
+            {"verify_s": spread(verifies), "hash_s": spread(hashes)},
         ),
     ]
 
 
-def _latest(reader: Reader, tasks: Sequence[str]) -> Callable[[], float]:
-    chance = random.Random(7)
-
-    def measured() -> float:
-        chosen = chance.choices(tasks, k=LOOK_UPS)
-        return seconds(partial(_look_up, reader, chosen)) / LOOK_UPS
-
-    return measured
+def _newest_of_a_task(reader: Reader, size: int) -> Iterator[Callable[[], object]]:
+    chance, tasks = random.Random(7), min(TASKS, size // 10)
+    while True:
+        yield partial(reader.latest, "history.imported", task(chance.randrange(1, tasks)))
 
 
-def _look_up(reader: Reader, tasks: Sequence[str]) -> None:
-    for name in tasks:
-        assert reader.latest("history.imported", name) is not None
-
-
-def _by_number(reader: Reader, size: int) -> Callable[[], float]:
+def _by_number(reader: Reader, size: int) -> Iterator[Callable[[], object]]:
     chance = random.Random(11)
-
-    def measured() -> float:
-        chosen = [chance.randint(1, size) for _ in range(LOOK_UPS)]
-        return seconds(partial(_read, reader, chosen)) / LOOK_UPS
-
-    return measured
-
-
-def _read(reader: Reader, numbers: Sequence[int]) -> None:
-    for number in numbers:
-        next(iter(reader.entries(number - 1, number)))
+    while True:
+        number = chance.randint(1, size)
+        yield partial(list, reader.entries(number - 1, number))
 
 
 def _verify(application: Application) -> float:

@@ -67,7 +67,7 @@ class Surroundings:
 
     def is_folder(self, path: str) -> bool:
         """Tell whether a repo-relative path is a folder of the working tree now."""
-        return os.path.isdir(os.path.join(self._place.toplevel, path))
+        return os.path.isdir(f"{self._place.toplevel}/{path}")
 
     def commits(self, text: str) -> list[CommitRow]:
         """Return the commits of a range, oldest first."""

@@ -1,101 +1,36 @@
-"""kill -9 at every statement and every write of claim, renew and release.
+"""kill -9 at every statement and every write: of claim, renew and release, of init, of a migration.
 
-Each round forks a child that runs one operation and kills itself in the middle: before the n-th
-statement that SQLite is given, or at the n-th write or sync of a file. What the child had
-acknowledged (through a pipe) must be there afterwards, nothing may be there by half, the ledger
-may only have grown, and repeating the request must give the first outcome.
+Each round starts a child that runs one operation and kills itself in the middle: before the n-th
+statement that SQLite is given, or before or after the n-th write or sync of a file. What the child
+had acknowledged must be there afterwards, nothing may be there by half, the ledger may only have
+grown, and repeating the request must give the first outcome.
 """
 
 from __future__ import annotations
 
-import os
+import itertools
 import signal
-from collections.abc import Callable, Iterator
+from collections import Counter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import apsw
 import pytest
 
-from handrail.core.ledger import Entry, verify
-from handrail.errors import NotHolder
+from handrail import errors
+from handrail.core.ledger import Entry, Head, format_token, verify
 from handrail.service.health import verify_store
-from handrail.service.leases import Asked
 from handrail.service.sessions import Sessions
 from handrail.service.setup import initialise
 from handrail.wiring import Application
+from tests.races.killing import PLACES, STATEMENT, Ground, claim, operate
+from tests.races.processes import CONTEXT, JOIN_S, begin
+from tests.races.workers import opened
 from tests.support import Repo
 
 ROUNDS: Final = 500
-STATEMENT, WRITE = "statement", "write"
-
-Operation = Callable[[Application, "Ground"], str]
-
-
-class Ground(NamedTuple):
-    """What an operation works on: the number of the round and the token that it renews."""
-
-    number: int
-    token: str
-
-
-def claim(app: Application, ground: Ground) -> str:
-    """Claim two patterns at once, under a request id; an expired lease beside them is recorded."""
-    scope = (f"area/{ground.number}/api", f"area/{ground.number}/*.md")
-    return app.leases.claim(Asked(scope, request_id=f"claim-{ground.number}")).token
-
-
-def renew(app: Application, ground: Ground) -> str:
-    return app.leases.renew([ground.token], 7_200_000)[0].token
-
-
-def release(app: Application, ground: Ground) -> str:
-    app.leases.release([ground.token])
-    return ground.token
-
-
-OPERATIONS: Final[dict[str, Operation]] = {"claim": claim, "renew": renew, "release": release}
-
-
-class Fuse:
-    """Kills this very process at the n-th count."""
-
-    def __init__(self, number: int) -> None:
-        self.left = number
-
-    def __call__(self, *seen: object) -> bool:
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return True
-
-
-class _File(apsw.VFSFile):
-    fuse: Fuse
-
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's name
-        self.fuse()
-        super().xWrite(data, offset)
-
-    def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name
-        self.fuse()
-        super().xSync(flags)
-
-
-def install_write_fuse(fuse: Fuse) -> object:
-    """Make every file that SQLite opens from here on count its writes and syncs."""
-    _File.fuse = fuse
-
-    class Files(apsw.VFS):
-        def __init__(self) -> None:
-            super().__init__("killing", "unix", makedefault=True)
-
-        def xOpen(  # noqa: N802 - SQLite's name
-            self, name: str | apsw.URIFilename | None, flags: list[int]
-        ) -> apsw.VFSFile:
-            return _File("unix", name, flags)
-
-    return Files()
+ROUNDS_PER_OPERATION: Final = ROUNDS // 3 + 1
+PLACES_MIN: Final = 8
 
 
 class Outcome(NamedTuple):
@@ -106,138 +41,261 @@ class Outcome(NamedTuple):
 
 
 def run_and_kill(
-    root: Path, session: str, name: str, place: str, number: int, on: Ground
+    root: Path,
+    environment: dict[str, str],
+    name: str,
+    place: str,
+    at: int,
+    ground: Ground,
 ) -> Outcome:
-    """Fork a child that runs an operation with a fuse; returns how it ended."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.close(reading)
-            fuse = Fuse(number)
-            kept = install_write_fuse(fuse) if place == WRITE else None
-            app = opened(root, session)
-            if place == STATEMENT:
-                app.store._connection.exec_trace = fuse
-            os.write(writing, OPERATIONS[name](app, on).encode())
-            status = 0 if kept is not None or place == STATEMENT else 1
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with open(reading, "rb") as told:
-        acknowledged = told.read().decode()
-    _, status = os.waitpid(child, 0)
-    killed = os.WIFSIGNALED(status)
-    assert killed or os.WEXITSTATUS(status) == 0, "the operation itself failed"
-    assert not killed or os.WTERMSIG(status) == signal.SIGKILL
-    return Outcome(killed, acknowledged)
+    """Run an operation with a fuse in a process of its own; returns how that ended."""
+    mine, theirs = CONTEXT.Pipe(duplex=False)
+    child = begin(operate, root, environment, name, place, at, ground, theirs)
+    theirs.close()
+    try:
+        acknowledged = mine.recv_bytes().decode()
+    except EOFError:
+        acknowledged = ""
+    finally:
+        mine.close()
+    child.join(JOIN_S)
+    assert child.exitcode in (0, -signal.SIGKILL), "the operation itself failed"
+    return Outcome(child.exitcode != 0, acknowledged)
 
 
-def opened(root: Path, session: str) -> Application:
-    return Application.open(str(root), {"HANDRAIL_SESSION": session}, terminal=False)
+class Victim:
+    """A repository with one session, and what its ledger was before and after each round."""
+
+    def __init__(self, root: Path, session: str) -> None:
+        self.root, self.session = root, session
+        self.environment = {"HANDRAIL_SESSION": session}
+        self.entries: list[Entry] = []
+        self.head = Head(0, "")
+
+    def app(self) -> Application:
+        return opened(self.root, self.session)
+
+    def look(self, app: Application) -> list[Entry]:
+        """Return the entries since the last look, after checking that the rest did not change."""
+        with app.store.read() as reader:
+            whole = list(reader.entries())
+            assert whole[: len(self.entries)] == self.entries, "the ledger only grows"
+            report = verify(whole, [self.head] if self.entries else [])
+            assert report.problem is None
+            assert report.head == reader.head
+        grown = whole[len(self.entries) :]
+        self.entries, self.head = whole, report.head
+        return grown
 
 
 @pytest.fixture
-def session(repo: Repo) -> str:
-    app = Application.open(str(repo.path), {}, terminal=False)
+def victim(repo: Repo) -> Victim:
+    app = opened(repo.path)
     initialise(app.ground, "minimal")
-    started = Sessions(app.context).start(agent="victim").session.id
+    session = Sessions(app.context).start(agent="victim").session.id
     app.close()
-    return started
+    return Victim(repo.path, session)
 
 
-def plan() -> Iterator[tuple[str, str]]:
-    while True:
-        for name in OPERATIONS:
-            for place in (STATEMENT, WRITE):
-                yield name, place
+def good(app: Application) -> None:
+    found = verify_store(app.store, app.store.integrity())
+    assert found.good, found
 
 
+@pytest.mark.parametrize("name", ["claim", "renew", "release"])
 def test_kill_9_anywhere_loses_nothing_acknowledged_and_leaves_nothing_by_half(
-    repo: Repo, session: str
+    victim: Victim, name: str
 ) -> None:
-    before: list[Entry] = []
+    """The places are gone through again and again until the rounds are done."""
+    numbers = itertools.count(1)
+    killed: Counter[str] = Counter()
+    unheard = 0
     done = 0
-    killed = dict.fromkeys(((n, p) for n in OPERATIONS for p in (STATEMENT, WRITE)), 0)
-    for name, place in plan():
-        if done >= ROUNDS:
-            break
-        at = 0
-        survived = False
-        while not survived and done < ROUNDS + 100:
-            at += 1
-            done += 1
-            on = Ground(done, "" if name == "claim" else prepare(repo.path, session, done))
-            before = ledger_of(repo.path, session, before)
-            outcome = run_and_kill(repo.path, session, name, place, at, on)
-            survived = not outcome.killed
-            killed[name, place] += outcome.killed
-            before = check(repo.path, session, name, on, outcome, before)
-    assert done >= ROUNDS
-    # Each operation was really interrupted at many places, of both kinds.
-    assert min(killed.values()) >= 4, killed
+    while done < ROUNDS_PER_OPERATION:
+        for place in PLACES:
+            survived = False
+            for at in itertools.count(1):
+                if survived:
+                    break
+                done += 1
+                ground = prepare(victim, name, next(numbers))
+                outcome = run_and_kill(victim.root, victim.environment, name, place, at, ground)
+                survived = not outcome.killed
+                killed[place] += outcome.killed
+                unheard += check(victim, name, ground, outcome)
+                assert at < 200, "the fuse never stopped burning"
+    assert done >= ROUNDS_PER_OPERATION
+    assert min(killed[place] for place in PLACES) >= PLACES_MIN, killed
+    assert unheard >= 2, "some were killed after the commit and before the answer"
 
 
-def prepare(root: Path, session: str, number: int) -> str:
-    """Claim what a round is going to renew or release."""
-    app = opened(root, session)
+def prepare(victim: Victim, name: str, number: int) -> Ground:
+    """Claim what a round is going to renew or release; leave nothing of earlier rounds."""
+    app = victim.app()
     try:
-        return app.leases.claim(Asked((f"held/{number}",))).token
-    finally:
-        app.close()
-
-
-def ledger_of(root: Path, session: str, before: list[Entry]) -> list[Entry]:
-    app = opened(root, session)
-    try:
-        with app.store.read() as reader:
-            return [*before, *reader.entries(len(before))]
-    finally:
-        app.close()
-
-
-def check(
-    root: Path, session: str, name: str, on: Ground, outcome: Outcome, before: list[Entry]
-) -> list[Entry]:
-    """Look at what the kill left; returns the ledger as it is now."""
-    app = opened(root, session)
-    try:
-        with app.store.read() as reader:
-            after = list(reader.entries())
-            assert after[: len(before)] == before, "the ledger only grows"
-            report = verify(after)
-            assert report.problem is None
-            assert report.head == reader.head
-        if on.number % 10 == 0 or len(after) > len(before):
-            assert verify_store(app.store, app.store.integrity()).good
-        grown = len(after) - len(before)
+        if number % 10 == 0:
+            app.leases.release([], everything=True)
+            good(app)
         if name == "claim":
-            assert grown in (0, 1)
-            again = claim(app, on)
-            with app.store.read() as reader:
-                now = list(reader.entries())
-            assert len(now) == len(before) + 1, "one grant, however often it is asked for"
-            if outcome.acknowledged or grown:
-                assert again == f"{reader.epoch}:{len(before) + 1}"
-                assert not outcome.acknowledged or again == outcome.acknowledged
-            return now
-        with app.store.read() as reader:
-            lease = reader.lease(int(on.token.partition(":")[2]))
-        if name == "renew":
-            assert grown == 0
-            assert lease is not None, "an acknowledged lease is never lost"
-            renewed = lease.expires_at - lease.granted_at > lease.ttl_ms
-            assert renewed or not outcome.acknowledged
+            token = ""
         else:
-            assert (lease is None) == (grown == 1), "released in the table and the ledger, or not"
-            assert lease is None or not outcome.acknowledged
-            if lease is not None:
-                app.leases.release([on.token])
-                with app.store.read() as reader:
-                    return list(reader.entries())
-            with pytest.raises(NotHolder):
-                app.leases.renew([on.token])
-        return after
+            token = claim(app, Ground(-number))
+        victim.look(app)
+        return Ground(number, token)
     finally:
         app.close()
+
+
+def check(victim: Victim, name: str, ground: Ground, outcome: Outcome) -> bool:
+    """Look at what the kill left; tell whether it had happened and nobody had been told."""
+    app = victim.app()
+    try:
+        grown = victim.look(app)
+        assert len(grown) <= 1
+        good(app)
+        done = {"claim": _claimed, "renew": _renewed, "release": _released}[name](
+            victim, app, ground, grown
+        )
+        assert done or not outcome.acknowledged, "what was acknowledged is there"
+        assert outcome.acknowledged in ("", ground.token or token_of(app, grown))
+        return done and not outcome.acknowledged
+    finally:
+        app.close()
+
+
+def token_of(app: Application, grown: list[Entry]) -> str:
+    with app.store.read() as reader:
+        return format_token(reader.epoch, grown[-1].seq) if grown else "none"
+
+
+def _claimed(victim: Victim, app: Application, ground: Ground, grown: list[Entry]) -> bool:
+    first = token_of(app, grown)
+    again = claim(app, ground)
+    if grown:
+        assert again == first, "the same request, the same token"
+        assert victim.look(app) == [], "one grant, however often it is asked for"
+    else:
+        assert len(victim.look(app)) == 1
+    assert claim(app, ground) == again
+    return bool(grown)
+
+
+def _renewed(victim: Victim, app: Application, ground: Ground, grown: list[Entry]) -> bool:
+    assert grown == [], "renewals are no entries"
+    with app.store.read() as reader:
+        lease = reader.lease(int(ground.token.partition(":")[2]))
+        assert lease is not None, "a lease is not lost by renewing it"
+        rows = [row for row in reader.guard_rows() if row[3] == lease.token]
+        assert {row[4] for row in rows} == {lease.expires_at}
+        assert len(rows) == 2
+    assert app.leases.renew([ground.token], 7_200_000)[0].token == ground.token
+    return lease.expires_at - lease.granted_at > lease.ttl_ms
+
+
+def _released(victim: Victim, app: Application, ground: Ground, grown: list[Entry]) -> bool:
+    token = int(ground.token.partition(":")[2])
+    with app.store.read() as reader:
+        lease = reader.lease(token)
+        rows = [row for row in reader.guard_rows() if row[3] == token]
+    assert (lease is None) == bool(grown), "gone from the table and in the ledger, or neither"
+    assert len(rows) == (0 if grown else 2)
+    if lease is None:
+        with pytest.raises(errors.NotHolder):
+            app.leases.renew([ground.token])
+    else:
+        app.leases.release([ground.token])
+        assert len(victim.look(app)) == 1
+    return bool(grown)
+
+
+def test_kill_9_anywhere_in_init_leaves_what_init_can_finish(repo: Repo, tmp_path: Path) -> None:
+    app = opened(repo.path)
+    initialise(app.ground, "minimal")
+    app.close()
+    killed: Counter[str] = Counter()
+    for place in PLACES:
+        for at in itertools.count(1):
+            environment = {"HANDRAIL_STATE_DIR": str(tmp_path / f"{PLACES.index(place)}-{at}")}
+            outcome = run_and_kill(repo.path, environment, "found", place, at, Ground(at))
+            app = Application.open(str(repo.path), environment, terminal=False)
+            initialised = initialise(app.ground, "minimal")
+            assert outcome.acknowledged in ("", initialised.epoch)
+            good(app)
+            with app.store.read() as reader:
+                in_force = reader.config()
+                assert in_force is not None
+                assert [entry.seq for entry in reader.entries()] == [1, 2]
+                assert in_force.seq == 2
+            app.close()
+            if not outcome.killed:
+                break
+            killed[place] += 1
+    assert min(killed[place] for place in PLACES) >= PLACES_MIN, killed
+
+
+def test_kill_9_anywhere_in_a_migration_leaves_the_old_format_or_the_new(
+    victim: Victim, tmp_path: Path
+) -> None:
+    app = victim.app()
+    tokens = [int(claim(app, Ground(number)).partition(":")[2]) for number in (1, 2)]
+    victim.look(app)
+    app.close()
+    source = Path(app.ground.store_path())
+    settle(source)
+    seen: Counter[int] = Counter()
+    copies = 0
+    for place in PLACES:
+        for at in itertools.count(1):
+            folder = tmp_path / f"{PLACES.index(place)}-{at}"
+            folder.mkdir()
+            (folder / "state.db").write_bytes(source.read_bytes())
+            environment = {"HANDRAIL_STATE_DIR": str(folder)}
+            outcome = run_and_kill(victim.root, environment, "migrate", place, at, Ground(at))
+            found = format_and_extra(folder / "state.db")
+            assert found in ((1, None), (2, tokens)), found
+            assert found[0] == 2 or not outcome.acknowledged
+            assert stored(folder / "state.db") == victim.entries
+            copy = folder / "state.db.v1"
+            assert copy.exists() or found[0] == 1, "the copy comes first"
+            if copy.exists():
+                copies += 1
+                assert format_and_extra(copy) == (1, None)
+                assert stored(copy) == victim.entries
+            again = run_and_kill(victim.root, environment, "migrate", STATEMENT, 0, Ground(at))
+            assert not again.killed
+            assert format_and_extra(folder / "state.db") == (2, tokens)
+            seen[found[0]] += 1
+            if not outcome.killed:
+                break
+    assert seen[1] >= PLACES_MIN
+    assert seen[2] >= 2
+    assert copies > seen[2], "some were killed between the copy and the migration"
+
+
+def settle(path: Path) -> None:
+    """Bring a store into its one file."""
+    raw = apsw.Connection(str(path))
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    raw.close()
+
+
+def format_and_extra(path: Path) -> tuple[int, list[int] | None]:
+    raw = apsw.Connection(str(path))
+    try:
+        version = int(raw.pragma("user_version"))
+        extra = raw.execute("SELECT x FROM extra ORDER BY x").fetchall() if version > 1 else None
+        tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_schema")}
+        assert ("extra" in tables) == (version > 1)
+        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return version, None if extra is None else [int(str(row[0])) for row in extra]
+    finally:
+        raw.close()
+
+
+def stored(path: Path) -> list[Entry]:
+    raw = apsw.Connection(str(path))
+    try:
+        rows: Any = raw.execute("SELECT seq, header, payload FROM entry ORDER BY seq").fetchall()
+        return [Entry(*row) for row in rows]
+    finally:
+        raw.close()

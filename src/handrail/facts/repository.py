@@ -86,9 +86,9 @@ def _place(toplevel: str, git_dir: str) -> Place:
 
 
 def _own_id(git_dir: str) -> str:
-    """Return git's id of a linked worktree as text that can be kept anywhere.
+    r"""Return git's id of a linked worktree as text that can be kept anywhere.
 
-    Bytes that are not UTF-8 are written as ``\\xff``, which git never puts into such an id.
+    Bytes that are not UTF-8 are written as ``\xff``, which git never puts into such an id.
     """
     raw = os.fsencode(os.path.basename(git_dir))
     return raw.decode("utf-8", "backslashreplace")

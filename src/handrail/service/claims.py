@@ -9,7 +9,7 @@ from typing import Final
 from handrail import errors
 from handrail.core.decide import Changes, Claim, View, Wait, decide
 from handrail.core.digest import sha256
-from handrail.core.events import LeaseGranted, LeaseRenewed, Move, WaitEnded
+from handrail.core.events import LeaseGranted, LeaseRenewed, WaitEnded
 from handrail.core.lease import EXCLUSIVE, LOCAL, Kind, Lease, Session, trusted_until
 from handrail.core.ledger import Entry, format_token, read_event
 from handrail.core.names import check_name
@@ -55,11 +55,12 @@ class _Prepared(Record):
 
 
 class _Waiting(Record):
-    """A place in the queue, counted from 1, and the refusal that put the claim there."""
+    """A place in the queue, counted from 1, the refusal behind it, and when to look again."""
 
     ticket: int
     place: int
     refusal: errors.Refused
+    retry_ms: int
 
 
 class Claims:
@@ -109,7 +110,7 @@ class Claims:
                     return outcome
                 ticket = outcome.ticket
                 on_wait(outcome.refusal, outcome.place)
-                left = RETRY_MS
+                left = outcome.retry_ms
                 if wait_ms is not None:
                     left = min(left, wait_ms - (outside.monotonic_ms() - started))
                     if left <= 0:
@@ -187,16 +188,9 @@ class Claims:
         request: Request | None,
     ) -> Granted:
         asked_at = self.asked_at(tx, started)
-        entries = tx.commit(changes, actor_of(prepared.session), request)
-        seq = next(
-            (
-                e.seq
-                for e, c in zip(entries, _events(changes), strict=True)
-                if isinstance(c, LeaseGranted)
-            ),
-            0,
-        )
-        return _granted(tx, prepared, changes, asked_at, seq)
+        tx.commit(changes, actor_of(prepared.session), request)
+        # A grant is the last event of its claim, so the head names its token.
+        return _granted(tx, prepared, changes, asked_at, tx.head.seq)
 
     def asked_at(self, tx: Reader, started: int) -> int:
         """Return the store time at which a caller, who started at a clock reading, asked."""
@@ -243,11 +237,11 @@ def _queue(tx: Tx, prepared: _Prepared, refusal: errors.Refused) -> _Waiting:
     if ticket is None or all(waiter.ticket != ticket for waiter in queue):
         # Still alone with the store, so the newest of the session's places is this one.
         ticket = max(w.ticket for w in queue if w.session == prepared.session.id)
-    return _Waiting(ticket, 1 + sum(waiter.ticket < ticket for waiter in queue), refusal)
-
-
-def _events(changes: Changes) -> list[object]:
-    return [change for change in changes if not isinstance(change, Move)]
+    place = 1 + sum(waiter.ticket < ticket for waiter in queue)
+    # A lease that runs out changes nothing in the store: nobody else would tell.
+    ends_at = refusal.values.get("expires_at")
+    left_ms = ends_at - tx.now if isinstance(ends_at, int) else RETRY_MS
+    return _Waiting(ticket, place, refusal, min(max(left_ms, 1), RETRY_MS))
 
 
 def _granted(tx: Reader, prepared: _Prepared, changes: Changes, asked_at: int, seq: int) -> Granted:

@@ -75,8 +75,10 @@ class FairLock:
                 ) from error
             raise
         self._turn_began = time.monotonic()
+        mine = b"%-10d" % os.getpid()
         with suppress(OSError):  # on a full disk nobody learns our number, and that is all
-            os.pwrite(self._turn, b"%-10d" % os.getpid(), 0)
+            if os.pread(self._turn, len(mine), 0) != mine:  # a write would burden the next sync
+                os.pwrite(self._turn, mine, 0)
 
     def _open(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC

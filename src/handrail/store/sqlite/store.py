@@ -95,7 +95,7 @@ class SqliteStore:
             tx: SqliteTx | None = None
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                if connection.pragma("user_version") != FORMAT:
+                if connection.execute("PRAGMA user_version").get != FORMAT:
                     connection.execute("ROLLBACK")
                     self._bring_up()
                     connection.execute("BEGIN IMMEDIATE")

@@ -213,7 +213,7 @@ class SqliteTx(SqliteReader):
         self._run("UPDATE config SET compiled = ?", (compiled,))
 
     def replace(self, state: State) -> None:
-        """Put these tables in place of the ones that are there, with the ledger's own head and names."""
+        """Put these tables in place of those that are there, with the ledger's head and names."""
         self._touched = True
         first, newest = next(self.entries(0, 1)), self.newest(1)[0]
         self.head = Head(newest.seq, newest.hash)

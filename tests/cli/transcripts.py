@@ -1,0 +1,279 @@
+"""What the golden transcripts type, and how what varies is masked.
+
+A line is ``who: command``; ``who!:`` types at a terminal. Whoever is named for the first time sits
+down at a shell without a session. ``TOPICS`` is the table; a file of ``tests/cli/golden`` belongs
+to each of its rows, and one to the help of each command.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tests.cli.world import Person, World
+
+START: Final = 'ada: eval "$(handrail session start --id ada-1 --agent ada)"'
+BOB: Final = 'bob: eval "$(handrail session start --id bob-1 --agent bob)"'
+
+TOPICS: Final[dict[str, tuple[str, ...]]] = {
+    "init": (
+        "ada: mkdir ../fresh && cd ../fresh && git init --quiet --initial-branch=main .",
+        "ada: handrail status",
+        "ada: handrail init --dry-run",
+        "ada: handrail init --dry-run --json",
+        "ada: handrail init",
+        "ada: handrail init",
+        "ada: handrail init --json",
+        "ada: handrail init --quiet --harness claude",
+        "ada: handrail init --preset nonsense",
+        "ada: handrail init --bare",
+    ),
+    "session": (
+        START,
+        "ada: handrail session start --id ada-1 --agent ada",
+        "ada: handrail session start --id ada-1 --agent ada --json",
+        "ada: handrail session start --id ada-1 --agent eve",
+        "ada: handrail session show",
+        "ada: handrail whoami --json",
+        "ada: handrail session list",
+        "ada: handrail session list --json",
+        "ada: handrail session role worker",
+        "ada: handrail session role reviewer",
+        "ada: handrail claim src",
+        "ada: handrail session show",
+        "ada: handrail session end --json",
+        "ada: handrail session show",
+        "ada: handrail session show ada-1",
+        "ada: handrail session list",
+    ),
+    "claim": (
+        START,
+        BOB,
+        "ada: handrail claim src/api 'docs/*.md' --dry-run",
+        "ada: handrail claim src/api --dry-run --json",
+        "ada: handrail claim src/api 'docs/*.md'",
+        "ada: handrail claim src/api",
+        "ada: handrail claim src/api --json",
+        "ada: handrail claim lib --ttl 10m --request-id r-1 --json",
+        "ada: handrail claim lib --ttl 10m --request-id r-1 --json",
+        "ada: handrail claim other --ttl 10m --request-id r-1",
+        "bob: handrail claim 'src/*/users.py'",
+        "bob: handrail claim 'src/*/users.py' --json",
+        "bob: handrail claim docs/a.md --wait 1ms",
+        "bob: handrail claim docs/a.md --wait 1ms --quiet",
+        "bob: handrail claim tests --shared",
+        "bob: handrail claim tests --role reviewer",
+        "bob: handrail claim ../outside",
+        "bob: handrail claim",
+    ),
+    "release": (
+        START,
+        BOB,
+        "ada: handrail claim src",
+        "ada: handrail claim docs",
+        "ada: handrail renew --ttl 2h",
+        "ada: handrail heartbeat --json",
+        "ada: handrail release --dry-run src/api/x.py",
+        "ada: handrail release --dry-run --all --json",
+        "ada: handrail release",
+        "ada: handrail release src/api/x.py",
+        "ada: handrail release src",
+        "bob: handrail release docs",
+        "ada: handrail release --json",
+        "ada: handrail release --all",
+        "ada: handrail release",
+        "ada: handrail renew",
+    ),
+    "status": (
+        "ada: handrail status",
+        "ada: handrail status --json",
+        START,
+        BOB,
+        "ada: handrail claim src 'docs/**/*.md'",
+        "bob: handrail claim tests --shared --ttl 10m",
+        "ada: handrail status",
+        "ada: handrail --json status",
+        "bob: handrail -q status",
+        "bob: echo '# more' >>handrail.toml; handrail status; git checkout --quiet handrail.toml",
+        "bob: handrail status --watch",
+    ),
+    "why": (
+        "ada: handrail why src/a.py",
+        START,
+        BOB,
+        "ada: handrail why src/a.py",
+        "ada: handrail claim src",
+        "ada: handrail why src/a.py",
+        "bob: handrail why src/a.py",
+        "bob: handrail why src/a.py --json",
+        "bob: handrail why $'src/a\\nb'",
+        "bob: handrail why .git/config",
+        "bob: handrail why ../elsewhere",
+        "bob: handrail why .",
+    ),
+    "run": (
+        "ada: handrail run --claim src -- echo hello",
+        "ada: handrail run --claim src --quiet -- sh -c 'exit 7'",
+        "ada: handrail run --claim src -- /nonexistent/program",
+        "ada: handrail run -- echo hello",
+        "ada: handrail run --claim src",
+        "ada: handrail log -n 3",
+    ),
+    "log": (
+        START,
+        "ada: handrail claim src",
+        "ada: handrail release src",
+        "ada: handrail log",
+        "ada: handrail log -n 1 --json",
+        "ada: handrail log -n 0",
+    ),
+    "ledger": (
+        START,
+        "ada: handrail ledger verify",
+        "ada: handrail ledger verify --json",
+        "ada: handrail ledger verify --head $(handrail ledger verify -q | sed -n 's/^head //p')",
+        "ada: handrail ledger export",
+        "ada: handrail ledger export -o ../ledger.txt",
+        "ada: handrail ledger export -o ../ledger.txt",
+        "ada: handrail ledger verify ../ledger.txt",
+        "ada: sed -i 's/worker/walker/' ../ledger.txt; handrail ledger verify ../ledger.txt",
+        "ada: handrail ledger import ../ledger.txt",
+        "ada: handrail ledger import handrail.toml",
+        "ada: handrail ledger redact 3 --reason names",
+        "eve!: handrail ledger redact 3 --reason names",
+        "eve!: handrail ledger redact 2",
+        "ada: handrail claim src && handrail release src",
+        "eve!: handrail ledger redact 4 --reason names",
+        "eve!: handrail ledger redact 4 --reason names",
+        "ada: handrail log -n 3",
+        "ada: handrail ledger verify",
+    ),
+    "config": (
+        "ada: handrail config validate",
+        "ada: handrail config validate --json",
+        "ada: handrail config apply",
+        "ada: sed -i 's/^mode = .*/mode = \"warm\"/' handrail.toml; handrail config validate",
+        "ada: handrail config validate --json",
+        "ada: handrail config apply",
+        "ada: sed -i 's/^mode = .*/mode = \"warn\"/' handrail.toml; handrail config validate",
+        "ada: handrail config apply",
+        "ada!: handrail config apply --dry-run",
+        "ada!: handrail config apply --json",
+        "ada: handrail status",
+        "ada: handrail config schema | head -n 4",
+    ),
+    "store": (
+        START,
+        "ada: handrail claim src",
+        "ada: handrail store verify",
+        "ada: handrail store verify --json",
+        "ada: handrail store rebuild --dry-run",
+        "ada: handrail store rebuild",
+        "ada: handrail store rebuild --json",
+        "ada: handrail ledger export -o ../ledger.txt",
+        "ada: handrail store rebuild --from ../ledger.txt",
+        "eve!: handrail store rebuild --from ../ledger.txt --dry-run",
+        "eve!: handrail store rebuild --from ../ledger.txt",
+        "ada: handrail claim src",
+    ),
+    "doctor": (
+        "ada: handrail doctor",
+        START,
+        "ada: handrail doctor --replay",
+        "ada: handrail doctor --json",
+        "ada: handrail session end",
+        "ada: handrail doctor",
+    ),
+    "attest": (
+        START,
+        BOB,
+        "ada: mkdir src && echo a >src/a.py && git add src && git commit --quiet -m a",
+        "ada: handrail attest HEAD",
+        "ada: handrail claim src",
+        "ada: handrail attest HEAD~1..HEAD --dry-run",
+        "ada: handrail attest HEAD~1..HEAD",
+        "ada: handrail attest HEAD~1..HEAD",
+        "ada: handrail attest HEAD --json",
+        "bob: echo b >src/b.py && git add src && git commit --quiet -m b && handrail attest HEAD",
+        "bob: handrail attest nonsense",
+    ),
+    "uninstall": (
+        START,
+        "ada: handrail claim src",
+        "ada: handrail uninstall",
+        "eve!: handrail uninstall --dry-run",
+        "eve!: handrail uninstall",
+        "eve: git status --short",
+        "eve: handrail status",
+    ),
+    "general": (
+        "ada: handrail --version",
+        "ada: handrail claim src",
+        "ada: CLAUDECODE=1 handrail claim src",
+        "ada: handrail nonsense",
+        "ada: handrail claim --nonsense",
+        "ada: handrail session nonsense --json",
+        "ada: handrail completion tcsh",
+        "ada: handrail -C /nonexistent status",
+        "ada: cd / && handrail status",
+        "ada: cd / && handrail status --json",
+    ),
+}
+
+_MASKS: Final = (
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "TIME"),
+    (r"\b[0-9a-f]{64}\b", "HASH"),
+    (r'"salt":"[0-9a-f]{32}"', '"salt":"SALT"'),
+    (r'"at":\d{13}', '"at":MS'),
+    (r'("expires_at"|"expired_at"|"claimed_at"):\d{13}', r"\1:MS"),
+    (r'"(secret_hash)": ?"[^"]*"', r'"\1": "HASH"'),
+    (r"git version [\w.]+(?: \([^)]*\))?", "git version N"),
+    (r"SQLite [\d.]+", "SQLite N"),
+    (r'"text":"(?:[^"\\]|\\.)*"', '"text":"TOML"'),
+    (r"(handrail) \d+\.\d+\.\d+\S*", r"\1 N.N.N"),
+    (r"(?:<|\b)\d+s +(?!before)", "SPAN  "),
+    (r"(?:<|\b)\d+s\b(?! before)", "SPAN"),
+    (r"\b(template|fresh)-[a-z0-9]{6}\b", r"\1-WORKSPACE"),
+)
+
+
+class Mask:
+    """Replaces what differs from run to run, each thing by one name throughout a transcript."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._names: dict[str, str] = {}
+
+    def __call__(self, text: str) -> str:
+        """Mask what a command said."""
+        text = text.replace(str(self._world.path.parent), "/WORLD")
+        text = re.sub(r"\b[0-9a-f]{40}\b", lambda found: self._named(found[0], "COMMIT"), text)
+        for pattern, name in _MASKS:
+            text = re.sub(pattern, name, text)
+        text = re.sub(r"\bs-[a-z0-9]{12}\b", lambda found: self._named(found[0], "s-SESSION"), text)
+        epochs = r'(?<=epoch )[a-z0-9]{8}\b|(?<="epoch": ")[a-z0-9]{8}|(?<="epoch":")[a-z0-9]{8}'
+        tokens = r"\b[a-z0-9]{8}(?=:\d)|(?<=handrail-ledger 1 )[a-z0-9]{8}"
+        return re.sub(f"{epochs}|{tokens}", lambda found: self._named(found[0], "EPOCH"), text)
+
+    def _named(self, what: str, kind: str) -> str:
+        if what not in self._names:
+            number = sum(name.startswith(kind) for name in self._names.values()) + 1
+            self._names[what] = f"{kind}-{number}"
+        return self._names[what]
+
+
+def play(world: World, lines: tuple[str, ...]) -> str:
+    """Type the lines of a topic; returns the transcript, masked."""
+    people: dict[str, Person] = {}
+    mask, told = Mask(world), []
+    for line in lines:
+        who, _, command = line.partition(": ")
+        name = who.removesuffix("!")
+        person = people.setdefault(name, world.shell())
+        done = person.types(command, terminal=who.endswith("!"))
+        told.append(f"{name}$ {command}")
+        told += done.out.splitlines()
+        told += [f"! {line}" for line in done.err.splitlines()]
+        if done.code != 0:
+            told.append(f"[{done.code}]")
+    return mask("\n".join(told) + "\n")

@@ -1,0 +1,157 @@
+"""Processes that kill themselves in the middle: at a statement, at a write or sync, or after one.
+
+Imported by the server of the races, so: nothing of pytest here. ``operate`` runs one operation with
+a fuse; what it acknowledges goes through a pipe, as an answer goes to whoever asked.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import apsw
+
+from handrail.service.leases import Asked
+from handrail.service.setup import initialise
+from handrail.store.sqlite import connection
+from handrail.store.sqlite import store as store_module
+from handrail.wiring import Application
+
+STATEMENT: Final = "before a statement"
+WRITE: Final = "before a write or sync"
+WRITTEN: Final = "after a write or sync"
+PLACES: Final = (STATEMENT, WRITE, WRITTEN)
+
+SECOND_FORMAT: Final = """
+CREATE TABLE extra (x INTEGER NOT NULL) STRICT;
+INSERT INTO extra SELECT token FROM lease;
+ALTER TABLE session ADD COLUMN more TEXT;
+"""
+
+
+class Ground(NamedTuple):
+    """What an operation works on: the number of the round and the token that it renews."""
+
+    number: int
+    token: str = ""
+
+
+Operation = Callable[[Application, Ground], str]
+
+
+def claim(app: Application, ground: Ground) -> str:
+    """Claim two patterns at once, under a request id."""
+    scope = (f"area/{ground.number}/api", f"area/{ground.number}/*.md")
+    return app.leases.claim(Asked(scope, request_id=f"claim-{ground.number}")).token
+
+
+def renew(app: Application, ground: Ground) -> str:
+    return app.leases.renew([ground.token], 7_200_000)[0].token
+
+
+def release(app: Application, ground: Ground) -> str:
+    app.leases.release([ground.token])
+    return ground.token
+
+
+def found(app: Application, ground: Ground) -> str:
+    """Found the store and put a configuration in force, as ``init`` does."""
+    return initialise(app.ground, "minimal").epoch or ""
+
+
+def migrate(app: Application, ground: Ground) -> str:
+    """Write with a program that knows one format more."""
+    know_two_formats()
+    with app.store.transaction() as tx:
+        return tx.epoch
+
+
+OPERATIONS: Final[dict[str, Operation]] = {
+    operation.__name__: operation for operation in (claim, renew, release, found, migrate)
+}
+
+
+def know_two_formats() -> None:
+    """Make this very process a program of the next format; only for one that is about to end."""
+    first = connection.migrations()[1]
+    connection.FORMAT = store_module.FORMAT = 2  # type: ignore[attr-defined]
+    store_module.migrations = lambda: {1: first, 2: SECOND_FORMAT}  # type: ignore[attr-defined]
+
+
+class Fuse:
+    """Kills this very process at the n-th count."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, *seen: object) -> bool:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return True
+
+
+def nothing(*seen: object) -> bool:
+    return True
+
+
+class _File(apsw.VFSFile):
+    before: Callable[..., bool] = nothing
+    after: Callable[..., bool] = nothing
+
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's name
+        type(self).before()
+        super().xWrite(data, offset)
+        type(self).after()
+
+    def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name
+        type(self).before()
+        super().xSync(flags)
+        type(self).after()
+
+    def xTruncate(self, size: int) -> None:  # noqa: N802 - SQLite's name
+        type(self).before()
+        super().xTruncate(size)
+        type(self).after()
+
+
+class _Files(apsw.VFS):
+    def __init__(self) -> None:
+        super().__init__("killing", "unix", makedefault=True)
+
+    def xOpen(  # noqa: N802 - SQLite's name
+        self, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> apsw.VFSFile:
+        return _File("unix", name, flags)
+
+
+def operate(
+    root: Path,
+    environment: dict[str, str],
+    name: str,
+    place: str,
+    at: int,
+    ground: Ground,
+    told: Connection,
+) -> None:
+    """Run an operation with a fuse, acknowledge it, close everything: killed where the fuse says.
+
+    ``at`` 0 is no fuse.
+    """
+    fuse = Fuse(at)
+    files = None
+    if place == STATEMENT:
+        apsw.connection_hooks.append(lambda made: made.set_exec_trace(fuse))
+    else:
+        files = _Files()
+        setattr(_File, "before" if place == WRITE else "after", staticmethod(fuse))
+    app = Application.open(str(root), environment, terminal=False)
+    told.send_bytes(OPERATIONS[name](app, ground).encode())
+    app.close()
+    told.close()
+    del files
+    os._exit(0)  # what was loaded here is nobody's to tidy
