@@ -685,7 +685,7 @@ def test_every_error_of_the_driver_leaves_as_one_of_ours(error: apsw.Error, code
     assert connection.translate(error, "/x/state.db").code == code
 
 
-# ------------------------------------------------------------------------------ network file systems
+# ------------------------------------------------------------------------ network file systems
 
 MOUNTS: Final = r"""
 22 27 0:21 / /proc rw,relatime - proc proc rw

@@ -83,6 +83,8 @@ class SqliteStore:
             if format_of(connection, path) == 0:
                 connection.execute("PRAGMA journal_mode=WAL")
                 _found(connection, path, clock, salt, workspace, epoch, predecessor)
+                # Not in the log alone: a store whose log was lost must not look like none at all.
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             connection.close()
         lock.close()
         return cls(path, clock, salt)
