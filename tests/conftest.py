@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 import zlib
@@ -74,6 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure(config: pytest.Config) -> None:
     forbid_network()
+    # A shell starts background jobs deaf to Ctrl-C, and they would hand that on to every command.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         config.stash[MACHINE] = Path(tempfile.mkdtemp(prefix="handrail-tests-"))
         config.stash[DESELECTED] = 0
