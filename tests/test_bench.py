@@ -14,7 +14,7 @@ import pytest
 
 from bench.measure import Result, Target, in_turn, spread
 from bench.rows import ROWS
-from tests.support import ROOT
+from tests.support import ROOT, Handrail, Repo
 
 TIMEOUT_S: Final = 300
 
@@ -124,3 +124,37 @@ def test_a_spread_of_one_sample_is_that_sample() -> None:
         "upper_quartile": 500.0,
         "most": 500.0,
     }
+
+
+# What a claim can do without, and what each of them costs: a tenth of the whole command, or more.
+NEEDLESS: Final = frozenset(
+    {
+        *("asyncio", "click", "dataclasses", "hashlib", "importlib.metadata", "inspect", "logging"),
+        *(
+            "pathlib",
+            "rich",
+            "shutil",
+            "subprocess",
+            "tempfile",
+            "threading",
+            "tomllib",
+            "unittest",
+        ),
+    }
+)
+
+
+def test_a_claim_imports_nothing_that_it_does_not_need(repo: Repo, handrail: Handrail) -> None:
+    assert handrail("init").code == 0
+    assert handrail("session", "start", "--id", "s-1").code == 0
+    done = subprocess.run(
+        (sys.executable, "-I", "-X", "importtime", "-m", "handrail", "claim", "src/api"),
+        cwd=repo.path,
+        env={**os.environ, "HANDRAIL_SESSION": "s-1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "handrail.service.claims" in loaded
+    assert sorted(loaded & NEEDLESS) == []

@@ -364,7 +364,7 @@ def test_bash_completes_commands_and_options(world: World) -> None:
             ' printf "%s\\n" "${COMPREPLY[@]}"'
         )
         done = person.types(line)
-        assert sorted(done.out.split()) == expected, (typed, done)
+        assert (sorted(done.out.split()), done.err) == (expected, ""), (typed, done)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -252,7 +252,8 @@ def _a_commit_has_paths_that_no_scope_can_spell(world: World) -> Scene:
         world.repo.write(b"src/".decode() + name.decode("utf-8", "surrogateescape"), "x")
         world.repo.write(name.decode("utf-8", "surrogateescape"), "x")
     world.repo.commit("odd")
-    return Scene(world.person(), "handrail attest HEAD", "handrail claim src")
+    line = "handrail attest HEAD && handrail claim src"
+    return Scene(world.person(), line, line)
 
 
 # -------------------------------------------------------------------------------------------- roles
@@ -544,6 +545,8 @@ def test_following_the_text_leads_to_a_granted_claim(
     assert _granted(done), "\n".join(trail)
     assert steps <= STEPS_MAX, "\n".join(trail)
     assert world.holds_in(person.cwd, person.session, _token(done)), "\n".join(trail)
+    if scene.refused.startswith("handrail attest") and code != "unsupported_commit":
+        assert person.types(scene.refused).code == 0, "what was refused still is"
 
 
 def _refused(done: Result) -> bool:

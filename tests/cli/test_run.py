@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -28,6 +29,17 @@ from tests.cli.world import (
 READY = 'touch "$SIGNS/ready"; '
 # `wait` is interrupted by a trapped signal; `sleep` in the foreground would not be.
 UNTIL_TOLD = 'while [ ! -e "$SIGNS/stop" ]; do sleep 0.02 & wait $!; done'
+
+# Waits for Ctrl-C, then half a second for another; its exit status is how many came.
+COUNTING = """
+import os, pathlib, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+count = 0
+pathlib.Path(os.environ["SIGNS"], "ready").touch()
+while signal.sigtimedwait([signal.SIGINT], 30 if count == 0 else 0.5) is not None:
+    count += 1
+sys.exit(count)
+"""
 
 
 class Signs:
@@ -214,21 +226,33 @@ def test_a_command_that_ignores_the_signal_goes_on_under_its_lease(
 
 
 def test_ctrl_c_at_a_terminal_reaches_the_command_once(world: World, signs: Signs) -> None:
-    person = world.shell(SIGNS=str(signs.folder))
-    trap = 'trap \'echo got >>"$SIGNS/got"\' INT; touch "$SIGNS/ready"; '
-    stop = 'until [ -e "$SIGNS/stop" ]; do sleep 0.02; done; exit 9'
-    (signs.folder / "script").write_text(trap + stop)
-    line = 'handrail run --claim src -- bash "$SIGNS/script"; echo $? >"$SIGNS/status"'
-    with person.at_a_terminal(line) as terminal:
+    person = world.shell(SIGNS=str(signs.folder), PYTHON=sys.executable)
+    (signs.folder / "script").write_text(COUNTING)
+    line = 'handrail run --claim src -- "$PYTHON" "$SIGNS/script"; echo $? >"$SIGNS/status"'
+    with person.at_a_terminal(f"trap : INT; {line}") as terminal:
         assert signs.seen("ready")
         terminal.press("\x03")
-        assert signs.seen("got")
-        signs.give("stop")
         assert signs.seen("status")
         assert eventually(lambda: signs.text("status").strip() != "")
-    assert signs.text("got") == "got\n"
-    assert signs.text("status") == "9\n"
+    assert signs.text("status") == "1\n", "the exit status counts how often Ctrl-C came"
     assert not held(world)
+
+
+def test_ctrl_c_at_a_terminal_is_not_carried_to_a_command_that_left_the_foreground(
+    world: World, signs: Signs
+) -> None:
+    person = world.shell(SIGNS=str(signs.folder), PYTHON=sys.executable)
+    alone = COUNTING.replace("count = 0", "os.setpgid(0, 0); count = 0").replace("30", "1.5")
+    (signs.folder / "script").write_text(alone)
+    script = '"$PYTHON" "$SIGNS/script"; echo $? >"$SIGNS/status"'
+    line = f"handrail run --claim src -- {script}"
+    with person.at_a_terminal(f"trap : INT; {line}") as terminal:
+        assert signs.seen("ready")
+        assert eventually(lambda: held(world))
+        terminal.press("\x03")
+        assert signs.seen("status")
+        assert eventually(lambda: signs.text("status").strip() != "")
+    assert signs.text("status") == "0\n", "it came although the terminal did not send it"
 
 
 def test_a_second_ctrl_c_while_giving_back_leaves_nothing_behind(

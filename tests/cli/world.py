@@ -170,7 +170,7 @@ class Terminal:
         self.process = subprocess.Popen(
             ("setsid", "--ctty", *argv),
             cwd=cwd,
-            env={"TERM": "xterm-256color", **env},
+            env={"TERM": "xterm-256color", **_source(), **env},
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,
@@ -457,6 +457,11 @@ def eventually(true: Callable[[], object], seconds: float = PATIENCE_S) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def _source() -> dict[str, str]:
+    """Let the module be found where the project is not installed beside the interpreter."""
+    return {} if len(launcher()) == 1 else {"PYTHONPATH": str(SOURCE.parent)}
 
 
 def _bin(scratch: Path) -> Path:

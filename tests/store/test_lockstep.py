@@ -9,6 +9,7 @@ Planted bugs show that it can fail.
 from __future__ import annotations
 
 import itertools
+import random
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -750,8 +751,69 @@ BUGS: Final[dict[str, Callable[[pytest.MonkeyPatch], None]]] = {
 }
 
 
+def drive(seeds: Iterable[int], steps: int = 100) -> None:
+    """Take random steps and check every invariant after each: quick, but nothing is shrunk.
+
+    What fails can be had again: the seed is in the message.
+    """
+    for seed in seeds:
+        chance, machine = random.Random(seed), Lockstep()
+        try:
+            machine.choose_what_is_contended(chance.choice([(), CONTENDED]))
+            machine.begin(chance.sample(POOL, chance.randint(2, 4)))
+            for _ in range(steps):
+                _step(machine, chance)
+                machine.both_stores_show_the_same()
+                machine.no_two_sessions_hold_what_conflicts()
+                machine.near_misses_nothing()
+                machine.the_ledger_verifies_and_adds_up_to_the_tables()
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
+        finally:
+            machine.teardown()
+
+
+def _step(machine: Lockstep, chance: random.Random) -> None:
+    name, number = chance.choice(SESSIONS), chance.randrange(60)
+    picks = [chance.randrange(60) for _ in range(chance.randint(1, 2))]
+    kind: Kind = chance.choice((EXCLUSIVE, LOCAL))
+    ttl_ms, whose = chance.choice(TTLS_MS), chance.choice(("own", "own", "any"))
+    steps: list[tuple[int, bool, Callable[[], None]]] = [
+        (8, True, lambda: machine.claim(name, picks, kind, ttl_ms, request=number % 2 == 0)),
+        (6, True, lambda: machine.claim_and_wait(name, picks, kind)),
+        (
+            5,
+            bool(machine._waiting()),
+            lambda: machine.claim_again_what_one_waits_for(
+                number, chance.choice((0, 0, 4_999, 5_000, 9_999, 10_000))
+            ),
+        ),
+        (4, machine._held(), lambda: machine.renew(name, whose, number, ttl_ms)),
+        (3, machine._held(), lambda: machine.release(name, whose, number)),
+        (1, True, lambda: machine.end(name)),
+        (3, True, lambda: machine.start(name, chance.choice(WORKTREES))),
+        (2, True, lambda: machine.attest(name, [chance.choice(UNIVERSE[:150])], 1 + number % 3)),
+        (3, True, lambda: machine.let_time_pass(chance.choice((1, 400, 1_000, 5_000)))),
+        (2, bool(machine._ends()), lambda: machine.let_time_pass_to_the_next_end(number % 3 - 1)),
+        (2, True, lambda: machine.do_what_is_rare(number % 6, number, chance.choice(JUMPS_MS))),
+        (2, bool(machine.requests), lambda: machine.ask_for_an_outcome_again(number)),
+    ]
+    can = [(weight, act) for weight, possible, act in steps if possible]
+    chance.choices([act for _, act in can], [weight for weight, _ in can])[0]()
+
+
+def test_where_no_bug_was_planted_none_is_found() -> None:
+    drive(range(8))
+
+
+@pytest.mark.nightly
+def test_where_no_bug_was_planted_none_is_found_in_a_whole_night() -> None:
+    drive(range(1_000), steps=200)
+
+
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_caught(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BUGS[bug](monkeypatch)
     with pytest.raises((AssertionError, KeyError, IndexError)):
-        run(max_examples=400, phases=[Phase.generate], derandomize=True, database=None)
+        drive(range(30))

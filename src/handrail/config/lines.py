@@ -28,15 +28,17 @@ NESTING_MAX: Final = 32
 KEY_PARTS_MAX: Final = 32
 BARE_WORD_MAX: Final = 256
 
+# No possessive quantifiers: Python before 3.11.4 gets them wrong. None is needed, for each choice
+# here is told by its first character.
 _TOKEN: Final = re.compile(
     r'''
-    (?P<string> """(?:[^"\\]++|\\.|"{1,2}+(?!"))*+"{3,5}
-              | \'\'\'(?:[^']++|'{1,2}+(?!'))*+'{3,5}
-              | "(?!"")(?:[^"\\\n]++|\\[^\n])*+"
-              | '(?!'')[^'\n]*+' )
-  | (?P<space> [ \t\r]++ | \#[^\n]*+ )
+    (?P<string> """(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}
+              | \'\'\'(?:[^']|'{1,2}(?!'))*'{3,5}
+              | "(?!"")(?:[^"\\\n]|\\[^\n])*"
+              | '(?!'')[^'\n]*' )
+  | (?P<space> [ \t\r]+ | \#[^\n]* )
   | (?P<mark> [\[\]{}=,.\n] )
-  | (?P<bare> [^\s\[\]{}=,.#"']++ )
+  | (?P<bare> [^\s\[\]{}=,.#"']+ )
   | (?P<stray> . )
     ''',
     re.VERBOSE | re.DOTALL,
