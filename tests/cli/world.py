@@ -16,7 +16,6 @@ import os
 import pty
 import re
 import select
-import shlex
 import shutil
 import signal
 import struct
@@ -473,8 +472,9 @@ def _bin(scratch: Path) -> Path:
     if not folder.exists():
         folder.mkdir()
         program = folder / "handrail"
-        source = f"PYTHONPATH={shlex.quote(str(SOURCE.parent))}"
-        program.write_text(f'#!/bin/sh\n{source} exec {shlex.join(words)} "$@"\n')
+        lines = ("import sys", f"sys.path.insert(0, {str(SOURCE.parent)!r})")
+        start = ("from handrail.edge.cli.main import entry", "entry()")
+        program.write_text("\n".join([f"#!{words[0]} -P", *lines, *start, ""]))
         program.chmod(0o755)
     return folder
 

@@ -55,6 +55,7 @@ from handrail.store.anchors import Step, plan
 from handrail.store.clock import Timeline
 from handrail.store.memory import MemoryTx
 from handrail.store.port import Reader, Request, Store, Tx
+from handrail.store.sqlite import SqliteStore
 from handrail.store.sqlite.writer import SqliteTables
 from tests.core.scope_bruteforce import means
 from tests.store.grounds import FakeClock, MemoryGround, SqliteGround
@@ -534,7 +535,8 @@ class Lockstep(RuleBasedStateMachine):
         """Keep the salts: a new process would have its own, but this is one history."""
         store = self.stores[1]
         again = self._ground.another(store)
-        again._salt = store._salt  # type: ignore[attr-defined]
+        assert isinstance(store, SqliteStore)
+        again._salt = store._salt
         store.close()
         self.stores[1] = again
 
@@ -618,6 +620,16 @@ class Lockstep(RuleBasedStateMachine):
                         assert lease.token in found
 
     @invariant()
+    def the_index_holds_the_leases_and_nothing_else(self) -> None:
+        sqlite = self.stores[1]
+        assert isinstance(sqlite, SqliteStore)
+        rows = sqlite._connection.execute("SELECT anchor, token FROM anchor").fetchall()
+        with sqlite.read() as reader:
+            wanted = {(p.anchor, lease.token) for lease in reader.leases() for p in lease.patterns}
+        assert len(rows) == len(wanted)
+        assert set(rows) == wanted
+
+    @invariant()
     def the_ledger_verifies_and_adds_up_to_the_tables(self) -> None:
         with self.stores[1].read() as reader:
             entries = list(reader.entries())
@@ -684,6 +696,11 @@ def _left_for_the_guard(tables: SqliteTables, token: int) -> None:
     tables._run("DELETE FROM lease WHERE token = ?", (token,))
 
 
+def _left_in_the_index(tables: SqliteTables, token: int) -> None:
+    tables._run("DELETE FROM lease WHERE token = ?", (token,))
+    tables._run("DELETE FROM may_write WHERE token = ?", (token,))
+
+
 def _never_kept(tables: SqliteTables, ticket: int, until: int) -> None:
     pass
 
@@ -741,6 +758,9 @@ BUGS: Final[dict[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "the guard keeps what was released": lambda patch: patch.setattr(
         SqliteTables, "drop_lease", _left_for_the_guard
     ),
+    "the index keeps what was released": lambda patch: patch.setattr(
+        SqliteTables, "drop_lease", _left_in_the_index
+    ),
     "a place in the queue is not kept": lambda patch: patch.setattr(
         SqliteTables, "keep_waiter", _never_kept
     ),
@@ -766,6 +786,7 @@ def drive(seeds: Iterable[int], steps: int = 100) -> None:
                 machine.both_stores_show_the_same()
                 machine.no_two_sessions_hold_what_conflicts()
                 machine.near_misses_nothing()
+                machine.the_index_holds_the_leases_and_nothing_else()
                 machine.the_ledger_verifies_and_adds_up_to_the_tables()
         except Exception as error:
             error.add_note(f"seed {seed}")

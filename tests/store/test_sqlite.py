@@ -722,7 +722,7 @@ a line that is none
     ("path", "kind"),
     [
         ("/", "ext4"),
-        ("/work/x", "ext4"),
+        ("/projects/x", "ext4"),
         ("/tmp/a/b", "tmpfs"),
         ("/tmp", "tmpfs"),
         ("/tmpx", "ext4"),

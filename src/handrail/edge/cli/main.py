@@ -134,8 +134,11 @@ def _bug(error: BaseException) -> errors.HandrailError:
     import errno
 
     from handrail.edge.cli.output import say
-    from handrail.errors import Bug, FactsUnavailable
+    from handrail.errors import Bug, FactsUnavailable, Interrupted
 
+    if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+        # Python before 3.12 wraps a Ctrl-C that comes while a class is being made.
+        return Interrupted()
     if os.environ.get("HANDRAIL_LOG") == "debug":
         import traceback
 
