@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -918,8 +919,8 @@ def _interrupted(started: subprocess.Popen[str], after_s: float, number: int) ->
 
 def _before_us(done: Result) -> bool:
     """Tell whether the interpreter was interrupted before the first line of ours."""
-    ours = (", in entry\n", ", in main\n", ", in _run\n")
-    return "KeyboardInterrupt" in done.err and not any(frame in done.err for frame in ours)
+    ours = r'edge/cli/main\.py", line \d+, in (entry|main|_run)$'
+    return "KeyboardInterrupt" in done.err and not re.search(ours, done.err, re.MULTILINE)
 
 
 def _check_quiet(done: Result) -> None:

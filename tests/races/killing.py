@@ -26,7 +26,7 @@ WRITE: Final = "before a write or sync"
 WRITTEN: Final = "after a write or sync"
 PLACES: Final = (STATEMENT, WRITE, WRITTEN)
 
-SECOND_FORMAT: Final = """
+NEXT_FORMAT: Final = """
 CREATE TABLE extra (x INTEGER NOT NULL) STRICT;
 INSERT INTO extra SELECT token FROM lease;
 ALTER TABLE session ADD COLUMN more TEXT;
@@ -65,7 +65,7 @@ def found(app: Application, ground: Ground) -> str:
 
 def migrate(app: Application, ground: Ground) -> str:
     """Write with a program that knows one format more."""
-    know_two_formats()
+    know_the_next_format()
     with app.store.transaction() as tx:
         return tx.epoch
 
@@ -75,11 +75,12 @@ OPERATIONS: Final[dict[str, Operation]] = {
 }
 
 
-def know_two_formats() -> None:
+def know_the_next_format() -> None:
     """Make this very process a program of the next format; only for one that is about to end."""
-    first = connection.migrations()[1]
-    connection.FORMAT = store_module.FORMAT = 2  # type: ignore[attr-defined]
-    store_module.migrations = lambda: {1: first, 2: SECOND_FORMAT}  # type: ignore[attr-defined]
+    number = connection.FORMAT + 1
+    scripts = {**connection.migrations(), number: NEXT_FORMAT}
+    connection.FORMAT = store_module.FORMAT = number  # type: ignore[misc,attr-defined]
+    store_module.migrations = lambda: scripts  # type: ignore[attr-defined]
 
 
 class Fuse:
@@ -129,6 +130,20 @@ class _Files(apsw.VFS):
         return _File("unix", name, flags)
 
 
+def _sync_with_fuse(fuse: Fuse, *, first: bool) -> None:
+    """Let the store's own sync of the log burn the fuse too."""
+    sync = os.fdatasync
+
+    def burning(descriptor: int) -> None:
+        if first:
+            fuse()
+        sync(descriptor)
+        if not first:
+            fuse()
+
+    os.fdatasync = burning
+
+
 def operate(
     root: Path,
     environment: dict[str, str],
@@ -149,6 +164,7 @@ def operate(
     else:
         files = _Files()
         setattr(_File, "before" if place == WRITE else "after", staticmethod(fuse))
+        _sync_with_fuse(fuse, first=place == WRITE)
     app = Application.open(str(root), environment, terminal=False)
     told.send_bytes(OPERATIONS[name](app, ground).encode())
     app.close()

@@ -22,6 +22,7 @@ from handrail.core.ledger import Entry, Head, format_token, verify
 from handrail.service.health import verify_store
 from handrail.service.sessions import Sessions
 from handrail.service.setup import initialise
+from handrail.store.sqlite.connection import FORMAT
 from handrail.wiring import Application
 from tests.races.killing import PLACES, STATEMENT, Ground, claim, operate
 from tests.races.processes import CONTEXT, JOIN_S, begin
@@ -252,24 +253,24 @@ def test_kill_9_anywhere_in_a_migration_leaves_the_old_format_or_the_new(
             environment = {"HANDRAIL_STATE_DIR": str(folder)}
             outcome = run_and_kill(victim.root, environment, "migrate", place, at, Ground(at))
             found = format_and_extra(folder / "state.db")
-            assert found in ((1, None), (2, tokens)), found
-            assert found[0] == 2 or not outcome.acknowledged
+            assert found in ((FORMAT, None), (FORMAT + 1, tokens)), found
+            assert found[0] > FORMAT or not outcome.acknowledged
             assert stored(folder / "state.db") == victim.entries
-            copy = folder / "state.db.v1"
-            assert copy.exists() or found[0] == 1, "the copy comes first"
+            copy = folder / f"state.db.v{FORMAT}"
+            assert copy.exists() or found[0] == FORMAT, "the copy comes first"
             if copy.exists():
                 copies += 1
-                assert format_and_extra(copy) == (1, None)
+                assert format_and_extra(copy) == (FORMAT, None)
                 assert stored(copy) == victim.entries
             again = run_and_kill(victim.root, environment, "migrate", STATEMENT, 0, Ground(at))
             assert not again.killed
-            assert format_and_extra(folder / "state.db") == (2, tokens)
+            assert format_and_extra(folder / "state.db") == (FORMAT + 1, tokens)
             seen[found[0]] += 1
             if not outcome.killed:
                 break
-    assert seen[1] >= PLACES_MIN
-    assert seen[2] >= 2
-    assert copies > seen[2], "some were killed between the copy and the migration"
+    assert seen[FORMAT] >= PLACES_MIN
+    assert seen[FORMAT + 1] >= 2
+    assert copies > seen[FORMAT + 1], "some were killed between the copy and the migration"
 
 
 def settle(path: Path) -> None:
@@ -283,9 +284,11 @@ def format_and_extra(path: Path) -> tuple[int, list[int] | None]:
     raw = apsw.Connection(str(path))
     try:
         version = int(raw.pragma("user_version"))
-        extra = raw.execute("SELECT x FROM extra ORDER BY x").fetchall() if version > 1 else None
+        extra = (
+            raw.execute("SELECT x FROM extra ORDER BY x").fetchall() if version > FORMAT else None
+        )
         tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_schema")}
-        assert ("extra" in tables) == (version > 1)
+        assert ("extra" in tables) == (version > FORMAT)
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return version, None if extra is None else [int(str(row[0])) for row in extra]
     finally:

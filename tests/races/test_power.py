@@ -9,6 +9,7 @@ in pieces of a sector. On every one of them all that had been acknowledged must 
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,8 +106,16 @@ class RecordedFile(apsw.VFSFile):
 
 
 @pytest.fixture
-def recorder() -> Iterator[Recorder]:
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    """Note what SQLite does to its files, and when the store itself syncs the log."""
     recorder = Recorder()
+    sync = os.fdatasync
+
+    def noted(descriptor: int) -> None:
+        sync(descriptor)
+        recorder.notes.append(Sync("state.db-wal"))
+
+    monkeypatch.setattr(os, "fdatasync", noted)
     yield recorder
     apsw.set_default_vfs("unix")
     recorder.unregister()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -132,7 +133,10 @@ def test_a_newer_format_is_refused_and_left_as_it_is(store: SqliteStore, path: P
     for attempt in (reopen, create):
         with pytest.raises(errors.NewerFormat) as caught:
             attempt(path)
-        assert (caught.value.values["found"], caught.value.values["known"]) == (999, 1)
+        assert (caught.value.values["found"], caught.value.values["known"]) == (
+            999,
+            connection.FORMAT,
+        )
     assert path.read_bytes() == before
 
 
@@ -140,10 +144,10 @@ def test_a_store_that_became_newer_while_it_was_open_is_not_written_any_more(
     store: SqliteStore, path: Path
 ) -> None:
     grant(store, ADA, "a")
-    execute(path, "PRAGMA user_version=2")
+    execute(path, f"PRAGMA user_version={NEXT}")
     with pytest.raises(errors.NewerFormat):
         grant(store, ADA, "b")
-    execute(path, "PRAGMA user_version=1")
+    execute(path, f"PRAGMA user_version={NEXT - 1}")
     assert len(ledger(store)) == 2
 
 
@@ -173,7 +177,7 @@ def test_a_format_below_nought_is_damage(store: SqliteStore, path: Path) -> None
 
 
 TABLES: Final = (
-    *("state", "entry", "lease", "anchor", "may_write", "session"),
+    *("state", "entry", "lease", "may_write", "session"),
     *("waiter", "attestation", "config", "request"),
 )
 
@@ -448,6 +452,18 @@ def test_a_program_that_does_not_queue_is_waited_for_and_then_reported(path: Pat
     raw.close()
 
 
+def test_a_transaction_has_the_file_to_itself_from_its_first_moment(
+    store: SqliteStore, path: Path
+) -> None:
+    raw = apsw.Connection(str(path))
+    with store.transaction():
+        with pytest.raises(apsw.BusyError):
+            raw.execute("BEGIN IMMEDIATE")
+        assert raw.execute("SELECT count(*) FROM lease").get == 0, "reading goes on"
+    raw.execute("BEGIN IMMEDIATE")
+    raw.close()
+
+
 def test_the_refusal_names_the_process_that_holds_the_store(path: Path) -> None:
     create(path).close()
     first = reopen(path)
@@ -470,7 +486,9 @@ def test_the_refusal_names_the_process_that_holds_the_store(path: Path) -> None:
 
 # ------------------------------------------------------------------------------------- migrations
 
-SECOND: Final = """
+NEXT: Final = connection.FORMAT + 1
+COPY: Final = f"state.db.v{NEXT - 1}"
+NEXT_SCRIPT: Final = """
 CREATE TABLE extra (x INTEGER NOT NULL) STRICT;
 SELECT count(*) FROM lease;
 INSERT INTO extra SELECT token FROM lease;
@@ -479,16 +497,16 @@ ALTER TABLE session ADD COLUMN more TEXT;
 
 
 @pytest.fixture
-def two_formats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this program be one that knows format 2."""
-    know_two_formats(monkeypatch)
+def next_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this program be one that knows the next format."""
+    know_the_next_format(monkeypatch)
 
 
-def know_two_formats(monkeypatch: pytest.MonkeyPatch, script: str = SECOND) -> None:
-    first = connection.migrations()[1]
-    monkeypatch.setattr(connection, "FORMAT", 2)
-    monkeypatch.setattr(store_module, "FORMAT", 2)
-    monkeypatch.setattr(store_module, "migrations", lambda: {1: first, 2: script})
+def know_the_next_format(monkeypatch: pytest.MonkeyPatch, script: str = NEXT_SCRIPT) -> None:
+    scripts = {**connection.migrations(), NEXT: script}
+    monkeypatch.setattr(connection, "FORMAT", NEXT)
+    monkeypatch.setattr(store_module, "FORMAT", NEXT)
+    monkeypatch.setattr(store_module, "migrations", lambda: scripts)
 
 
 def old_store(path: Path) -> list[Entry]:
@@ -512,16 +530,16 @@ def test_an_older_format_is_brought_up_by_the_next_write_and_a_copy_is_kept(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries = old_store(path)
-    know_two_formats(monkeypatch)
+    know_the_next_format(monkeypatch)
     store = reopen(path)
     assert ledger(store) == entries, "reading needs no migration"
-    assert format_and_extra(path) == (1, None)
+    assert format_and_extra(path) == (NEXT - 1, None)
     grant(store, ADA, "d")
-    assert format_and_extra(path) == (2, [2, 3])
+    assert format_and_extra(path) == (NEXT, [2, 3])
     assert ledger(store)[:3] == entries
     assert verify_store(store, store.integrity()).good
-    copy = path.with_name("state.db.v1")
-    assert format_and_extra(copy) == (1, None)
+    copy = path.with_name(COPY)
+    assert format_and_extra(copy) == (NEXT - 1, None)
     monkeypatch.undo()
     assert ledger(reopen(copy)) == entries
     assert not list(path.parent.glob("*.part*"))
@@ -531,42 +549,42 @@ def test_a_transaction_that_commits_nothing_brings_an_older_format_up_too(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old_store(path)
-    know_two_formats(monkeypatch)
+    know_the_next_format(monkeypatch)
     with reopen(path).transaction():
         pass
-    assert format_and_extra(path) == (2, [2, 3])
+    assert format_and_extra(path) == (NEXT, [2, 3])
 
 
-@pytest.mark.usefixtures("two_formats")
+@pytest.mark.usefixtures("next_format")
 def test_a_new_store_is_made_in_the_newest_format_without_a_copy(path: Path) -> None:
     create(path).close()
-    assert format_and_extra(path) == (2, [])
-    assert not path.with_name("state.db.v1").exists()
+    assert format_and_extra(path) == (NEXT, [])
+    assert not path.with_name(COPY).exists()
 
 
 def test_two_programs_that_both_found_an_older_format_bring_it_up_once(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old_store(path)
-    know_two_formats(monkeypatch)
+    know_the_next_format(monkeypatch)
     first, second = reopen(path), reopen(path)
     grant(first, ADA, "d")
     grant(second, ADA, "e")
-    assert format_and_extra(path) == (2, [2, 3])
-    assert format_and_extra(path.with_name("state.db.v1")) == (1, None)
+    assert format_and_extra(path) == (NEXT, [2, 3])
+    assert format_and_extra(path.with_name(COPY)) == (NEXT - 1, None)
 
 
 def test_a_migration_that_fails_leaves_the_old_format_whole(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries = old_store(path)
-    know_two_formats(monkeypatch, SECOND + "INSERT INTO nowhere VALUES (1);")
+    know_the_next_format(monkeypatch, NEXT_SCRIPT + "INSERT INTO nowhere VALUES (1);")
     store = reopen(path)
     with pytest.raises(errors.StoreCorrupt):
         grant(store, ADA, "d")
-    assert format_and_extra(path) == (1, None)
-    assert ledger(store) == entries
+    assert format_and_extra(path) == (NEXT - 1, None)
     monkeypatch.undo()
+    assert ledger(store) == entries
     grant(reopen(path), ADA, "d")
 
 
@@ -575,12 +593,12 @@ def test_leftovers_of_an_interrupted_copy_are_in_nobodys_way(
 ) -> None:
     entries = old_store(path)
     for suffix in (".part", ".part-wal", ".part-shm", ".part-journal"):
-        path.with_name(f"state.db.v1{suffix}").write_bytes(b"half")
-    path.with_name("state.db.v1").write_bytes(b"an older copy")
-    know_two_formats(monkeypatch)
+        path.with_name(f"{COPY}{suffix}").write_bytes(b"half")
+    path.with_name(COPY).write_bytes(b"an older copy")
+    know_the_next_format(monkeypatch)
     grant(reopen(path), ADA, "d")
     monkeypatch.undo()
-    assert ledger(reopen(path.with_name("state.db.v1"))) == entries
+    assert ledger(reopen(path.with_name(COPY))) == entries
     assert not list(path.parent.glob("*.part*"))
 
 
@@ -603,10 +621,40 @@ FIRST_FORMAT: Final = "6b3f4a2dfaa66072"
 # -------------------------------------------------------------------------------------- durability
 
 
-def test_a_commit_waits_for_the_disk(store: SqliteStore) -> None:
-    full = 2
-    assert store._connection.pragma("synchronous") == full
+def test_a_commit_waits_for_the_disk_and_nobody_else_waits_for_that(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def sync(descriptor: int) -> None:
+        log = os.stat(f"{path}-wal")
+        assert os.path.samestat(os.fstat(descriptor), log)
+        with reopen(path).transaction() as tx:
+            seen.append((tx.head.seq, log.st_size))
+
+    monkeypatch.setattr(store_module.os, "fdatasync", sync)
+    token = grant(store, ADA, "a")
+    assert [seq for seq, _ in seen] == [token]
+    with store.transaction():
+        pass
+    with store.read():
+        pass
+    assert len(seen) == 1, "where nothing was written there is nothing to wait for"
     assert store._connection.pragma("journal_mode") == "wal"
+    assert store._connection.pragma("synchronous") == 1, "checkpoints sync on their own"
+
+
+def test_a_disk_that_cannot_sync_is_no_acknowledgement(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store_module.os, "fdatasync", full)
+    with pytest.raises(errors.DiskFull):
+        grant(store, ADA, "a")
+    monkeypatch.undo()
+    grant(store, ADA, "b")
 
 
 def test_the_sqlite_that_apsw_brings_has_no_wal_reset_bug() -> None:
@@ -653,7 +701,7 @@ def test_integrity_is_what_sqlite_says(store: SqliteStore, path: Path) -> None:
     assert store.integrity() == []
     store.close()
     whole = bytearray(settled(path))
-    ((root,),) = rows(path, "SELECT rootpage FROM sqlite_schema WHERE name='entry_subject'")
+    ((root,),) = rows(path, "SELECT rootpage FROM sqlite_schema WHERE name='may_write'")
     start = (root - 1) * 4_096
     whole[start + 8 : start + 40] = b"\0" * 32
     path.write_bytes(whole)

@@ -89,6 +89,7 @@ class Secrets:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self.shown: dict[str, str] = {}
 
     def keep(self, session: str, secret: str) -> None:
         """Write the secret of a session; a former one of the same id is replaced."""

@@ -17,7 +17,7 @@ from handrail.core.record import Record
 from handrail.core.scope import Pattern, parse_scope
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.policy import Rules, rules_in_force, rules_read_last
 from handrail.store.port import Reader, Request, Tx
 
 POLL_S: Final = 0.05
@@ -48,6 +48,13 @@ class Granted(Record):
     beside: tuple[str, ...]
 
 
+class _Question(Record):
+    """A scope as it was understood before the transaction, and by which reading of case."""
+
+    patterns: tuple[Pattern, ...]
+    fold_case: bool
+
+
 class _Prepared(Record):
     rules: Rules
     session: Session
@@ -73,8 +80,9 @@ class Claims:
     def claim(self, asked: Asked, *, dry_run: bool = False) -> Granted:
         """Claim a scope, or renew what is held already; raises the refusals of a claim."""
         started = self._context.outside.monotonic_ms()
+        question = self._understood(asked)
         with self._store.transaction() as tx:
-            prepared = self._prepare(tx, asked)
+            prepared = self._prepare(tx, asked, question)
             request = _request(asked, prepared.session)
             known = tx.outcome(request) if request is not None else None
             if known is not None:
@@ -121,8 +129,9 @@ class Claims:
                 self._leave_queue(ticket)
 
     def _attempt(self, asked: Asked, ticket: int | None, started: int) -> Granted | _Waiting:
+        question = self._understood(asked)
         with self._store.transaction() as tx:
-            prepared = self._prepare(tx, asked, ticket)
+            prepared = self._prepare(tx, asked, question, ticket)
             request = _request(asked, prepared.session)
             known = tx.outcome(request) if request is not None else None
             if known is not None:
@@ -145,17 +154,34 @@ class Claims:
             session = require_session(tx, self._context)
             tx.commit([WaitEnded(ticket)], actor_of(session))
 
-    def _prepare(self, tx: Tx, asked: Asked, ticket: int | None = None) -> _Prepared:
+    def _understood(self, asked: Asked) -> _Question | None:
+        """Parse the scope and follow links before the transaction: everybody else waits for that.
+
+        None where nothing is known of the configuration yet or the scope is malformed: then it is
+        done inside, where who asks is known first.
+        """
+        rules = rules_read_last()
+        if rules is None:
+            return None
+        with suppress(errors.MalformedScope):
+            return _Question(self.scope(rules, asked.scope), rules.settings.workspace.fold_case)
+        return None
+
+    def _prepare(
+        self, tx: Tx, asked: Asked, question: _Question | None, ticket: int | None = None
+    ) -> _Prepared:
         rules = rules_in_force(tx)
         session = require_session(tx, self._context)
         if asked.role is not None:
             rules.settings.role(asked.role)
         kind: Kind = LOCAL if asked.shared else EXCLUSIVE
         ttl_ms = rules.settings.limits.ttl_ms if asked.ttl_ms is None else asked.ttl_ms
-        patterns = self.scope(rules, asked.scope)
-        claim = Claim(
-            session, patterns, kind, ttl_ms, asked.role, ticket, single=self._single(patterns)
-        )
+        if question is not None and question.fold_case == rules.settings.workspace.fold_case:
+            patterns = question.patterns
+        else:
+            patterns = self.scope(rules, asked.scope)
+        single = frozenset[str]() if rules.in_trees else self._single(patterns)
+        claim = Claim(session, patterns, kind, ttl_ms, asked.role, ticket, single=single)
         return _Prepared(rules, session, claim)
 
     def _single(self, patterns: Sequence[Pattern]) -> frozenset[str]:

@@ -29,7 +29,15 @@ class Caller(Record):
 
 
 class SecretFiles(Protocol):
-    """Where session secrets lie on this machine."""
+    """Where session secrets lie on this machine.
+
+    ``shown`` holds what the store keeps of the secrets that this process has read, by session: who
+    could read one a moment ago need not read it again.
+    """
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The hash of each secret that was read."""
 
     def keep(self, session: str, secret: str) -> None:
         """Write the secret of a session."""

@@ -38,10 +38,24 @@ def require_session(reader: Reader, context: Context) -> Session:
     if not session.live:
         reason = f"{session.id} has ended"
         raise errors.UnknownSession(session=session.id, reason=reason, next=again)
-    secret = caller.secret if caller.secret is not None else context.secrets.read(session.id)
-    if secret is None or hash_secret(secret) != session.secret_hash:
+    if caller.secret is not None:
+        shown = hash_secret(caller.secret)
+    else:
+        shown = context.secrets.shown.get(session.id, "")
+        if shown != session.secret_hash:
+            shown = _read_hash(context, session.id)
+    if shown != session.secret_hash:
         raise errors.WrongSecret(session=session.id)
     return session
+
+
+def _read_hash(context: Context, session: str) -> str:
+    """Return the hash of the secret on this machine, '' if there is none to read."""
+    secret = context.secrets.read(session)
+    if secret is None:
+        return ""
+    context.secrets.shown[session] = hash_secret(secret)
+    return context.secrets.shown[session]
 
 
 def actor_of(session: Session) -> Actor:

@@ -7,6 +7,7 @@ from handrail.core.decide import Policy
 from handrail.core.record import Record
 from handrail.core.role import READ_ONLY
 from handrail.core.scope import Pattern, parse_pattern
+from handrail.core.scope.match import tree_root
 from handrail.core.state import InForce
 from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreCorrupt
 from handrail.store.port import Reader
@@ -18,6 +19,8 @@ class Rules(Record):
     settings: Settings
     policy: Policy
     in_force: InForce
+    in_trees: bool
+    """Whether lanes and contended paths are whole trees, so that no folder means more than a file."""
 
     def pattern(self, text: str) -> Pattern:
         """Parse a pattern by this workspace's reading of case."""
@@ -34,9 +37,17 @@ def rules_in_force(reader: Reader) -> Rules:
     in_force = reader.config()
     if in_force is None:
         raise NotInitialised
-    if _latest is None or _latest.in_force != in_force:
+    if _latest is None or (_latest.in_force is not in_force and _latest.in_force != in_force):
         settings = _settings(in_force)
-        _latest = Rules(settings, policy_of(settings), in_force)
+        policy = policy_of(settings)
+        areas = (*policy.lanes.values(), policy.contended)
+        in_trees = all(tree_root(pattern) is not None for area in areas for pattern in area)
+        _latest = Rules(settings, policy, in_force, in_trees)
+    return _latest
+
+
+def rules_read_last() -> Rules | None:
+    """Return the rules that were in force when this process last asked, if it did."""
     return _latest
 
 

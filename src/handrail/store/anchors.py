@@ -29,6 +29,8 @@ class Step(Record):
 
 def plan(patterns: Sequence[Pattern]) -> list[Step]:
     """Cut what the patterns may touch into steps, in a fixed order, no anchor looked at twice."""
+    if len(patterns) == 1:
+        return [Step(tuple(ancestors(patterns[0].anchor)), patterns[0].anchor)]
     roots: list[str] = []
     for anchor in sorted({pattern.anchor for pattern in patterns}):
         if not any(anchor == root or is_below(anchor, root) for root in roots):

@@ -48,13 +48,21 @@ class FairLock:
     @contextmanager
     def held(self, timeout_ms: int) -> Iterator[None]:
         """Hold the turn for a block; raises StoreBusy, StoreReadOnly."""
-        now = time.monotonic()
-        if now - self._turn_began >= TURN_S or not _lock_at_once(self._turn):
-            self._acquire(now + timeout_ms / 1000, timeout_ms)
+        self.take(timeout_ms)
         try:
             yield
         finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            self.give_back()
+
+    def take(self, timeout_ms: int) -> None:
+        """Wait for the turn, which then has to be given back; raises StoreBusy, StoreReadOnly."""
+        now = time.monotonic()
+        if now - self._turn_began >= TURN_S or not _lock_at_once(self._turn):
+            self._acquire(now + timeout_ms / 1000, timeout_ms)
+
+    def give_back(self) -> None:
+        """Let the next one have the turn."""
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def _acquire(self, deadline: float, timeout_ms: int) -> None:
         if self._turn < 0:

@@ -142,14 +142,13 @@ class MemoryReader:
             for pattern in lease.patterns
         )
 
-    def index_rows(self) -> list[tuple[str, str, int]]:
-        """Return ("near" or "guard", anchor, token) of all that is found by an anchor."""
+    def index_rows(self) -> list[tuple[str, int]]:
+        """Return (anchor, token) of all that is found by an anchor."""
         return sorted(
             {
-                (index, pattern.anchor, lease.token)
+                (pattern.anchor, lease.token)
                 for lease in self.data.state.leases.values()
                 for pattern in lease.patterns
-                for index in ("near", "guard")
             }
         )
 

@@ -108,7 +108,7 @@ class Reader(Protocol):
         """Return the last ``limit`` entries, oldest first."""
 
     def latest(self, kind: str, subject: str) -> Entry | None:
-        """Return the newest entry of a kind about a subject, by index."""
+        """Return the newest entry of a kind about a subject, by index; grants by a search."""
 
     def may_write(self, worktree: str, session: str, path: str) -> bool:
         """Look up what the guard asks; ``path`` is normalised."""
@@ -116,8 +116,8 @@ class Reader(Protocol):
     def guard_rows(self) -> list[tuple[str, str, str, int, int]]:
         """Return (worktree, session, pattern, token, until) of all that may be written, sorted."""
 
-    def index_rows(self) -> list[tuple[str, str, int]]:
-        """Return ("near" or "guard", anchor, token) of all that is found by an anchor, sorted."""
+    def index_rows(self) -> list[tuple[str, int]]:
+        """Return (anchor, token) of all that is found by an anchor, sorted."""
 
 
 class Tx(Reader, Protocol):
@@ -132,7 +132,10 @@ class Tx(Reader, Protocol):
         actor: Actor,
         request: Request | None = None,
     ) -> tuple[Entry, ...]:
-        """Append the events, apply all changes, make it durable; returns the new entries."""
+        """Append the events and apply all changes; returns the new entries.
+
+        Nobody who comes later sees less, and when the transaction's block ends it is durable.
+        """
 
     def redact(self, seq: int) -> None:
         """Drop the payload of an entry with the next commit, which carries the event."""

@@ -65,6 +65,8 @@ def parse_scope(texts: Sequence[str], *, fold_case: bool = False) -> tuple[Patte
         refuse(None, "it names no path")
     if len(texts) > SCOPE_PATTERNS_MAX:
         refuse(f"{len(texts)} patterns", f"at most {SCOPE_PATTERNS_MAX} make one scope")
+    if len(texts) == 1:
+        return (parse_pattern(texts[0], fold_case=fold_case),)
     work = [COVER_WORK_MAX]
     kept: list[Pattern] = []
     for pattern in dict.fromkeys([parse_pattern(text, fold_case=fold_case) for text in texts]):

@@ -2,7 +2,7 @@
 
 Promises: a file of a later format is refused with NewerFormat before anything is read from it; one
 of an earlier format is brought up in one transaction, at the next write, and a copy is kept beside
-it as ``state.db.v<N>``; every error of the driver leaves as one of ours, with its cause.
+it as ``state.db.v<N>``; until then it is read from a copy in memory that was brought up; every error of the driver leaves as one of ours, with its cause.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def migrations() -> dict[int, str]:
     return found
 
 
-FORMAT = 1
+FORMAT = 2
 
 
 def sqlite_version() -> str:
@@ -54,7 +54,8 @@ def connect(path: str, *, create: bool) -> apsw.Connection:
     with translated(path), reachable(path) as name:
         connection = apsw.Connection(name, flags=flags)
         connection.set_busy_timeout(BUSY_MS)
-        connection.execute("PRAGMA synchronous=FULL")
+        # The store itself syncs the log after each commit, when it has given the turn back.
+        connection.execute("PRAGMA synchronous=NORMAL")
         # Checkpointing when the last process closes would cost every short command two syncs.
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     return connection
@@ -98,6 +99,20 @@ def migrate(
         connection.execute(scripts[number]).fetchall()  # to the end, rows or none
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={to}")
+
+
+def brought_up(
+    connection: apsw.Connection, path: str, found: int, scripts: Mapping[int, str], to: int
+) -> apsw.Connection:
+    """Return a copy in memory of a file of an earlier format, as the next write will leave it."""
+    copy = apsw.Connection(":memory:")
+    with copy.backup("main", connection, "main") as backup:
+        while not backup.done:
+            backup.step()
+    copy.execute("BEGIN")
+    migrate(copy, path, found, scripts, to)
+    copy.execute("COMMIT")
+    return copy
 
 
 def keep_copy(connection: apsw.Connection, path: str, found: int) -> str:

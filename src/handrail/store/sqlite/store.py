@@ -1,6 +1,7 @@
 """The store itself: a fair queue, one transaction at a time, snapshots beside it.
 
-See ``handrail.store.port`` for what is promised. Durable means: WAL with ``synchronous=FULL``.
+See ``handrail.store.port`` for what is promised. Durable means: when the block of a transaction
+ends, the log that holds its commit was synced; nobody else waits for that.
 One object belongs to one thread.
 """
 
@@ -24,6 +25,7 @@ from handrail.store.sqlite.connection import (
     BUSY_MS,
     DRIVER_ERRORS,
     FORMAT,
+    brought_up,
     connect,
     format_of,
     keep_copy,
@@ -32,7 +34,7 @@ from handrail.store.sqlite.connection import (
     translate,
     translated,
 )
-from handrail.store.sqlite.reader import SqliteReader, read_entry
+from handrail.store.sqlite.reader import Kept, SqliteReader, read_entry
 from handrail.store.sqlite.writer import SqliteTx
 
 
@@ -48,6 +50,8 @@ class SqliteStore:
         self._clock = clock
         self._salt = salt
         self._busy_ms = busy_ms
+        self._kept = Kept()
+        self._log = -1
         self._lock = FairLock(path.removesuffix(".db"))
         self._connection = connect(path, create=False)
         self._connection.set_busy_timeout(busy_ms)
@@ -92,44 +96,63 @@ class SqliteStore:
     @contextmanager
     def transaction(self) -> Iterator[SqliteTx]:
         """Open the exclusive transaction."""
-        with self._lock.held(self._busy_ms):
-            connection = self._connection
-            tx: SqliteTx | None = None
-            try:
+        connection = self._connection
+        tx: SqliteTx | None = None
+        self._lock.take(self._busy_ms)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("PRAGMA user_version").get != FORMAT:
+                connection.execute("ROLLBACK")
+                self._bring_up()
                 connection.execute("BEGIN IMMEDIATE")
-                if connection.execute("PRAGMA user_version").get != FORMAT:
-                    connection.execute("ROLLBACK")
-                    self._bring_up()
-                    connection.execute("BEGIN IMMEDIATE")
-                tx = SqliteTx(connection, self._clock.read(), self._salt)
-                if tx.begins_boot:
-                    # The first transaction of a boot keeps its anchor, whatever becomes of it.
-                    tx.keep_time()
-                    connection.execute("COMMIT")
-                    connection.execute("BEGIN IMMEDIATE")
-                    tx = SqliteTx(connection, self._clock.read(), self._salt)
-                yield tx
-            except DRIVER_ERRORS as error:
-                raise translate(error, self.path) from error
-            finally:
-                if tx is not None:
-                    tx.close()
-                _rollback(connection)
+            tx = SqliteTx(connection, self._clock.read(), self._salt, self._kept)
+            if tx.begins_boot:
+                # The first transaction of a boot keeps its anchor, whatever becomes of it.
+                tx.keep_time()
+                connection.execute("COMMIT")
+                connection.execute("BEGIN IMMEDIATE")
+                tx = SqliteTx(connection, self._clock.read(), self._salt, self._kept)
+            yield tx
+        except DRIVER_ERRORS as error:
+            raise translate(error, self.path) from error
+        finally:
+            if tx is not None:
+                tx.close()
+            _rollback(connection)
+            self._lock.give_back()
+            if tx is not None and tx.written:
+                self._sync_log()
+
+    def _sync_log(self) -> None:
+        """Wait until the log is on disk, while others go on: their syncs and ours join."""
+        try:
+            if self._log < 0:
+                self._log = os.open(self.path + "-wal", os.O_RDONLY | os.O_CLOEXEC)
+            os.fdatasync(self._log)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
 
     @contextmanager
     def read(self) -> Iterator[SqliteReader]:
         """Open a snapshot."""
         reader: SqliteReader | None = None
+        connection = self._connection
         try:
-            self._connection.execute("BEGIN")
-            reader = SqliteReader(self._connection, self._clock.read())
+            connection.execute("BEGIN")
+            found = connection.execute("PRAGMA user_version").get
+            if found == FORMAT:
+                reader = SqliteReader(connection, self._clock.read(), self._kept)
+            else:
+                number = format_of(connection, self.path)
+                copy = brought_up(connection, self.path, number, migrations(), FORMAT)
+                reader = SqliteReader(copy, self._clock.read())
             yield reader
         except DRIVER_ERRORS as error:
             raise translate(error, self.path) from error
         finally:
             if reader is not None:
                 reader.close()
-            _rollback(self._connection)
+            _rollback(connection)
 
     def version(self) -> int:
         """Return a number that changes whenever another connection commits."""
@@ -174,6 +197,9 @@ class SqliteStore:
         """Give the file and the locks back."""
         self._connection.close()
         self._lock.close()
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
 
 
 def salvage(path: str) -> list[Entry]:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 import apsw
 
 from handrail.core.events import KIND_OF, Event, Move, StoreCreated, WaitBegan, subject_of
-from handrail.core.lease import Actor, Lease, Session
+from handrail.core.lease import Actor, Lease, Notice, Process, Session
 from handrail.core.ledger import Entry, Head, read_event, read_header, seal
-from handrail.core.state import State, apply
+from handrail.core.scope import Pattern
+from handrail.core.state import Blobs, State, apply
 from handrail.errors import Usage
 from handrail.store.clock import Reading
 from handrail.store.port import REQUESTS_KEPT_MS, Request
-from handrail.store.sqlite.reader import SqliteReader, read_patterns
+from handrail.store.sqlite.reader import BY_TOKEN, Kept, SqliteReader, read_patterns
 
 
 class SqliteTables:
@@ -23,7 +24,7 @@ class SqliteTables:
         self._run = connection.execute
 
     def put_lease(self, lease: Lease) -> None:
-        """Add a lease, its anchors, and what the guard looks up."""
+        """Add a lease and what the guard looks up, which is the index of anchors too."""
         self._run(
             "INSERT INTO lease VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             (
@@ -34,51 +35,42 @@ class SqliteTables:
             ),
         )
         for pattern in lease.patterns:
-            self._run("INSERT OR IGNORE INTO anchor VALUES (?,?)", (pattern.anchor, lease.token))
             self._run(
-                "INSERT OR IGNORE INTO may_write VALUES (?,?,?,?,?,?,?)",
+                "INSERT OR IGNORE INTO may_write VALUES (?,?,?,?,?,?,'lease')",
                 (
+                    pattern.anchor,
+                    lease.token,
+                    pattern.text,
                     lease.worktree,
                     lease.session,
-                    pattern.anchor,
-                    pattern.text,
-                    lease.token,
                     lease.expires_at,
-                    "lease",
                 ),
             )
 
     def drop_lease(self, token: int) -> None:
-        """Take a lease away with its anchors and what the guard looks up."""
-        row = self._run(
-            "DELETE FROM lease WHERE token = ? RETURNING worktree, session, patterns", (token,)
-        ).fetchone()
-        if row is None:
-            return
-        worktree, session, patterns = row
-        for pattern in read_patterns(patterns):
-            self._run("DELETE FROM anchor WHERE anchor = ? AND token = ?", (pattern.anchor, token))
+        """Take a lease away with what the guard looks up."""
+        for pattern in self._touched("DELETE FROM lease WHERE {} RETURNING patterns", (token,)):
             self._run(
-                "DELETE FROM may_write WHERE worktree = ? AND session = ? AND anchor = ?"
-                " AND pattern = ? AND token = ?",
-                (worktree, session, pattern.anchor, pattern.text, token),
+                "DELETE FROM may_write WHERE anchor = ? AND token = ? AND pattern = ?",
+                (pattern.anchor, token, pattern.text),
             )
 
     def move_expiry(self, token: int, expires_at: int) -> None:
         """Let a lease end at another time, for the guard too."""
-        row = self._run(
-            "UPDATE lease SET expires_at = ? WHERE token = ? RETURNING worktree, session, patterns",
-            (expires_at, token),
-        ).fetchone()
-        if row is None:
-            return
-        worktree, session, patterns = row
-        for pattern in read_patterns(patterns):
+        change = "UPDATE lease SET expires_at = ?2 WHERE {} RETURNING patterns"
+        for pattern in self._touched(change, (token, expires_at)):
             self._run(
-                "UPDATE may_write SET until = ? WHERE worktree = ? AND session = ?"
-                " AND anchor = ? AND pattern = ? AND token = ?",
-                (expires_at, worktree, session, pattern.anchor, pattern.text, token),
+                "UPDATE may_write SET until = ? WHERE anchor = ? AND token = ? AND pattern = ?",
+                (expires_at, pattern.anchor, token, pattern.text),
             )
+
+    def _touched(self, change: str, values: tuple[int, ...]) -> tuple[Pattern, ...]:
+        """Change the row of a lease; returns its patterns, none if there is no such lease."""
+        for where in BY_TOKEN:
+            row = self._run(change.format(where), values).fetchone()
+            if row is not None:
+                return read_patterns(row[0])
+        return ()
 
     def put_session(self, session: Session) -> None:
         """Add or replace a session."""
@@ -123,18 +115,42 @@ class SqliteTables:
         """Take a claim out of the queue."""
         self._run("DELETE FROM waiter WHERE ticket = ?", (ticket,))
 
+    def leave_orphan(self, token: int, blobs: Blobs | None, seq: int) -> None:
+        """Take a lease away."""
+        self.drop_lease(token)
+
+    def drop_orphan(self, token: int) -> None:
+        """Nothing is kept of leases that ended."""
+
+    def put_landing(self, token: int, commit: str, seq: int, at: int) -> None:
+        """Nothing is kept of landings."""
+
+    def put_process(self, process: Process, session: str) -> None:
+        """Nothing is kept of processes."""
+
+    def put_notice(self, notice: Notice) -> None:
+        """Nothing is kept of notices."""
+
+    def take_notices(self, session: str) -> None:
+        """Nothing is kept of notices."""
+
 
 class SqliteTx(SqliteReader):
     """The exclusive transaction: what a reader can ask, and one ``commit``."""
 
     def __init__(
-        self, connection: apsw.Connection, reading: Reading, salt: Callable[[], str]
+        self,
+        connection: apsw.Connection,
+        reading: Reading,
+        salt: Callable[[], str],
+        kept: Kept | None = None,
     ) -> None:
-        super().__init__(connection, reading)
+        super().__init__(connection, reading, kept)
         self._tables = SqliteTables(connection)
         self._salt = salt
         self._touched = False
         self.committed = False
+        self.written = False
 
     def outcome(self, request: Request) -> tuple[Entry, ...] | None:
         """Return what a request of this id led to; raises Usage if it asked something else."""
@@ -154,9 +170,10 @@ class SqliteTx(SqliteReader):
         actor: Actor,
         request: Request | None = None,
     ) -> tuple[Entry, ...]:
-        """Append the events, apply all changes, make it durable; returns the new entries."""
+        """Append the events and apply all changes; durable when the block ends."""
         assert not self.committed, "one transaction, one commit"
         before, entries = self.head, []
+        self._unchanged = False
         moved = self._touched
         for change in changes:
             if isinstance(change, Move):
@@ -169,6 +186,7 @@ class SqliteTx(SqliteReader):
         if entries or moved:
             self.keep_time()
             self._run("COMMIT")
+            self.written = True
         self.committed = True
         return tuple(entries)
 
@@ -209,12 +227,12 @@ class SqliteTx(SqliteReader):
 
     def keep_compiled(self, compiled: bytes) -> None:
         """Keep a compiled form beside the configuration in force."""
-        self._touched = True
+        self._touched, self._unchanged = True, False
         self._run("UPDATE config SET compiled = ?", (compiled,))
 
     def replace(self, state: State) -> None:
         """Put these tables in place of those that are there, with the ledger's head and names."""
-        self._touched = True
+        self._touched, self._unchanged = True, False
         first, newest = next(self.entries(0, 1)), self.newest(1)[0]
         self.head = Head(newest.seq, newest.hash)
         created = read_event(first)
@@ -222,7 +240,7 @@ class SqliteTx(SqliteReader):
             names = (created.workspace, read_header(first.header).epoch)
             self.workspace, self.epoch = names
             self._run("UPDATE state SET workspace = ?, epoch = ?", names)
-        for table in ("lease", "anchor", "may_write", "session", "waiter", "attestation", "config"):
+        for table in ("lease", "may_write", "session", "waiter", "attestation", "config"):
             self._run(f"DELETE FROM {table}")
         for lease in state.leases.values():
             self._tables.put_lease(lease)
