@@ -19,7 +19,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handrail import errors
-from handrail.errors import WORD_CHARS_MAX, WORDS_MAX, HandrailError
+from handrail.errors import HandrailError
+from handrail.text import WORD_CHARS_MAX, WORDS_MAX
 from tests.support import SOURCE
 
 REFUSED, MALFORMED, UNAVAILABLE, BUG, INTERRUPTED = 1, 2, 3, 70, 130
@@ -29,12 +30,14 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("refused", "scope_held", "scope_awaited", "would_deadlock", "stale_token"),
         *("lease_expired", "not_holder", "unanchored_limit", "outside_lane", "sandbox_read_only"),
         *("unknown_session", "wrong_worktree", "wrong_secret", "session_exists", "role_fixed"),
-        *("needs_person", "still_live", "unsupported_commit"),
+        *("needs_person", "still_live", "unsupported_commit", "orphaned", "stale_bytes"),
+        *("guarded_path", "not_covered"),
     ),
     MALFORMED: (
         *("malformed", "malformed_scope", "malformed_ttl", "malformed_token", "foreign_epoch"),
         *("unknown_token", "unknown_role", "unknown_entry", "malformed_config"),
         *("malformed_environment", "malformed_range", "malformed_ledger", "malformed_name"),
+        "malformed_payload",
         "usage",
     ),
     UNAVAILABLE: (

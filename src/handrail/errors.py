@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from handrail.text import rfc3339, scope_word, shell_quote, visible
+from handrail.text import Command, Sentence
 
 EXIT_DONE = 0
 EXIT_REFUSED = 1
@@ -23,11 +23,6 @@ EXIT_BUG = 70
 EXIT_LEASE_LOST = 75
 EXIT_INTERRUPTED = 130
 
-WORD_CHARS_MAX = 300
-WORDS_MAX = 8
-"""Of one value in a sentence; ``--json`` has all of it."""
-FRAGMENTS = ("or_else", "remedy")
-"""Values that are parts of a sentence, written by us."""
 AS_PERSON = "env -u HANDRAIL_SESSION -u AGENT_SESSION_ID "
 """How a person at a terminal speaks for themselves in a shell that has a session."""
 
@@ -47,51 +42,17 @@ class HandrailError(Exception):
     @property
     def message(self) -> str:
         """One sentence: the class's docstring with the values filled in."""
-        return (self.__doc__ or "").strip().format_map(_Sentence(self.values))
+        return (self.__doc__ or "").strip().format_map(Sentence(self.values))
 
     @property
     def next(self) -> str | None:
         """The one next command, ready for a shell; None where there is none."""
         if self._next is not None or not self.NEXT:
             return self._next
-        return self.NEXT.format_map(_Command(self.values))
+        return self.NEXT.format_map(Command(self.values))
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
-
-
-class _Sentence(dict[str, object]):
-    """Values as words of a sentence: instants written out, hostile text made visible."""
-
-    def __getitem__(self, key: str) -> str:
-        value = self.get(key)
-        if key.endswith("_at") and isinstance(value, int):
-            return rfc3339(value)
-        if key in FRAGMENTS:
-            return "" if value is None else visible(str(value))
-        words = value if isinstance(value, list | tuple) else (value,)
-        told = ["-" if word is None else _shortened(str(word)) for word in words[:WORDS_MAX]]
-        more = len(words) - len(told)
-        return ", ".join([*told, f"and {more} more"] if more > 0 else told)
-
-
-def _shortened(text: str) -> str:
-    """Show hostile text, and of long text both ends."""
-    if len(text) > WORD_CHARS_MAX:
-        half = WORD_CHARS_MAX // 2
-        text = f"{text[:half]} … {text[-half:]}"
-    shown = visible(text)
-    return shown if shown.strip() else f"'{shown}'"
-
-
-class _Command(dict[str, object]):
-    """Values as words of a shell command, each quoted; no scope is taken for an option."""
-
-    def __getitem__(self, key: str) -> str:
-        value = self.get(key)
-        words = value if isinstance(value, list | tuple) else (value,)
-        quote = scope_word if key == "asked" else shell_quote
-        return " ".join(quote("" if word is None else str(word)) for word in words)
 
 
 class Refused(HandrailError):
@@ -165,6 +126,34 @@ class NotHolder(Refused):
 
     code = "not_holder"
     NEXT = "handrail claim {asked}"
+
+
+class Orphaned(Refused):
+    """{witness} holds unfinished work that session {session} (agent {holder}) left under token {token}."""  # noqa: E501
+
+    code = "orphaned"
+    NEXT = "handrail claim {asked} --adopt"
+
+
+class StaleBytes(Refused):
+    """{path} is older than commit {commit}, which session {session} landed meanwhile: it would undo that."""  # noqa: E501
+
+    code = "stale_bytes"
+    NEXT = "git stash push --include-untracked -- {pathspecs} && handrail claim {asked}"
+
+
+class GuardedPath(Refused):
+    """{path} is guarded: {reason}."""
+
+    code = "guarded_path"
+    NEXT = "handrail why {path}"
+
+
+class NotCovered(Refused):
+    """{paths_count} paths of the commit are neither held by session {session} nor free for it: {paths}."""  # noqa: E501
+
+    code = "not_covered"
+    NEXT = "handrail claim {asked} --wait"
 
 
 class UnanchoredLimit(Refused):
@@ -248,6 +237,13 @@ class UnsupportedCommit(Refused):
 
 
 # --- malformed -----------------------------------------------------------------------------------
+
+
+class MalformedPayload(Malformed):
+    """The hook's payload is none: {reason}."""
+
+    code = "malformed_payload"
+    NEXT = "handrail doctor"
 
 
 class MalformedScope(Malformed):

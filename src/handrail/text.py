@@ -13,6 +13,12 @@ from __future__ import annotations
 
 import time
 
+WORD_CHARS_MAX = 300
+WORDS_MAX = 8
+"""Of one value in a sentence; ``--json`` has all of it."""
+FRAGMENTS = ("or_else", "remedy")
+"""Values that are parts of a sentence, written by us."""
+
 _SHELL_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-")
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -98,3 +104,37 @@ def format_duration(ms: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts)
+
+
+class Sentence(dict[str, object]):
+    """Values as words of a sentence: instants written out, hostile text made visible."""
+
+    def __getitem__(self, key: str) -> str:
+        value = self.get(key)
+        if key.endswith("_at") and isinstance(value, int):
+            return rfc3339(value)
+        if key in FRAGMENTS:
+            return "" if value is None else visible(str(value))
+        words = value if isinstance(value, list | tuple) else (value,)
+        told = ["-" if word is None else _shortened(str(word)) for word in words[:WORDS_MAX]]
+        more = len(words) - len(told)
+        return ", ".join([*told, f"and {more} more"] if more > 0 else told)
+
+
+def _shortened(text: str) -> str:
+    """Show hostile text, and of long text both ends."""
+    if len(text) > WORD_CHARS_MAX:
+        half = WORD_CHARS_MAX // 2
+        text = f"{text[:half]} … {text[-half:]}"
+    shown = visible(text)
+    return shown if shown.strip() else f"'{shown}'"
+
+
+class Command(dict[str, object]):
+    """Values as words of a shell command, each quoted; no scope is taken for an option."""
+
+    def __getitem__(self, key: str) -> str:
+        value = self.get(key)
+        words = value if isinstance(value, list | tuple) else (value,)
+        quote = scope_word if key == "asked" else shell_quote
+        return " ".join(quote("" if word is None else str(word)) for word in words)

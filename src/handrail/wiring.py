@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from handrail import errors
@@ -17,12 +17,20 @@ from handrail.core.names import check_name
 from handrail.facts.clock import BootClock
 from handrail.facts.files import Secrets, create_file, read_bounded
 from handrail.facts.repository import Place, locate
-from handrail.service.context import Caller, CommitRow, Context
+from handrail.service.context import Caller, CommitRow, Context, DirtyRow
+from handrail.service.identity import session_here
 from handrail.store.sqlite import SqliteStore
 from handrail.text import visible
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from handrail.core.lease import Process
     from handrail.core.ledger import Entry
+    from handrail.facts.hooklog import HookLog
+    from handrail.facts.installation import Installation
+    from handrail.facts.traces import Traces
+    from handrail.service.context import History
     from handrail.service.leases import Leases
 
 CONFIG_NAME: Final = "handrail.toml"
@@ -75,9 +83,99 @@ class Surroundings:
 
         return list(read_range(self._place.toplevel, text))
 
+    def history(self) -> AbstractContextManager[History]:
+        """Open what git says of commits, for one verification."""
+        from handrail.facts.history import open_history
+
+        return open_history(self._place.toplevel)
+
     def config_file(self) -> bytes | None:
         """Return the working tree's ``handrail.toml``."""
         return read_bounded(os.path.join(self._place.toplevel, CONFIG_NAME))
+
+    def dirty(self, roots: Sequence[str]) -> Sequence[DirtyRow]:
+        """Return what differs from HEAD at or below these paths."""
+        from handrail.facts.dirt import dirty
+
+        return dirty(self._place.toplevel, roots)
+
+    def touching(self, paths: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+        """Return the commits below HEAD that changed any of these paths, newest first."""
+        from handrail.facts.dirt import touching
+
+        return touching(self._place.toplevel, paths)
+
+    def changed_by(self, commits: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Return which paths each of these commits changed."""
+        from handrail.facts.dirt import changed_by
+
+        return changed_by(self._place.toplevel, commits)
+
+    def not_in(self, tip: str, commits: Sequence[str]) -> frozenset[str]:
+        """Return those of these commits that ``tip`` does not contain."""
+        from handrail.facts.dirt import not_in
+
+        return not_in(self._place.toplevel, tip, commits)
+
+    def merged(self, path: str, base: str, head: str) -> str | None:
+        """Return the blob of a clean merge of the file with its versions at two commits."""
+        from handrail.facts.dirt import merged
+
+        return merged(self._place.toplevel, path, base, head)
+
+    def unlike(self, commit: str, blobs: Mapping[str, str | None]) -> list[str]:
+        """Return those of these paths that the commit does not hold as they are."""
+        from handrail.facts.dirt import unlike
+
+        return unlike(self._place.toplevel, commit, blobs)
+
+    def staged(self) -> list[str]:
+        """Return the paths that are staged."""
+        from handrail.facts.refs import staged
+
+        return staged(self._place.toplevel)
+
+    def ref(self, name: str) -> str:
+        """Return the commit that a ref holds; '' if there is none of that name."""
+        from handrail.facts.refs import ref_value
+
+        return ref_value(self._place.toplevel, name)
+
+    def parents(self, commit: str) -> list[str]:
+        """Return the parents of a commit."""
+        from handrail.facts.refs import parents
+
+        return parents(self._place.toplevel, commit)
+
+    def fresh_commits(self, tips: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the commits that no ref has, and those that no reflog has either."""
+        from handrail.facts.refs import fresh_commits
+
+        return fresh_commits(self._place.toplevel, self._place.git_dir, tips)
+
+    def add_trailers(self, file: str, trailers: Sequence[str]) -> None:
+        """Write trailers into a commit's message."""
+        from handrail.facts.refs import add_trailers
+
+        add_trailers(self._place.toplevel, file, trailers)
+
+    def calling_git(self) -> str:
+        """Return the git command that started us."""
+        from handrail.facts.refs import calling_git
+
+        return calling_git(os.getpid())
+
+    def ignored(self, paths: Sequence[str]) -> frozenset[str]:
+        """Return those of these paths that git ignores."""
+        from handrail.facts.ignored import ignored
+
+        return ignored(self._place.toplevel, paths)
+
+    def alive(self, process: Process) -> bool | None:
+        """Tell whether a process still runs."""
+        from handrail.facts.process import alive
+
+        return alive(process)
 
 
 def _salt() -> str:
@@ -162,6 +260,7 @@ class Application:
         self.state_dir = state_dir(environment, place)
         self.ground = SqliteGround(place, self.state_dir)
         self._store: SqliteStore | None = None
+        self._recognised = self.caller.session is not None
 
     @classmethod
     def open(cls, folder: str, environment: Mapping[str, str], *, terminal: bool) -> Application:
@@ -180,8 +279,61 @@ class Application:
     @property
     def context(self) -> Context:
         """What the use cases need."""
+        self._recognise()
         secrets = Secrets(os.path.join(self.state_dir, "secrets"))
         return Context(self.store, self.caller, secrets, self.ground)
+
+    @property
+    def site(self) -> Installation:
+        """The files around the repository."""
+        from handrail.facts.installation import Installation
+
+        return Installation(self.place, launch_words())
+
+    def _recognise(self) -> None:
+        """Act for the session whose harness started us, where the environment names none."""
+        if self._recognised:
+            return
+        self._recognised = True
+        with self.store.read() as reader:
+            anybody = reader.processes()
+        if not anybody:
+            return
+        from handrail.facts.process import ancestors
+
+        by_process = dict(anybody)
+        with self.store.read() as reader:
+            for above in ancestors(os.getpid()):
+                name = by_process.get(above)
+                session = None if name is None else reader.session(name)
+                if session is not None and session.live:
+                    self.act_as(session_here(reader, session.id, self.place.worktree))
+                    return
+
+    def settings_text(self) -> str | None:
+        """Return Claude Code's settings of this working tree; None if there are none to read."""
+        raw = read_bounded(os.path.join(self.place.toplevel, ".claude", "settings.json"))
+        return None if raw is None else raw.decode("utf-8", "replace")
+
+    @property
+    def traces(self) -> Traces:
+        """What hooks remember of this working tree."""
+        from handrail.facts.traces import Traces
+
+        return Traces(self.state_dir, self.place.worktree)
+
+    @property
+    def hook_log(self) -> HookLog:
+        """Where hooks write down what failed."""
+        from handrail.facts.hooklog import HookLog
+
+        return HookLog(self.state_dir)
+
+    def harness_process(self) -> Process | None:
+        """Return the process of the harness that started this hook."""
+        from handrail.facts.process import harness_above
+
+        return harness_above(os.getpid())
 
     def sqlite_version(self) -> str:
         """Say which SQLite keeps the store."""
@@ -207,6 +359,11 @@ class Application:
         """Act in the name of a session that was just started here."""
         self.caller = self.caller._replace(session=session, secret=None)
 
+    def act_as_nobody(self) -> None:
+        """Act in the name of no session: the one that was named is none of this place."""
+        self._recognised = True
+        self.caller = self.caller._replace(session=None, secret=None)
+
     def twin(self) -> Application:
         """Return the same application with a store of its own, for another thread."""
         other = Application(self.place, self._environment, terminal=self.caller.terminal)
@@ -223,6 +380,21 @@ class Application:
         if self._store is not None:
             self._store.close()
             self._store = None
+
+
+def launch_words() -> tuple[str, str, str]:
+    """Say how this machine starts the guard: interpreter, script, where its driver lies.
+
+    The guard runs without ``site``, so the folder of ``apsw`` is handed to it; Handrail's own it
+    finds beside itself. In an editable install the two are not the same.
+    """
+    from importlib.util import find_spec
+
+    driver = find_spec("apsw")
+    folder = os.path.dirname((driver and driver.origin) or "")
+    package = os.path.dirname(os.path.abspath(__file__))
+    guard = os.path.join(package, "edge", "guard", "__main__.py")
+    return sys.executable, guard, os.path.dirname(folder)
 
 
 def read_file(path: str, *, pipe: bool = False) -> bytes | None:

@@ -141,13 +141,17 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     **dict.fromkeys(("record",), words),
     **dict.fromkeys(("predecessor", "role"), st.none() | words),
     **dict.fromkeys(("ttl_ms", "expires_at", "expired_at", "claimed_at", "token"), numbers),
-    **dict.fromkeys(("seq", "paths"), numbers),
+    **dict.fromkeys(("seq", "paths", "until"), numbers),
     "kind": st.sampled_from(["exclusive", "local"]),
     "lasting": st.booleans(),
     "patterns": scope_texts.map(tuple),
     "parents": st.lists(words, max_size=2).map(tuple),
     "beside": st.lists(numbers, max_size=3).map(tuple),
     "cover": st.lists(st.tuples(numbers, numbers), max_size=3).map(tuple),
+    "blobs": st.none() | st.lists(st.tuples(words, words), max_size=3).map(tuple),
+    "found": st.lists(st.tuples(words, words), max_size=3).map(tuple),
+    "updates": st.lists(st.tuples(words, words, words), max_size=3).map(tuple),
+    "commits": st.lists(words, max_size=3).map(tuple),
 }
 
 

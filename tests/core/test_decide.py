@@ -16,13 +16,17 @@ from hypothesis import strategies as st
 from handrail import errors
 from handrail.core.decide import (
     WAIT_KEPT_MS,
+    Adopt,
     Attest,
     ChangeRole,
     Changes,
     Claim,
     Command,
     CommitFacts,
+    Edit,
     EndSession,
+    Looked,
+    NeedsFacts,
     NotCovered,
     Past,
     Policy,
@@ -1325,12 +1329,21 @@ claims = st.builds(
     st.none() | st.integers(1, 9),
     st.booleans(),
 )
+paths = st.lists(st.sampled_from(["a/b", "b", "x/y"]), max_size=2)
+looks = st.none() | st.sampled_from([Looked(), Looked(dirty=None)])
 commands: st.SearchStrategy[Command] = st.one_of(
     claims,
     claims.map(Wait),
     st.builds(Renew, st.just(MINE), leases, st.sampled_from([0, SECOND, HOUR])),
-    st.builds(Release, st.just(MINE), st.lists(leases, max_size=2).map(tuple)),
-    st.builds(EndSession, st.just(MINE), st.just("ended")),
+    st.builds(
+        Release, st.just(MINE), st.lists(leases, max_size=2).map(tuple), st.just("why"), looks
+    ),
+    st.builds(EndSession, st.just(MINE), st.just("ended"), looks),
+    st.builds(
+        Edit, st.just(MINE), paths.map(tuple), st.just(HOUR), st.sampled_from(["file", "directory"])
+    ),
+    st.builds(Edit, st.just(MINE), paths.map(tuple), st.just(HOUR), st.just("file"), looks),
+    st.builds(Adopt, st.just(MINE), st.just(HOUR), st.just(Looked())),
     st.builds(StartSession, st.just(MINE), st.none() | st.just(MINE)),
     st.builds(ChangeRole, st.just(MINE), st.just("ops"), st.just(""), st.just("")),
     st.just(Attest(MINE, (a_commit("c1", "a/b", "b"),))),
@@ -1344,6 +1357,8 @@ def outcome(view: View, command: Command) -> Any:
         return type(refusal), refusal.values, refusal.next
     except NotCovered as gap:
         return gap.missing
+    except NeedsFacts as lack:
+        return lack.patterns
 
 
 @given(views, commands)

@@ -16,6 +16,8 @@ from handrail.core.events import (
     KIND_OF,
     KINDS,
     SUBJECTS,
+    CommitUnattested,
+    CommitUnattributed,
     Event,
     LeaseGranted,
     LeaseReleased,
@@ -40,8 +42,13 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     ),
     "lease.released": ("token", "reason"),
     "lease.expired": ("token", "expired_at"),
+    "lease.orphaned": ("token", "blobs", "reason"),
     "commit.attested": ("commit", "tree", "parents", "paths", "paths_hash", "cover"),
+    "commit.unattested": ("updates", "commits", "reason"),
+    "commit.unattributed": ("updates", "commits", "reason"),
+    "write.unheld": ("session", "worktree", "found"),
     "payload.redacted": ("seq", "reason"),
+    "enforcement.paused": ("workspace", "until", "proof"),
     "history.imported": ("source", "claimed_at", "record"),
 }
 SUBJECT_FIELDS: Final[dict[str, str | None]] = {
@@ -53,8 +60,13 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "lease.granted": "session",
     "lease.released": "token",
     "lease.expired": "token",
+    "lease.orphaned": "token",
     "commit.attested": "commit",
+    "commit.unattested": None,
+    "commit.unattributed": None,
+    "write.unheld": "session",
     "payload.redacted": "seq",
+    "enforcement.paused": "workspace",
     "history.imported": "source",
 }
 
@@ -84,9 +96,10 @@ def test_every_event_has_a_kind_and_every_kind_an_event() -> None:
     assert {event: kind for kind, event in KINDS.items()} == KIND_OF
 
 
-def test_every_event_but_the_first_is_about_something() -> None:
+def test_every_event_is_about_something_but_the_first_and_moves_of_refs() -> None:
     assert {kind: SUBJECTS.get(event) for kind, event in KINDS.items()} == SUBJECT_FIELDS
-    assert set(get_args(Event)) - set(SUBJECTS) == {StoreCreated}
+    without = set(get_args(Event)) - set(SUBJECTS)
+    assert without == {StoreCreated, CommitUnattested, CommitUnattributed}
 
 
 def test_a_move_is_no_event_and_has_no_kind() -> None:
@@ -96,6 +109,10 @@ def test_a_move_is_no_event_and_has_no_kind() -> None:
         "WaitBegan",
         "WaitKept",
         "WaitEnded",
+        "OrphanSettled",
+        "ProcessRegistered",
+        "NoticeLeft",
+        "NoticesTaken",
     }
 
 
@@ -182,6 +199,18 @@ def test_a_cover_is_pairs_of_token_and_expiry(cover: Any) -> None:
     }
     with pytest.raises(TypeError):
         decode("commit.attested", payload)
+
+
+@pytest.mark.parametrize("blobs", [[["a"]], [["a", "b", "c"]], ["ab"], [["a", 2]], "ab", 7])
+def test_what_was_left_is_pairs_of_path_and_blob(blobs: Any) -> None:
+    with pytest.raises(TypeError):
+        decode("lease.orphaned", {"token": 1, "blobs": blobs, "reason": ""})
+
+
+@pytest.mark.parametrize("updates", [[["a", "b"]], [["a", "b", "c", "d"]], ["abc"], None])
+def test_a_moved_ref_has_a_name_and_two_ends(updates: Any) -> None:
+    with pytest.raises(TypeError):
+        decode("commit.unattested", {"updates": updates, "commits": [], "reason": ""})
 
 
 @each_kind

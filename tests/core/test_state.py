@@ -14,15 +14,23 @@ from hypothesis import strategies as st
 import handrail.core.state
 from handrail.core.events import (
     CommitAttested,
+    CommitUnattested,
+    CommitUnattributed,
     ConfigApplied,
+    EnforcementPaused,
     Event,
     HistoryImported,
     LeaseExpired,
     LeaseGranted,
+    LeaseOrphaned,
     LeaseReleased,
     LeaseRenewed,
     Move,
+    NoticeLeft,
+    NoticesTaken,
+    OrphanSettled,
     PayloadRedacted,
+    ProcessRegistered,
     SessionEnded,
     SessionRoleChanged,
     SessionStarted,
@@ -30,8 +38,19 @@ from handrail.core.events import (
     WaitBegan,
     WaitEnded,
     WaitKept,
+    WriteUnheld,
 )
-from handrail.core.lease import EXCLUSIVE, LOCAL, Actor, Session, Waiter
+from handrail.core.lease import (
+    EXCLUSIVE,
+    LOCAL,
+    Actor,
+    Landing,
+    Notice,
+    Orphan,
+    Process,
+    Session,
+    Waiter,
+)
 from handrail.core.ledger import Entry
 from handrail.core.state import InForce, State, apply, evolve, replay
 from tests.core import makers
@@ -86,6 +105,85 @@ def test_a_grant_by_nobody_known_has_an_agent_without_a_name() -> None:
 def test_a_release_and_an_expiry_take_that_lease_away_and_no_other(end: Event) -> None:
     state = after(GRANT, GRANT)
     assert set(evolve(state, 3, NOW, HERS, end).leases) == {2}
+
+
+def an_orphan(token: int, *scope: str, blobs: Any, since: int) -> Orphan:
+    return Orphan(
+        token=token,
+        session="s-1",
+        agent="claude@web",
+        role="website",
+        kind=LOCAL,
+        worktree="tree-1",
+        patterns=patterns(*scope),
+        blobs=blobs,
+        ttl_ms=HOUR,
+        since=since,
+    )
+
+
+def test_what_ran_out_leaves_its_whole_scope_until_somebody_looks() -> None:
+    state = after(GRANT, LeaseExpired(1, NOW))
+    left = an_orphan(1, "src/api", "*.md", blobs=None, since=2)
+    assert (state.leases, state.orphans) == ({}, {1: left})
+    seen = evolve(state, 3, NOW, HERS, LeaseOrphaned(1, (("src/api/x", "b"),), "looked_at"))
+    blobs = (("src/api/x", "b"),)
+    assert seen.orphans == {1: an_orphan(1, "src/api/x", blobs=blobs, since=2)}
+
+
+def test_what_was_left_unfinished_is_kept_with_its_paths() -> None:
+    blobs = (("src/api/x", "b1"), ("a.md", ""))
+    state = after(GRANT, LeaseOrphaned(1, blobs, "session_ended"))
+    assert state.leases == {}
+    assert state.orphans == {1: an_orphan(1, "src/api/x", "a.md", blobs=blobs, since=2)}
+    unseen = after(GRANT, LeaseOrphaned(1, None, "process_gone"))
+    assert unseen.orphans == {1: an_orphan(1, "src/api", "*.md", blobs=None, since=2)}
+
+
+@pytest.mark.parametrize("end", [LeaseReleased(1, "adopted"), OrphanSettled(1)])
+def test_adopting_and_settling_forget_what_was_left(end: Event | Move) -> None:
+    state = after(GRANT, GRANT, LeaseExpired(1, NOW), LeaseExpired(2, NOW))
+    assert set(evolve(state, 5, NOW, HERS, end).orphans) == {2}
+
+
+def test_the_newest_landing_under_a_lease_is_kept_with_its_scope() -> None:
+    state = after(
+        GRANT,
+        CommitAttested("c1", "t", ("p",), 1, "h", ((1, NOW), (9, NOW))),
+        CommitAttested("c2", "t", ("p",), 1, "h", ((1, NOW),)),
+        LeaseReleased(1, "clean"),
+    )
+    scope = patterns("src/api", "*.md")
+    at = NOW + 3 * SECOND
+    assert state.landings == {1: Landing(1, "s-1", LOCAL, "tree-1", scope, "c2", 3, at)}
+
+
+def test_a_process_acts_for_one_session_until_that_ends() -> None:
+    key = Process("boot", "ns", 7, 99)
+    state = after(STARTED, ProcessRegistered("s-0", *key), ProcessRegistered("s-1", *key))
+    assert state.processes == {key: "s-1"}
+    assert evolve(state, 4, NOW, HERS, SessionEnded("s-1", "ended")).processes == {}
+    assert evolve(state, 4, NOW, HERS, SessionEnded("s-0", "ended")).processes == {key: "s-1"}
+
+
+def test_a_notice_is_left_once_an_occasion_and_goes_with_its_session() -> None:
+    left = NoticeLeft("s-1", "parallel_edit", "k", "s-2", ("a",))
+    told = Notice("s-1", "parallel_edit", "k", "s-2", ("a",), NOW + SECOND)
+    key = told[:3]
+    assert after(left).notices == {key: (told, False)}
+    state = after(left, NoticesTaken("s-1"), left, NoticesTaken("s-2"))
+    assert state.notices == {key: (told, True)}
+    assert evolve(state, 5, NOW, HERS, SessionEnded("s-1", "ended")).notices == {}
+
+
+def test_refs_that_moved_unattested_change_no_table() -> None:
+    moved = ((("refs/heads/x", "a", "b"),), ("b",), "why")
+    state = after(CommitUnattested(*moved), CommitUnattributed(*moved))
+    assert tables(state) == tables(State())
+
+
+def test_a_write_that_was_found_unheld_changes_no_table() -> None:
+    assert tables(after(WriteUnheld("s-1", ".", (("a", "scope_held"),)))) == tables(State())
 
 
 def test_a_renewal_moves_the_expiry_and_nothing_else() -> None:
@@ -144,7 +242,10 @@ def test_a_waiting_claim_that_shows_itself_counts_as_there_for_longer() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [StoreCreated("w", None), PayloadRedacted(1, "a secret"), HistoryImported("e:1", NOW, "{}")],
+    [
+        *(StoreCreated("w", None), PayloadRedacted(1, "a secret")),
+        *(HistoryImported("e:1", NOW, "{}"), EnforcementPaused("w", NOW, "terminal")),
+    ],
 )
 def test_what_is_only_told_changes_no_table(change: Event) -> None:
     before = after(STARTED, GRANT, WAIT)
@@ -297,6 +398,8 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(LeaseGranted, LeaseReleased, LeaseExpired, LeaseRenewed),
         *(SessionStarted, SessionEnded, SessionRoleChanged, ConfigApplied, CommitAttested),
         *(WaitBegan, WaitKept, WaitEnded, StoreCreated, PayloadRedacted, HistoryImported),
+        *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
+        *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
     }
     assert {*get_args(Event), *get_args(Move)} == tested
 

@@ -76,7 +76,7 @@ TABLES: Final = {
     "anchor: all gone": ("DELETE FROM may_write", "the index of anchors"),
     "guard: gone": ("DELETE FROM may_write WHERE pattern = 'lib'", "what the guard looks up"),
     "guard: invented": (
-        "INSERT INTO may_write VALUES ('x', 77, 'x', '.', 's-thief', 1 << 50, 'lease')",
+        "INSERT INTO may_write VALUES ('x', 77, 'x', '.', 's-thief', 1 << 50, 'lease', 0)",
         "what the guard looks up",
     ),
     "guard: longer": ("UPDATE may_write SET until = until + 1", "what the guard looks up"),
@@ -158,7 +158,7 @@ def still_held(held: Held) -> None:
         assert verify_store(application.store, ()).good
 
 
-@pytest.mark.parametrize("damage", ["lease: wider", "anchor: gone", "config: text"])
+@pytest.mark.parametrize("damage", ["lease: wider", "guard: gone", "config: text"])
 def test_the_commands_name_damage_and_lead_to_its_mending(held: Held, damage: str) -> None:
     person, (statement, words) = held.world.shell(), TABLES[damage]
     assert person.handrail("store", "verify").code == 0

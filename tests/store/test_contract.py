@@ -21,16 +21,24 @@ from hypothesis import strategies as st
 from handrail import errors
 from handrail.core.decide import writable
 from handrail.core.events import (
+    KIND_OF,
     CommitAttested,
+    CommitUnattested,
+    CommitUnattributed,
     ConfigApplied,
     Event,
     HistoryImported,
     LeaseExpired,
     LeaseGranted,
+    LeaseOrphaned,
     LeaseReleased,
     LeaseRenewed,
     Move,
+    NoticeLeft,
+    NoticesTaken,
+    OrphanSettled,
     PayloadRedacted,
+    ProcessRegistered,
     SessionEnded,
     SessionRoleChanged,
     StoreCreated,
@@ -38,11 +46,24 @@ from handrail.core.events import (
     WaitEnded,
     WaitKept,
 )
-from handrail.core.lease import EXCLUSIVE, LOCAL, Actor, Kind, Lease, Session, Waiter
+from handrail.core.lease import (
+    AGE_MAX_MS,
+    EXCLUSIVE,
+    LOCAL,
+    Actor,
+    Kind,
+    Landing,
+    Lease,
+    Notice,
+    Process,
+    Session,
+    Waiter,
+    renew_at,
+)
 from handrail.core.ledger import Entry, Head, read_event, read_header, verify
 from handrail.core.state import InForce, State, replay
 from handrail.service.health import compare
-from handrail.store.port import REQUESTS_KEPT_MS, Reader, Request, Store, Tx
+from handrail.store.port import RARE, REQUESTS_KEPT_MS, Reader, Request, Store, Tx
 from tests.core.scope_bruteforce import find, names
 from tests.store.grounds import (
     ADA,
@@ -126,6 +147,9 @@ def everything(reader: Reader) -> tuple[object, ...]:
         reader.attestations(),
         reader.guard_rows(),
         [lease.token for lease in reader.near(patterns("**"))],
+        (reader.orphans(), reader.orphans(".", patterns("**"))),
+        (reader.landings(), reader.landings(0, None, patterns("**"))),
+        (reader.processes(), reader.notices(told=True)),
     )
 
 
@@ -148,7 +172,11 @@ def fill(store: Store) -> None:
     commit(store, started(ADA))
     grant(store, ADA, "src/a", "**/*.md")
     commit(store, WaitBegan("s-bob", EXCLUSIVE, ".", ("src/a",), now_of(store) + 9), actor=BOB)
-    commit(store, attested("c" * 40))
+    commit(store, attested("c" * 40)._replace(cover=((4, 99),)))
+    late = grant(store, BOB, "docs")
+    commit(store, LeaseOrphaned(late, (("docs/x", "b"),), "released"))
+    commit(store, ProcessRegistered("s-ada", "boot", "ns", 7, 99))
+    commit(store, NoticeLeft("s-ada", "waiter", "1", "s-bob", ("a",)))
 
 
 # ------------------------------------------------------------------------------- a new workspace
@@ -897,6 +925,174 @@ def test_the_latest_entry_of_a_kind_about_a_subject_is_found(store: Store) -> No
                 assert found == next(reader.entries(seq - 1, seq))
 
 
+def test_every_attestation_of_a_commit_is_found_oldest_first(store: Store) -> None:
+    first = commit(store, attested("c1"), attested("c2"))
+    second = commit(store, attested("c1")._replace(tree="other"), LeaseReleased(9, "c1"))
+    with store.read() as reader:
+        assert reader.attestations_of("c1") == [first[0], second[0]]
+        assert reader.attestations_of("c2") == [first[1]]
+        assert reader.attestations_of("c") == []
+
+
+def test_attestations_of_the_same_paths_are_found_the_newest_first(store: Store) -> None:
+    made = [
+        commit(store, attested(f"c{number}")._replace(paths_hash=paths))[0]
+        for number, paths in enumerate("abaab")
+    ]
+    with store.read() as reader:
+        assert reader.attested_alike("a", 9) == [made[3], made[2], made[0]]
+        assert reader.attested_alike("a", 2) == [made[3], made[2]]
+        assert reader.attested_alike("b", 1) == [made[4]]
+        assert reader.attested_alike("c", 9) == []
+    with store.transaction() as tx:
+        tx.redact(made[3].seq)
+        tx.commit([PayloadRedacted(made[3].seq, "a path")], ADA)
+    with store.read() as reader:
+        assert reader.attested_alike("a", 9) == [made[2], made[0]]
+
+
+@pytest.mark.parametrize("kind", RARE)
+def test_all_entries_of_a_rare_kind_are_found_the_newest_first(store: Store, kind: str) -> None:
+    made = []
+    for number in range(3):
+        grant(store, ADA, f"p{number}")
+        for event in (
+            ConfigApplied(f"{number}", "", "init"),
+            CommitUnattested((), (f"{number}",), ""),
+            CommitUnattributed((), (f"{number}",), ""),
+        ):
+            made += [entry for entry in commit(store, event) if KIND_OF[type(event)] == kind]
+    with store.read() as reader:
+        assert reader.recorded(kind, 9) == made[::-1]
+        assert reader.recorded(kind, 2) == [made[2], made[1]]
+        with pytest.raises(AssertionError):
+            reader.recorded("lease.granted", 9)
+
+
+# --------------------------------------------------------- what is left, what landed, who is told
+
+
+def left_in(reader: Reader, worktree: str | None, *texts: str) -> list[int]:
+    found = reader.orphans(worktree, patterns(*texts)) if texts else reader.orphans(worktree)
+    return [orphan.token for orphan in found]
+
+
+def test_what_a_lease_left_is_found_near_its_paths_in_its_working_tree(store: Store) -> None:
+    with store.read() as reader:
+        assert left_in(reader, None) == left_in(reader, ".", "**") == []
+    first = grant(store, ADA, "src/a", "**/*.md")
+    second = grant(store, BOB, "docs", worktree="wt-1")
+    commit(store, LeaseExpired(second, 1), LeaseExpired(first, 1))
+    with store.read() as reader:
+        assert left_in(reader, None) == [first, second]
+        assert left_in(reader, ".") == left_in(reader, ".", "src/a/b") == [first]
+        assert left_in(reader, ".", "zz") == [first]
+        assert left_in(reader, "wt-1", "docs/x", "docs/y") == [second]
+        assert left_in(reader, "wt-1", "src") == []
+        (left,) = reader.orphans(".")
+        assert (left.session, left.agent, left.role) == ("s-ada", "ada", "website")
+        assert (left.kind, left.ttl_ms, left.blobs) == (EXCLUSIVE, TTL_MS, None)
+        assert (left.scope, left.since) == (("src/a", "**/*.md"), second + 2)
+        assert reader.leases() == []
+
+
+def test_what_is_left_is_narrowed_adopted_and_settled(store: Store) -> None:
+    tokens = [grant(store, ADA, "src", "**/*.md") for _ in range(3)]
+    blobs = (("src/a", "b1"), ("src/\udcff", ""), ("é/x y", "b2"))
+    end = commit(store, LeaseOrphaned(tokens[0], blobs, "session_ended"))[0].seq
+    with store.read() as reader:
+        (left,) = reader.orphans()
+        assert (left.blobs, left.since) == (blobs, end)
+        assert left.scope == ("src/a", "src/?", "é/x y")
+        assert left_in(reader, ".", "zz") == []
+        assert left_in(reader, ".", "src/?*") == [tokens[0]]
+    commit(store, LeaseOrphaned(tokens[0], blobs[:1], "adopted"), LeaseExpired(tokens[1], 1))
+    with store.read() as reader:
+        assert [(o.blobs, o.since) for o in reader.orphans()] == [(blobs[:1], end), (None, end + 2)]
+        assert left_in(reader, ".", "é") == [tokens[1]]
+    assert commit(store, OrphanSettled(tokens[1])) == ()
+    commit(store, LeaseReleased(tokens[0], "adopted"))
+    with store.read() as reader:
+        assert left_in(reader, None) == left_in(reader, ".", "**") == []
+        assert [lease.token for lease in reader.leases()] == [tokens[2]]
+
+
+def landed_in(reader: Reader, *given: object) -> list[int]:
+    return [landing.token for landing in reader.landings(*given)]  # type: ignore[arg-type]
+
+
+def test_the_newest_landing_of_each_token_is_found_by_time_session_and_path(
+    store: Store, clock: FakeClock
+) -> None:
+    mine, theirs = grant(store, ADA, "src"), grant(store, BOB, "**/*.md", worktree="wt-1")
+    with store.read() as reader:
+        assert landed_in(reader) == []
+    commit(store, attested("c1")._replace(cover=((mine, 9), (99, 9))))
+    clock.let_pass(100)
+    later = now_of(store)
+    last = commit(store, attested("c2")._replace(cover=((theirs, 9), (mine, 9))))[0].seq
+    clock.let_pass(100)
+    commit(store, LeaseReleased(mine, "released"))
+    with store.read() as reader:
+        assert landed_in(reader) == landed_in(reader, later) == [mine, theirs]
+        assert landed_in(reader, later + 1) == []
+        assert landed_in(reader, 0, "s-ada") == [theirs]
+        assert landed_in(reader, 0, None, patterns("src/x/y")) == [mine, theirs]
+        assert landed_in(reader, 0, "s-bob", patterns("docs")) == []
+        assert reader.landing(99) is None
+        scope = patterns("src")
+        wanted = Landing(mine, "s-ada", EXCLUSIVE, ".", scope, "c2", last, later)
+        assert reader.landing(mine) == wanted
+        assert reader.attestations(last - 1) == {"c2": last}
+        assert reader.attestations(last) == {}
+
+
+def test_a_process_acts_for_its_newest_session_until_that_ends(store: Store) -> None:
+    first, second = Process("boot", "ns", 7, 99), Process("boot", "ns", 7, 100)
+    commit(store, started(ADA), started(BOB))
+    commit(store, ProcessRegistered("s-bob", *first), ProcessRegistered("s-ada", *first))
+    commit(store, ProcessRegistered("s-bob", *second))
+    with store.read() as reader:
+        assert reader.acts_for(first) == "s-ada"
+        assert reader.acts_for(second) == "s-bob"
+        assert reader.acts_for(first._replace(boot="other")) is None
+        assert reader.processes() == [(first, "s-ada"), (second, "s-bob")]
+        assert reader.processes("s-bob") == [(second, "s-bob")]
+    commit(store, SessionEnded("s-ada", "ended"))
+    with store.read() as reader:
+        assert reader.processes() == [(second, "s-bob")]
+
+
+def test_a_notice_is_left_once_an_occasion_and_told_once(store: Store) -> None:
+    commit(store, started(ADA), started(BOB))
+    left = NoticeLeft("s-ada", "parallel_edit", "k", "s-bob", ("a b", "é"))
+    assert commit(store, left, NoticeLeft("s-bob", "waiter", "1", "s-ada", ("a",))) == ()
+    wanted = Notice("s-ada", "parallel_edit", "k", "s-bob", ("a b", "é"), now_of(store))
+    with store.read() as reader:
+        assert reader.notices("s-ada") == [wanted]
+        assert [notice.session for notice in reader.notices()] == ["s-ada", "s-bob"]
+    commit(store, NoticesTaken("s-ada"))
+    commit(store, left)
+    with store.read() as reader:
+        assert reader.notices("s-ada") == []
+        assert reader.notices("s-ada", told=True) == [wanted]
+        assert len(reader.notices()) == 1
+    commit(store, SessionEnded("s-ada", "ended"))
+    with store.read() as reader:
+        assert reader.notices("s-ada", told=True) == []
+
+
+def test_the_guard_is_told_when_to_renew(store: Store) -> None:
+    token = grant(store, ADA, "a")
+    now = now_of(store)
+    with store.read() as reader:
+        assert [row[4:] for row in reader.guard_rows()] == [(now + TTL_MS, now + TTL_MS // 2)]
+    cap = now + AGE_MAX_MS
+    commit(store, LeaseRenewed(token, cap))
+    with store.read() as reader:
+        assert [row[4:] for row in reader.guard_rows()] == [(cap, cap)]
+
+
 # ------------------------------------------------------------------------- what the guard looks up
 
 SESSIONS: Final = ("s-ada", "s-bob")
@@ -941,7 +1137,10 @@ def test_may_write_is_the_rule_and_its_rows_are_the_leases_in_every_state(
                         wanted = writable(leases, session, worktree, path, reader.now)
                         assert reader.may_write(worktree, session, path) is wanted
             assert reader.guard_rows() == sorted(
-                (lease.worktree, lease.session, text, lease.token, lease.expires_at)
+                (
+                    *(lease.worktree, lease.session, text, lease.token),
+                    *(lease.expires_at, renew_at(lease)),
+                )
                 for lease in leases
                 for text in lease.scope
             )
@@ -1011,7 +1210,7 @@ def test_replaced_tables_stand_in_place_of_the_old_ones(ground: Ground, store: S
         assert reader.sessions(ended=True) == list(state.sessions.values())
         assert reader.attestations() == {"c9": 5}
         assert reader.config() == state.config
-        assert reader.guard_rows() == [("w", "s-b", "q", 4, 3), ("w", "s-b", "r/*", 4, 3)]
+        assert reader.guard_rows() == [("w", "s-b", "q", 4, 3, 2), ("w", "s-b", "r/*", 4, 3, 2)]
         assert reader.index_rows() == [("q", 4), ("r", 4)]
         assert list(reader.near(patterns("**"))) == [lease]
         assert reader.waiters() == []

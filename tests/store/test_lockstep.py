@@ -9,6 +9,7 @@ Planted bugs show that it can fail.
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -30,12 +31,18 @@ from hypothesis.stateful import (
 
 from handrail import errors
 from handrail.core.decide import (
+    Adopt,
     Attest,
     ChangeRole,
     Claim,
     Command,
+    Commit,
     CommitFacts,
+    Dirty,
+    Edit,
     EndSession,
+    Looked,
+    NeedsFacts,
     NotCovered,
     Policy,
     Release,
@@ -46,7 +53,17 @@ from handrail.core.decide import (
     decide,
 )
 from handrail.core.events import LeaseGranted, LeaseRenewed, PayloadRedacted
-from handrail.core.lease import CONFLICTS, EXCLUSIVE, LOCAL, Actor, Kind, Lease, Session, Waiter
+from handrail.core.lease import (
+    CONFLICTS,
+    EXCLUSIVE,
+    LOCAL,
+    Actor,
+    Kind,
+    Lease,
+    Orphan,
+    Session,
+    Waiter,
+)
 from handrail.core.ledger import Entry, read_header, verify
 from handrail.core.scope import Overlap, Pattern, overlap, parse_pattern, parse_scope, witness
 from handrail.core.state import replay
@@ -83,6 +100,7 @@ NAMES: Final = ("src", "lib", "a", "ab", "core", "b", "x.py", "y.py", "z.py", "q
 UNIVERSE: Final = tuple(
     "/".join(names) for depth in (1, 2, 3, 4) for names in itertools.product(NAMES, repeat=depth)
 )
+EDITED: Final = ("src/a/x.py", "src/a", "src/x.py", "lib/core/x.py", "q.md", "b")
 TTLS_MS: Final = (1_000, 60_000, 600_000, 600_000)
 JUMPS_MS: Final = (-3_600_000, -500, 0, 700, 70_000, 3_600_000)
 WAIT_KEPT_MS: Final = 10_000
@@ -252,6 +270,8 @@ class Lockstep(RuleBasedStateMachine):
             return Outcome(refusal.code, refusal.values)
         except NotCovered as refusal:
             return Outcome("not_covered", refusal.missing)
+        except NeedsFacts as lack:
+            return Outcome("needs facts", lack.patterns)
         entries = tx.commit(changes, actor)
         return Outcome("done", (tuple(changes), entries))
 
@@ -385,6 +405,81 @@ class Lockstep(RuleBasedStateMachine):
             assert outcome.detail[1] == (), "waiting is no history"
         return outcome
 
+    @rule(
+        name=st.sampled_from(SESSIONS),
+        paths=st.lists(st.sampled_from(EDITED), min_size=1, max_size=2, unique=True),
+        dirty=st.frozensets(st.sampled_from(EDITED), max_size=3),
+        auto=st.sampled_from(("file", "directory")),
+        commits=st.booleans(),
+    )
+    def edit(
+        self, name: str, paths: list[str], dirty: frozenset[str], auto: str, commits: bool
+    ) -> None:
+        """Edit, or commit, with a look at a working tree in which these paths are dirty."""
+
+        def step(tx: Tx) -> Outcome:
+            session = tx.session(name)
+            if session is None or not session.live:
+                return Outcome("no session", None)
+            near = parse_scope([*paths, *(path.rpartition("/")[0] or path for path in paths)])
+            orphans = tx.orphans(session.worktree, near)
+            view = View(
+                epoch=tx.epoch,
+                leases=tuple(tx.near(near)),
+                waiters=tx.waiters(),
+                policy=self.policy,
+                orphans=orphans,
+                landings=tx.landings(0, name, near),
+                head=tx.head.seq,
+            )
+            seen = [pattern for orphan in orphans for pattern in orphan.patterns]
+            seen += [pattern for lease in view.leases for pattern in lease.patterns]
+            scope = (*near, *parse_scope(paths), *seen)
+            rows = tuple(Dirty(path, "b1", "b0", "b0") for path in sorted(dirty))
+            edit = Edit(session, tuple(paths), 60_000, auto, Looked(scope, tx.head.seq, rows))
+            facts = CommitFacts(f"e{tx.head.seq}", "t", ("p",), tuple(paths), "0" * 64)
+            command: Command = edit
+            if commits:
+                command = Commit(edit, Attest(session, (facts,), left=dirty))
+            before = {o.token for o in orphans if o.agent != session.agent}
+            outcome = self.apply(tx, command, view, Actor(name, session.agent, None))
+            if outcome.what == "done" and not commits:
+                held = [lease for lease in tx.leases(name) if tx.now < lease.expires_at]
+                for path in paths:
+                    assert any(means(p.text, path) for lease in held for p in lease.patterns)
+                    left = [o for o in orphans if o.token in before and path in dirty]
+                    assert not any(means(p.text, path) for o in left for p in o.patterns)
+            return outcome
+
+        self.both(step)
+
+    @rule(name=st.sampled_from(SESSIONS), dirty=st.frozensets(st.sampled_from(EDITED), max_size=3))
+    def look_around(self, name: str, dirty: frozenset[str]) -> None:
+        """Adopt what one's agent left, and settle the rest."""
+
+        def step(tx: Tx) -> Outcome:
+            session = tx.session(name)
+            if session is None or not session.live:
+                return Outcome("no session", None)
+            rows = tuple(Dirty(path, "b1", "b0", "b0") for path in sorted(dirty))
+            looked = Looked((), tx.head.seq, rows)
+            view = View(
+                epoch=tx.epoch,
+                leases=tx.leases(),
+                policy=self.policy,
+                orphans=tx.orphans(session.worktree),
+                head=tx.head.seq,
+            )
+            outcome = self.apply(
+                tx, Adopt(session, 60_000, looked), view, Actor(name, session.agent, None)
+            )
+            for orphan in tx.orphans(session.worktree):
+                assert orphan.blobs is not None
+                assert {path for path, _ in orphan.blobs} <= dirty
+            return outcome
+
+        self.both(step)
+
     @precondition(lambda self: self._held())
     @rule(
         name=st.sampled_from(SESSIONS),
@@ -438,15 +533,20 @@ class Lockstep(RuleBasedStateMachine):
 
         self.both(step)
 
-    @rule(name=st.sampled_from(SESSIONS))
-    def end(self, name: str) -> None:
+    @rule(
+        name=st.sampled_from(SESSIONS),
+        dirty=st.none() | st.frozensets(st.sampled_from(EDITED), max_size=3),
+    )
+    def end(self, name: str, dirty: frozenset[str] | None) -> None:
         def step(tx: Tx) -> Outcome:
             session = tx.session(name)
             if session is None or not session.live:
                 return Outcome("no session", None)
             view = View(tx.epoch, tx.leases(name), tx.waiters())
             actor = Actor(name, session.agent, None)
-            outcome = self.apply(tx, EndSession(session, "ended"), view, actor)
+            rows = tuple(Dirty(path, "b1", "b0", "b0") for path in sorted(dirty or ()))
+            looked = Looked(dirty=None if dirty is None else rows)
+            outcome = self.apply(tx, EndSession(session, "ended", looked), view, actor)
             assert tx.leases(name) == []
             assert [waiter for waiter in tx.waiters() if waiter.session == name] == []
             return outcome
@@ -562,6 +662,8 @@ class Lockstep(RuleBasedStateMachine):
                 if read_header(entry.header).kind == "lease.granted"
                 and entry.payload is not None
                 and tx.lease(entry.seq) is None
+                and tx.landing(entry.seq) is None
+                and all(orphan.token != entry.seq for orphan in tx.orphans())
             ]
             if not past:
                 return Outcome("nothing", None)
@@ -593,9 +695,19 @@ class Lockstep(RuleBasedStateMachine):
             assert memory.attestations() == sqlite.attestations()
             assert memory.guard_rows() == sqlite.guard_rows()
             assert memory.index_rows() == sqlite.index_rows()
+            assert memory.orphans() == sqlite.orphans()
+            assert memory.landings() == sqlite.landings()
+            assert memory.processes() == sqlite.processes()
+            assert memory.notices(told=True) == sqlite.notices(told=True)
+            assert memory.notices() == sqlite.notices()
             for text in POOL:
                 pattern = (parse_pattern(text),)
                 assert list(memory.near(pattern)) == list(sqlite.near(pattern))
+                for worktree in WORKTREES:
+                    left = [reader.orphans(worktree, pattern) for reader in (memory, sqlite)]
+                    assert left[0] == left[1]
+                landed = [r.landings(0, "s-1", pattern) for r in (memory, sqlite)]
+                assert landed[0] == landed[1]
             for path in ("src/a/x.py", "q.md", "lib/core/x.py"):
                 for name, worktree in itertools.product(SESSIONS, WORKTREES):
                     answers = [r.may_write(worktree, name, path) for r in (memory, sqlite)]
@@ -692,8 +804,15 @@ def _not_for_the_guard(tables: SqliteTables, token: int, expires_at: int) -> Non
     tables._run("UPDATE lease SET expires_at = ? WHERE token = ?", (expires_at, token))
 
 
-def _left_for_the_guard(tables: SqliteTables, token: int) -> None:
+def _left_for_the_guard(tables: SqliteTables, token: int) -> bool:
     tables._run("DELETE FROM lease WHERE token = ?", (token,))
+    return True
+
+
+def _without_anchors(tables: SqliteTables, orphan: Orphan) -> None:
+    blobs = None if orphan.blobs is None else json.dumps(orphan.blobs)
+    row = (*orphan[:6], "\n".join(orphan.scope), blobs, *orphan[8:])
+    tables._run("INSERT INTO orphan VALUES (?,?,?,?,?,?,?,?,?,?)", row)
 
 
 def _never_kept(tables: SqliteTables, ticket: int, until: int) -> None:
@@ -759,6 +878,18 @@ BUGS: Final[dict[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "an outcome begins one entry early": lambda patch: patch.setattr(
         MemoryTx, "outcome", _one_too_many
     ),
+    "what is left is found nowhere": lambda patch: patch.setattr(
+        SqliteTables, "put_orphan", _without_anchors
+    ),
+    "unfinished work is written over": lambda patch: patch.setattr(
+        f"{CORE}.decide.dirt._check", _anything
+    ),
+    "what landed is not remembered": lambda patch: patch.setattr(
+        SqliteTables, "keep_landing", _anything
+    ),
+    "the guard does not hear when to renew": lambda patch: patch.setattr(
+        "handrail.store.sqlite.writer.renew_at", lambda lease: lease.expires_at
+    ),
     "time is the wall clock's": lambda patch: patch.setattr(Timeline, "now", _by_the_wall),
 }
 
@@ -792,6 +923,8 @@ def _step(machine: Lockstep, chance: random.Random) -> None:
     picks = [chance.randrange(60) for _ in range(chance.randint(1, 2))]
     kind: Kind = chance.choice((EXCLUSIVE, LOCAL))
     ttl_ms, whose = chance.choice(TTLS_MS), chance.choice(("own", "own", "any"))
+    edited, auto = chance.sample(EDITED, chance.randint(1, 2)), chance.choice(("file", "directory"))
+    dirty = frozenset(chance.sample(EDITED, chance.randint(0, 3)))
     steps: list[tuple[int, bool, Callable[[], None]]] = [
         (8, True, lambda: machine.claim(name, picks, kind, ttl_ms, request=number % 2 == 0)),
         (6, True, lambda: machine.claim_and_wait(name, picks, kind)),
@@ -804,7 +937,9 @@ def _step(machine: Lockstep, chance: random.Random) -> None:
         ),
         (4, machine._held(), lambda: machine.renew(name, whose, number, ttl_ms)),
         (3, machine._held(), lambda: machine.release(name, whose, number)),
-        (1, True, lambda: machine.end(name)),
+        (1, True, lambda: machine.end(name, chance.choice((None, dirty, frozenset())))),
+        (5, True, lambda: machine.edit(name, edited, dirty, auto, number % 3 == 0)),
+        (1, True, lambda: machine.look_around(name, dirty)),
         (3, True, lambda: machine.start(name, chance.choice(WORKTREES))),
         (2, True, lambda: machine.attest(name, [chance.choice(UNIVERSE[:150])], 1 + number % 3)),
         (3, True, lambda: machine.let_time_pass(chance.choice((1, 400, 1_000, 5_000)))),

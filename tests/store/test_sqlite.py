@@ -20,6 +20,7 @@ from handrail.core.events import PayloadRedacted
 from handrail.core.ledger import Entry, verify
 from handrail.service.health import verify_store
 from handrail.store.filesystem import kind_of, refuse_network
+from handrail.store.port import RARE
 from handrail.store.sqlite import SqliteStore, connection
 from handrail.store.sqlite import store as store_module
 from tests.store.confined import NOBODY, as_nobody, inside_own_mounts
@@ -484,6 +485,26 @@ def test_the_refusal_names_the_process_that_holds_the_store(path: Path) -> None:
     assert caught[0].values["path"] == str(path)
 
 
+def test_what_verify_asks_is_answered_from_an_index(path: Path) -> None:
+    """Attestations can be many; none of these questions may read them all."""
+    store = create(path)
+    asked: list[str] = []
+    with store.read() as reader:
+        run = reader._run
+
+        def listening(sql: str, values: tuple[object, ...] = ()) -> object:
+            asked.extend(str(row[-1]) for row in run(f"EXPLAIN QUERY PLAN {sql}", values))
+            return run(sql, values)
+
+        reader._run = listening  # type: ignore[assignment]
+        reader.attestations_of("c")
+        reader.attested_alike("h", 9)
+        for kind in RARE:
+            reader.recorded(kind, 9)
+    assert len(asked) == 2 + len(RARE)
+    assert all("SEARCH entry USING INDEX" in plan for plan in asked), asked
+
+
 # ------------------------------------------------------------------------------------- migrations
 
 NEXT: Final = connection.FORMAT + 1
@@ -632,7 +653,7 @@ def test_a_commit_waits_for_the_disk_and_nobody_else_waits_for_that(
         with reopen(path).transaction() as tx:
             seen.append((tx.head.seq, log.st_size))
 
-    monkeypatch.setattr(store_module.os, "fdatasync", sync)
+    monkeypatch.setattr(os, "fdatasync", sync)
     token = grant(store, ADA, "a")
     assert [seq for seq, _ in seen] == [token]
     with store.transaction():
@@ -650,7 +671,7 @@ def test_a_disk_that_cannot_sync_is_no_acknowledgement(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store_module.os, "fdatasync", full)
+    monkeypatch.setattr(os, "fdatasync", full)
     with pytest.raises(errors.DiskFull):
         grant(store, ADA, "a")
     monkeypatch.undo()

@@ -88,6 +88,14 @@ class LeaseExpired(Record):
     expired_at: int
 
 
+class LeaseOrphaned(Record):
+    """A lease ended over unfinished work: path and blob of each file left; null: nobody looked."""
+
+    token: int
+    blobs: tuple[tuple[str, str], ...] | None
+    reason: str
+
+
 class CommitAttested(Record):
     """A commit was made under live leases over all its paths; ``cover`` lists token and expiry."""
 
@@ -99,11 +107,43 @@ class CommitAttested(Record):
     cover: tuple[tuple[int, int], ...]
 
 
+class CommitUnattested(Record):
+    """Refs moved (ref, old, new) over commits that nothing attests; newest first, 1000 at most."""
+
+    updates: tuple[tuple[str, str, str], ...]
+    commits: tuple[str, ...]
+    reason: str
+
+
+class CommitUnattributed(Record):
+    """Refs moved (ref, old, new) by nobody that is known; commits newest first, 1000 at most."""
+
+    updates: tuple[tuple[str, str, str], ...]
+    commits: tuple[str, ...]
+    reason: str
+
+
 class PayloadRedacted(Record):
     """The payload of entry ``seq`` was removed; the chain still holds its hash."""
 
     seq: int
     reason: str
+
+
+class WriteUnheld(Record):
+    """A tool left paths changed that its session may not write; path and why, by its code."""
+
+    session: str
+    worktree: str
+    found: tuple[tuple[str, str], ...]
+
+
+class EnforcementPaused(Record):
+    """A person let local hooks refuse nothing before ``until``; one that is past ends a pause."""
+
+    workspace: str
+    until: int
+    proof: str
 
 
 class HistoryImported(Record):
@@ -123,8 +163,13 @@ Event = (
     | LeaseGranted
     | LeaseReleased
     | LeaseExpired
+    | LeaseOrphaned
     | CommitAttested
+    | CommitUnattested
+    | CommitUnattributed
     | PayloadRedacted
+    | WriteUnheld
+    | EnforcementPaused
     | HistoryImported
 )
 
@@ -159,7 +204,48 @@ class WaitEnded(Record):
     ticket: int
 
 
-Move = LeaseRenewed | WaitBegan | WaitKept | WaitEnded
+class OrphanSettled(Record):
+    """Nothing unfinished lies where a lease had run out. No entry: it only stops being asked."""
+
+    token: int
+
+
+class ProcessRegistered(Record):
+    """A process of this machine acts for a session: it, and whatever it starts."""
+
+    session: str
+    boot: str
+    pid_ns: str
+    pid: int
+    started: int
+
+
+class NoticeLeft(Record):
+    """A session shall be told something once; ``key`` names the occasion."""
+
+    session: str
+    kind: str
+    key: str
+    other: str
+    paths: tuple[str, ...]
+
+
+class NoticesTaken(Record):
+    """A session was told everything that was left for it."""
+
+    session: str
+
+
+Move = (
+    LeaseRenewed
+    | WaitBegan
+    | WaitKept
+    | WaitEnded
+    | OrphanSettled
+    | ProcessRegistered
+    | NoticeLeft
+    | NoticesTaken
+)
 
 KINDS: Final[dict[str, type[Event]]] = {
     "store.created": StoreCreated,
@@ -170,8 +256,13 @@ KINDS: Final[dict[str, type[Event]]] = {
     "lease.granted": LeaseGranted,
     "lease.released": LeaseReleased,
     "lease.expired": LeaseExpired,
+    "lease.orphaned": LeaseOrphaned,
     "commit.attested": CommitAttested,
+    "commit.unattested": CommitUnattested,
+    "commit.unattributed": CommitUnattributed,
     "payload.redacted": PayloadRedacted,
+    "write.unheld": WriteUnheld,
+    "enforcement.paused": EnforcementPaused,
     "history.imported": HistoryImported,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
@@ -185,8 +276,11 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     LeaseGranted: "session",
     LeaseReleased: "token",
     LeaseExpired: "token",
+    LeaseOrphaned: "token",
     CommitAttested: "commit",
     PayloadRedacted: "seq",
+    WriteUnheld: "session",
+    EnforcementPaused: "workspace",
     HistoryImported: "source",
 }
 
@@ -252,6 +346,26 @@ def _pairs(value: Json) -> tuple[tuple[int, int], ...]:
     return tuple([(pair[0], pair[1]) for pair in pairs])
 
 
+def _blobs(value: Json) -> tuple[tuple[str, str], ...] | None:
+    if value is None:
+        return None
+    pairs = [_texts(item) for item in _list(value)]
+    if any(len(pair) != 2 for pair in pairs):
+        raise TypeError("pairs were expected")
+    return tuple([(pair[0], pair[1]) for pair in pairs])
+
+
+def _found(value: Json) -> tuple[tuple[str, str], ...]:
+    return _blobs(_list(value)) or ()
+
+
+def _updates(value: Json) -> tuple[tuple[str, str, str], ...]:
+    rows = [_texts(item) for item in _list(value)]
+    if any(len(row) != 3 for row in rows):
+        raise TypeError("ref, old and new were expected")
+    return tuple([(row[0], row[1], row[2]) for row in rows])
+
+
 # A field has one shape, in whatever event it stands.
 _SHAPES: Final[dict[str, Callable[[Json], object]]] = {
     **dict.fromkeys(("workspace", "blob", "text", "proof", "session", "agent", "worktree"), _text),
@@ -259,10 +373,14 @@ _SHAPES: Final[dict[str, Callable[[Json], object]]] = {
     **dict.fromkeys(("source", "record"), _text),
     **dict.fromkeys(("predecessor", "role"), _text_or_none),
     **dict.fromkeys(("ttl_ms", "expires_at", "expired_at", "claimed_at"), _number),
-    **dict.fromkeys(("token", "seq", "paths"), _number),
+    **dict.fromkeys(("token", "seq", "paths", "until"), _number),
     "lasting": _flag,
     "patterns": _texts,
     "parents": _texts,
     "beside": _numbers,
     "cover": _pairs,
+    "blobs": _blobs,
+    "found": _found,
+    "updates": _updates,
+    "commits": _texts,
 }

@@ -101,6 +101,64 @@ class Waiter(Record):
     until: int
 
 
+class Orphan(Record):
+    """What a lease left behind when it ended over files that may hold unfinished work.
+
+    It binds in its working tree only. ``blobs`` are path and content of what was unfinished, None
+    where nobody has looked yet; ``patterns`` are those paths, or the lease's own. ``since`` is the
+    ``seq`` of the entry that ended the lease: what others landed after it, the holder did not know.
+    """
+
+    token: int
+    session: str
+    agent: str
+    role: str | None
+    kind: Kind
+    worktree: str
+    patterns: tuple[Pattern, ...]
+    blobs: tuple[tuple[str, str], ...] | None
+    ttl_ms: int
+    since: int
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The patterns as text."""
+        return tuple(pattern.text for pattern in self.patterns)
+
+
+class Landing(Record):
+    """The newest commit that was attested under a token, and the scope of that token."""
+
+    token: int
+    session: str
+    kind: Kind
+    worktree: str
+    patterns: tuple[Pattern, ...]
+    commit: str
+    seq: int
+    at: int
+
+
+class Process(Record):
+    """A process as one machine tells it from all others; ``started`` in its clock's ticks."""
+
+    boot: str
+    pid_ns: str
+    pid: int
+    started: int
+
+
+class Notice(Record):
+    """Something that ``session`` is told once; ``key`` names the occasion, ``other`` who."""
+
+    session: str
+    kind: str
+    key: str
+    other: str
+    paths: tuple[str, ...]
+    at: int
+
+
 class Holding(Protocol):
     """What the conflict rule needs to know of a lease, a waiter or a grant."""
 
@@ -154,6 +212,16 @@ def margin_ms(ttl_ms: int) -> int:
 def trusted_until(asked_at: int, ttl_ms: int, expires_at: int) -> int:
     """Until when a holder may rely on a lease it asked for at ``asked_at``."""
     return min(asked_at + ttl_ms, expires_at) - margin_ms(ttl_ms)
+
+
+def renew_at(lease: Lease) -> int:
+    """When traffic of its holder begins to renew a lease: half of its life before its end.
+
+    At its age cap a lease cannot be renewed any more: then it is the end itself.
+    """
+    if lease.expires_at >= lease.granted_at + AGE_MAX_MS:
+        return lease.expires_at
+    return lease.expires_at - lease.ttl_ms // 2
 
 
 def renewed_expiry(lease: Lease, ttl_ms: int, now: int) -> int:

@@ -21,9 +21,14 @@ from handrail.core.events import (
     Event,
     LeaseExpired,
     LeaseGranted,
+    LeaseOrphaned,
     LeaseReleased,
     LeaseRenewed,
     Move,
+    NoticeLeft,
+    NoticesTaken,
+    OrphanSettled,
+    ProcessRegistered,
     SessionEnded,
     SessionRoleChanged,
     SessionStarted,
@@ -31,10 +36,13 @@ from handrail.core.events import (
     WaitEnded,
     WaitKept,
 )
-from handrail.core.lease import Actor, Lease, Session, Waiter
+from handrail.core.lease import Actor, Landing, Lease, Notice, Orphan, Process, Session, Waiter
 from handrail.core.ledger import Entry, read_event, read_header
 from handrail.core.record import Record
-from handrail.core.scope import stored_pattern
+from handrail.core.scope import SCOPE_PATTERNS_MAX, Pattern, stored_pattern
+from handrail.core.scope.naming import scope_for
+
+Blobs = tuple[tuple[str, str], ...]
 
 
 class Tables(Protocol):
@@ -43,17 +51,23 @@ class Tables(Protocol):
     def put_lease(self, lease: Lease) -> None:
         """Add a lease and what the guard looks up for it."""
 
-    def drop_lease(self, token: int) -> None:
-        """Take a lease away with what the guard looks up for it."""
+    def drop_lease(self, token: int) -> bool:
+        """Take a lease away with what the guard looks up for it; tells whether there was one."""
 
     def move_expiry(self, token: int, expires_at: int) -> None:
         """Let a lease end at another time."""
+
+    def leave_orphan(self, token: int, blobs: Blobs | None, seq: int) -> None:
+        """Turn the lease or the orphan under ``token`` into what is left of it (``left_of``)."""
+
+    def drop_orphan(self, token: int) -> None:
+        """Forget what a lease left behind."""
 
     def put_session(self, session: Session) -> None:
         """Add a session, or replace the one of the same id."""
 
     def end_session(self, session: str, at: int) -> None:
-        """Mark a session as ended."""
+        """Mark a session as ended; forget its processes and what it was to be told."""
 
     def set_role(self, session: str, role: str) -> None:
         """Let a session act as another role."""
@@ -63,6 +77,18 @@ class Tables(Protocol):
 
     def put_attestation(self, commit: str, seq: int) -> None:
         """Remember where a commit was attested."""
+
+    def put_landing(self, token: int, commit: str, seq: int, at: int) -> None:
+        """Remember the newest commit attested under a lease, with the lease's scope."""
+
+    def put_process(self, process: Process, session: str) -> None:
+        """Let a process act for a session, and for no other any more."""
+
+    def put_notice(self, notice: Notice) -> None:
+        """Leave a notice, unless the same occasion was told before."""
+
+    def take_notices(self, session: str) -> None:
+        """Mark as told what was left for a session."""
 
     def put_waiter(self, change: WaitBegan, at: int) -> None:
         """Give a claim the next ticket of the queue."""
@@ -76,13 +102,19 @@ class Tables(Protocol):
 
 def apply(tables: Tables, seq: int, at: int, actor: Actor, change: Event | Move) -> None:
     """Let ``change`` (entry ``seq``, at store time ``at`` in ms) act on the tables."""
+    if isinstance(change, Move):
+        _move(tables, at, change)
+        return
     match change:
         case LeaseGranted():
-            tables.put_lease(_lease_of(seq, at, actor, change))
-        case LeaseReleased(token) | LeaseExpired(token):
-            tables.drop_lease(token)
-        case LeaseRenewed(token, expires_at):
-            tables.move_expiry(token, expires_at)
+            tables.put_lease(lease_of(seq, at, actor, change))
+        case LeaseReleased(token):
+            if not tables.drop_lease(token):
+                tables.drop_orphan(token)
+        case LeaseExpired(token):
+            tables.leave_orphan(token, None, seq)
+        case LeaseOrphaned(token, blobs):
+            tables.leave_orphan(token, blobs, seq)
         case SessionStarted(session, agent, role, worktree, secret_hash):
             tables.put_session(Session(session, agent, role, worktree, at, None, secret_hash))
         case SessionEnded(session):
@@ -93,17 +125,38 @@ def apply(tables: Tables, seq: int, at: int, actor: Actor, change: Event | Move)
             tables.put_config(blob, text, seq)
         case CommitAttested(commit):
             tables.put_attestation(commit, seq)
+            _landed(tables, seq, at, change)
+        case _:
+            pass
+
+
+def _landed(tables: Tables, seq: int, at: int, change: CommitAttested) -> None:
+    for token, _ in change.cover:
+        tables.put_landing(token, change.commit, seq, at)
+
+
+def _move(tables: Tables, at: int, change: Move) -> None:
+    match change:
+        case LeaseRenewed(token, expires_at):
+            tables.move_expiry(token, expires_at)
         case WaitBegan():
             tables.put_waiter(change, at)
         case WaitKept(ticket, until):
             tables.keep_waiter(ticket, until)
         case WaitEnded(ticket):
             tables.drop_waiter(ticket)
-        case _:
-            pass
+        case OrphanSettled(token):
+            tables.drop_orphan(token)
+        case ProcessRegistered(session, boot, pid_ns, pid, started):
+            tables.put_process(Process(boot, pid_ns, pid, started), session)
+        case NoticeLeft(session, kind, key, other, paths):
+            tables.put_notice(Notice(session, kind, key, other, paths, at))
+        case NoticesTaken(session):
+            tables.take_notices(session)
 
 
-def _lease_of(token: int, at: int, actor: Actor, grant: LeaseGranted) -> Lease:
+def lease_of(token: int, at: int, actor: Actor, grant: LeaseGranted) -> Lease:
+    """Return the lease that a grant (entry ``token``, at store time ``at``) gives."""
     return Lease(
         token=token,
         session=grant.session,
@@ -116,6 +169,37 @@ def _lease_of(token: int, at: int, actor: Actor, grant: LeaseGranted) -> Lease:
         ttl_ms=grant.ttl_ms,
         expires_at=grant.expires_at,
         lasting=grant.lasting,
+    )
+
+
+def left_of(lease: Lease | Orphan, blobs: Blobs | None, seq: int) -> Orphan:
+    """Return what a lease leaves: its unfinished paths where they are known, else its scope.
+
+    An orphan that is looked at again keeps the entry that ended its lease.
+    """
+    patterns: tuple[Pattern, ...] = lease.patterns
+    if blobs is not None and len(blobs) <= SCOPE_PATTERNS_MAX:
+        texts = dict.fromkeys(scope_for(path) for path, _ in blobs)
+        patterns = tuple(stored_pattern(text) for text in texts if text is not None)
+    return Orphan(
+        token=lease.token,
+        session=lease.session,
+        agent=lease.agent,
+        role=lease.role,
+        kind=lease.kind,
+        worktree=lease.worktree,
+        patterns=patterns,
+        blobs=blobs,
+        ttl_ms=lease.ttl_ms,
+        since=lease.since if isinstance(lease, Orphan) else seq,
+    )
+
+
+def landing_of(lease: Lease, commit: str, seq: int, at: int) -> Landing:
+    """Return what is remembered of a commit that was attested under a lease."""
+    return Landing(
+        *(lease.token, lease.session, lease.kind, lease.worktree, lease.patterns),
+        *(commit, seq, at),
     )
 
 
@@ -141,6 +225,10 @@ class State:
         self.attestations: dict[str, int] = {}
         self.config: InForce | None = None
         self.tickets = 0
+        self.orphans: dict[int, Orphan] = {}
+        self.landings: dict[int, Landing] = {}
+        self.processes: dict[Process, str] = {}
+        self.notices: dict[tuple[str, str, str], tuple[Notice, bool]] = {}
 
     def copy(self) -> State:
         """Return an independent copy."""
@@ -151,29 +239,45 @@ class State:
         other.attestations = dict(self.attestations)
         other.config = self.config
         other.tickets = self.tickets
+        other.orphans = dict(self.orphans)
+        other.landings = dict(self.landings)
+        other.processes = dict(self.processes)
+        other.notices = dict(self.notices)
         return other
 
     def put_lease(self, lease: Lease) -> None:
         """Add a lease."""
         self.leases[lease.token] = lease
 
-    def drop_lease(self, token: int) -> None:
-        """Take a lease away."""
-        self.leases.pop(token, None)
+    def drop_lease(self, token: int) -> bool:
+        """Take a lease away; tells whether there was one."""
+        return self.leases.pop(token, None) is not None
 
     def move_expiry(self, token: int, expires_at: int) -> None:
         """Let a lease end at another time."""
         if token in self.leases:
             self.leases[token] = self.leases[token]._replace(expires_at=expires_at)
 
+    def leave_orphan(self, token: int, blobs: Blobs | None, seq: int) -> None:
+        """Turn the lease or the orphan under ``token`` into what is left of it."""
+        lease = self.leases.pop(token, None) or self.orphans.get(token)
+        if lease is not None:
+            self.orphans[token] = left_of(lease, blobs, seq)
+
+    def drop_orphan(self, token: int) -> None:
+        """Forget what a lease left behind."""
+        self.orphans.pop(token, None)
+
     def put_session(self, session: Session) -> None:
         """Add or replace a session."""
         self.sessions[session.id] = session
 
     def end_session(self, session: str, at: int) -> None:
-        """Mark a session as ended."""
+        """Mark a session as ended; forget its processes and what it was to be told."""
         if session in self.sessions:
             self.sessions[session] = self.sessions[session]._replace(ended_at=at)
+        self.processes = {key: name for key, name in self.processes.items() if name != session}
+        self.notices = {key: row for key, row in self.notices.items() if key[0] != session}
 
     def set_role(self, session: str, role: str) -> None:
         """Let a session act as another role."""
@@ -187,6 +291,25 @@ class State:
     def put_attestation(self, commit: str, seq: int) -> None:
         """Remember the newest attestation of a commit."""
         self.attestations[commit] = seq
+
+    def put_landing(self, token: int, commit: str, seq: int, at: int) -> None:
+        """Remember the newest commit attested under a lease."""
+        if token in self.leases:
+            self.landings[token] = landing_of(self.leases[token], commit, seq, at)
+
+    def put_process(self, process: Process, session: str) -> None:
+        """Let a process act for a session."""
+        self.processes[process] = session
+
+    def put_notice(self, notice: Notice) -> None:
+        """Leave a notice, unless the same occasion was told before."""
+        self.notices.setdefault(notice[:3], (notice, False))
+
+    def take_notices(self, session: str) -> None:
+        """Mark as told what was left for a session."""
+        for key, (notice, _) in self.notices.items():
+            if key[0] == session:
+                self.notices[key] = (notice, True)
 
     def put_waiter(self, change: WaitBegan, at: int) -> None:
         """Give a claim the next ticket."""

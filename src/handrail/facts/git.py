@@ -31,8 +31,13 @@ class RawCommit(Record):
     paths_hash: str
 
 
-def ask(folder: str, words: Sequence[str], stdin: bytes = b"") -> bytes:
-    """Run git in ``folder`` and return its output; raises FactsUnavailable."""
+def ask(
+    folder: str, words: Sequence[str], stdin: bytes = b"", *, fine: Sequence[int] = (0,)
+) -> bytes:
+    """Run git in ``folder`` and return its output; raises FactsUnavailable.
+
+    ``fine`` are the exit statuses that are no failure.
+    """
     environment = {
         **os.environ,
         "GIT_NO_REPLACE_OBJECTS": "1",
@@ -55,7 +60,7 @@ def ask(folder: str, words: Sequence[str], stdin: bytes = b"") -> bytes:
         raise FactsUnavailable(what=what, reason="git is not installed") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FactsUnavailable(what=what, reason=str(error)) from error
-    if told.returncode != 0:
+    if told.returncode not in fine:
         complaint = told.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason"]
         raise FactsUnavailable(what=what, reason=complaint[0].removeprefix("fatal: "))
     return told.stdout
@@ -81,7 +86,7 @@ def read_range(folder: str, text: str) -> list[RawCommit]:
         raise MalformedRange(range=text, reason=f"it holds more than {COMMITS_MAX} commits")
     if not rows:
         raise MalformedRange(range=text, reason="it is empty")
-    changed = _changed_paths(folder, [row[0] for row in rows])
+    changed = changed_paths(folder, [row[0] for row in rows])
     commits = []
     for commit, tree, *parents in rows:
         raw = sorted(changed.get(commit, ()))
@@ -91,7 +96,7 @@ def read_range(folder: str, text: str) -> list[RawCommit]:
     return commits
 
 
-def _changed_paths(folder: str, commits: Sequence[str]) -> dict[str, list[bytes]]:
+def changed_paths(folder: str, commits: Sequence[str]) -> dict[str, list[bytes]]:
     """Ask one git for the raw changes of all commits against their parent (or the empty tree)."""
     words = ["diff-tree", "--stdin", "--root", "-r", "-z", "--raw", "--no-renames", "--no-ext-diff"]
     output = ask(folder, [*words, "--no-textconv"], "".join(f"{c}\n" for c in commits).encode())

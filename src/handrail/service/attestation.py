@@ -9,7 +9,11 @@ from handrail import errors
 from handrail.core.decide import (
     Attest,
     CommitFacts,
+    Landed,
+    Looked,
+    NeedsFacts,
     NotCovered,
+    Overtaken,
     Past,
     Uncovered,
     View,
@@ -17,7 +21,7 @@ from handrail.core.decide import (
     decide,
 )
 from handrail.core.events import CommitAttested, LeaseExpired, LeaseGranted
-from handrail.core.lease import Lease, Session
+from handrail.core.lease import Landing, Lease, Session
 from handrail.core.ledger import Head, format_token, read_event, read_header
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, stored_pattern
@@ -25,6 +29,14 @@ from handrail.core.scope.naming import scope_for
 from handrail.service.context import CommitRow, Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.leases import grants_after, past_lease
+from handrail.service.looking import (
+    changed_paths,
+    excludes,
+    landed_since,
+    plain,
+    under,
+    with_looks,
+)
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Tx
 from handrail.text import shell_quote
@@ -52,11 +64,18 @@ class Attestation:
         """Attest every commit of a range, or none; names all paths that are not covered."""
         rows = self._context.outside.commits(text)
         _check_parents(rows, text)
+        return with_looks(lambda _: self._attempt(rows, dry_run=dry_run), lambda _: Looked())
+
+    def _attempt(self, rows: Sequence[CommitRow], *, dry_run: bool) -> Attested:
+        overtaken, left, seen = self._around(rows)
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             session = require_session(tx, self._context)
             fresh = [row for row in rows if tx.attestation(row.commit) is None]
-            command = Attest(session, tuple(_facts(row, rules) for row in fresh))
+            facts = tuple(facts_of(row, rules) for row in fresh)
+            if any(one.seq > seen for one in tx.landings(0, session.id)):
+                raise NeedsFacts(())
+            command = Attest(session, facts, overtaken, left)
             view = View(tx.epoch, tx.leases(session.id), policy=rules.policy)
             try:
                 changes = decide(view, command, tx.now)
@@ -68,6 +87,58 @@ class Attestation:
         done = tuple(change.commit for change in changes if isinstance(change, CommitAttested))
         before = tuple(row.commit for row in rows if row.commit not in done)
         return Attested(done, before, epoch, head)
+
+    def _around(
+        self, rows: Sequence[CommitRow]
+    ) -> tuple[tuple[Overtaken, ...], frozenset[str] | None, int]:
+        """Find what others landed that these commits do not know, and what is dirty now.
+
+        A commit that exists may be old, and nothing shows under which lease its bytes were written.
+        So it must contain whatever landed on its paths since its session began, as far as that
+        could not have been held beside the lease which covers them now. Returns those paths, what
+        is dirty under leases that end by themselves, and the entry up to which all this was seen.
+        """
+        with self._store.read() as reader:
+            rules = rules_in_force(reader)
+            session = require_session(reader, self._context)
+            seen = reader.head.seq
+            own = [lease for lease in reader.leases(session.id) if lease.live(reader.now)]
+            start = reader.latest("session.started", session.id)
+            others = reader.landings(session.started_at, session.id)
+            begun = start.seq if start is not None else 0
+            since = landed_since(reader, begun, session.id) if others else []
+        local = [p for lease in own if not lease.lasting for p in lease.patterns]
+        try:
+            rows_left = under(self._context, rules, local)
+            left = frozenset(plain(rules, row.path) for row in rows_left)
+        except errors.FactsUnavailable:
+            return self._overtaken(rules, rows, own, since), None, seen
+        return self._overtaken(rules, rows, own, since), left, seen
+
+    def _overtaken(
+        self,
+        rules: Rules,
+        rows: Sequence[CommitRow],
+        own: Sequence[Lease],
+        since: Sequence[tuple[Landed, tuple[Landing, ...]]],
+    ) -> tuple[Overtaken, ...]:
+        if not since:
+            return ()
+        landed = [one.commit for one, _ in since]
+        changed = changed_paths(self._context, rules, landed)
+        found = []
+        for row in rows:
+            behind = self._context.outside.not_in(row.commit, landed)
+            for path in facts_of(row, rules).paths:
+                cover = [lease for lease in own if _covers(lease, path)]
+                found += [
+                    Overtaken(row.commit, path, one)
+                    for one, scopes in since
+                    if one.commit in behind
+                    and path in changed.get(one.commit, frozenset())
+                    and any(excludes(rules, lease, scope) for lease in cover for scope in scopes)
+                ]
+        return tuple(found)
 
     def _explain(
         self, tx: Tx, rules: Rules, session: Session, missing: tuple[Uncovered, ...]
@@ -118,7 +189,8 @@ def _check_parents(rows: Sequence[CommitRow], text: str) -> None:
             )
 
 
-def _facts(row: CommitRow, rules: Rules) -> CommitFacts:
+def facts_of(row: CommitRow, rules: Rules) -> CommitFacts:
+    """Return a commit as the rules compare it."""
     fold = rules.settings.workspace.fold_case
     paths = tuple(normalise_path(path, fold_case=fold) for path in row.paths)
     return CommitFacts(row.commit, row.tree, row.parents, paths, row.paths_hash)

@@ -8,6 +8,7 @@ from handrail.core.ledger import Head
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, parse_pattern
 from handrail.service.context import Context
+from handrail.service.enforcement import paused_until
 from handrail.service.identity import require_session
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
@@ -26,6 +27,7 @@ class Status(Record):
     waiters: tuple[Waiter, ...]
     sessions: tuple[Session, ...]
     mine: str | None
+    paused_until: int | None
 
 
 class Why(Record):
@@ -64,6 +66,7 @@ class Board:
                 waiters=tuple(waiter for waiter in reader.waiters() if waiter.until > now),
                 sessions=tuple(reader.sessions()),
                 mine=self._mine(reader),
+                paused_until=paused_until(reader),
             )
 
     def _mine(self, reader: Reader) -> str | None:

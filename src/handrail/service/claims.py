@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from handrail import errors
-from handrail.core.decide import Changes, Claim, View, Wait, decide
+from handrail.core.decide import (
+    Changes,
+    Claim,
+    Looked,
+    NeedsFacts,
+    View,
+    Wait,
+    decide,
+    notices,
+)
 from handrail.core.digest import sha256
 from handrail.core.events import LeaseGranted, LeaseRenewed, WaitEnded
 from handrail.core.lease import EXCLUSIVE, LOCAL, Kind, Lease, Session, trusted_until
@@ -22,6 +32,7 @@ from handrail.store.port import Reader, Request, Tx
 
 POLL_S: Final = 0.05
 RETRY_MS: Final = 2_000
+Outcome = TypeVar("Outcome")
 
 
 class Asked(Record):
@@ -32,6 +43,7 @@ class Asked(Record):
     role: str | None = None
     shared: bool = False
     request_id: str | None = None
+    adopt: bool = False
 
 
 class Granted(Record):
@@ -80,9 +92,12 @@ class Claims:
     def claim(self, asked: Asked, *, dry_run: bool = False) -> Granted:
         """Claim a scope, or renew what is held already; raises the refusals of a claim."""
         started = self._context.outside.monotonic_ms()
+        return self._with_facts(lambda looked: self._claim(asked, looked, started, dry_run=dry_run))
+
+    def _claim(self, asked: Asked, looked: Looked, started: int, *, dry_run: bool) -> Granted:
         question = self._understood(asked)
         with self._store.transaction() as tx:
-            prepared = self._prepare(tx, asked, question)
+            prepared = self._prepare(tx, asked, question, looked)
             request = _request(asked, prepared.session)
             known = tx.outcome(request) if request is not None else None
             if known is not None:
@@ -91,6 +106,15 @@ class Claims:
             if dry_run:
                 return _granted(tx, prepared, changes, self.asked_at(tx, started), seq=0)
             return self._commit(tx, prepared, changes, started, request)
+
+    def _with_facts(self, attempt: Callable[[Looked], Outcome]) -> Outcome:
+        """Let an attempt decide without facts, as nearly all can; only then look and ask around."""
+        try:
+            return attempt(Looked())
+        except (NeedsFacts, errors.ScopeHeld):
+            from handrail.service.attempts import with_facts
+
+            return with_facts(self._context, attempt)
 
     def claim_waiting(
         self,
@@ -112,11 +136,14 @@ class Claims:
             while True:
                 # Read before the attempt: whoever commits in between is noticed at once.
                 version = self._store.version()
-                outcome = self._attempt(asked, ticket, outside.monotonic_ms())
+                asked_now = (asked, ticket, outside.monotonic_ms())
+                outcome = self._with_facts(partial(self._attempt, *asked_now))
                 if isinstance(outcome, Granted):
                     ticket = None
                     return outcome
                 ticket = outcome.ticket
+                if self._reclaimed(outcome.refusal):
+                    continue
                 on_wait(outcome.refusal, outcome.place)
                 left = outcome.retry_ms
                 if wait_ms is not None:
@@ -128,10 +155,12 @@ class Claims:
             if ticket is not None:
                 self._leave_queue(ticket)
 
-    def _attempt(self, asked: Asked, ticket: int | None, started: int) -> Granted | _Waiting:
+    def _attempt(
+        self, asked: Asked, ticket: int | None, started: int, looked: Looked
+    ) -> Granted | _Waiting:
         question = self._understood(asked)
         with self._store.transaction() as tx:
-            prepared = self._prepare(tx, asked, question, ticket)
+            prepared = self._prepare(tx, asked, question, looked, ticket)
             request = _request(asked, prepared.session)
             known = tx.outcome(request) if request is not None else None
             if known is not None:
@@ -141,6 +170,14 @@ class Claims:
             except (errors.ScopeHeld, errors.ScopeAwaited, errors.UnanchoredLimit) as refusal:
                 return _queue(tx, prepared, refusal)
             return self._commit(tx, prepared, changes, started, request)
+
+    def _reclaimed(self, refusal: errors.Refused) -> bool:
+        """End the session that stands in the way, if its process is gone."""
+        if not isinstance(refusal, errors.ScopeHeld):
+            return False
+        from handrail.service.reclaim import reclaim_from
+
+        return reclaim_from(self._context, str(refusal.values.get("session")))
 
     def _pause_until_changed(self, version: int, left_ms: int) -> None:
         outside = self._context.outside
@@ -168,7 +205,12 @@ class Claims:
         return None
 
     def _prepare(
-        self, tx: Tx, asked: Asked, question: _Question | None, ticket: int | None = None
+        self,
+        tx: Tx,
+        asked: Asked,
+        question: _Question | None,
+        looked: Looked,
+        ticket: int | None = None,
     ) -> _Prepared:
         rules = rules_in_force(tx)
         session = require_session(tx, self._context)
@@ -181,7 +223,12 @@ class Claims:
         else:
             patterns = self.scope(rules, asked.scope)
         single = frozenset[str]() if rules.in_trees else self._single(patterns)
-        claim = Claim(session, patterns, kind, ttl_ms, asked.role, ticket, single=single)
+        claim = Claim(
+            *(session, patterns, kind, ttl_ms, asked.role, ticket),
+            single=single,
+            looked=looked,
+            adopt=asked.adopt,
+        )
         return _Prepared(rules, session, claim)
 
     def _single(self, patterns: Sequence[Pattern]) -> frozenset[str]:
@@ -246,8 +293,19 @@ class Claims:
 
 def _decide_claim(tx: Tx, prepared: _Prepared) -> Changes:
     claim = prepared.claim
-    view = View(tx.epoch, tx.near(claim.patterns), tx.waiters(), prepared.rules.policy)
-    return decide(view, claim, tx.now)
+    session = claim.session
+    orphans = tx.orphans(session.worktree, claim.patterns)
+    landings = tx.landings(0 if orphans else session.started_at, session.id, claim.patterns)
+    view = View(
+        *(tx.epoch, tx.near(claim.patterns), tx.waiters(), prepared.rules.policy),
+        *(orphans, landings, tx.head.seq),
+    )
+    changes = decide(view, claim, tx.now)
+    beside = [token for c in changes if isinstance(c, LeaseGranted) for token in c.beside]
+    if beside:
+        others = [lease for token in beside if (lease := tx.lease(token)) is not None]
+        changes += notices(View(tx.epoch, others), session.id, changes)
+    return changes
 
 
 def _queue(tx: Tx, prepared: _Prepared, refusal: errors.Refused) -> _Waiting:

@@ -5,10 +5,17 @@ The doors are protocols; ``wiring`` chooses what stands behind them.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from handrail.core.record import Record
 from handrail.store.port import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from handrail.core.landing import Change
+    from handrail.core.lease import Process
 
 
 class Caller(Record):
@@ -73,6 +80,69 @@ class CommitRow(Protocol):
         """SHA-256 over the sorted raw paths, separated by NUL."""
 
 
+class History(Protocol):
+    """What git says of commits, for judging them: full ids, and objects that nobody can replace.
+
+    Whatever cannot be read is FactsUnavailable.
+    """
+
+    def resolve(self, names: Sequence[str]) -> list[str | None]:
+        """Return the commit that each name means; None if it means none."""
+
+    def refs(self, *patterns: str) -> list[tuple[str, str]]:
+        """Return (ref, commit) of the refs under these patterns, newest first."""
+
+    def present(self, ids: Sequence[str]) -> list[str]:
+        """Return the commits among these ids that are still there, in the same order."""
+
+    def walk(self, include: Sequence[str], exclude: Sequence[str], limit: int) -> list[str]:
+        """Return the commits of ``include`` and not of ``exclude``, children first.
+
+        At most ``limit`` and one more, which says that there are more.
+        """
+
+    def merge_bases(self, one: str, two: str) -> list[str]:
+        """Return the best common ancestors of two commits."""
+
+    def changes(self, ids: Sequence[str]) -> dict[str, Change]:
+        """Return what each commit changes."""
+
+    def patches(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return a digest of each commit's diff; equal means the same diff, wherever it applies."""
+
+    def file_at(self, commit: str, path: str) -> bytes | None:
+        """Return a file of a commit; None if there is none of that name."""
+
+    def merged_trees(self, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
+        """Return the tree of merging the second of each pair into the first; None: conflicts."""
+
+    def tips(self, ids: Sequence[str]) -> list[str]:
+        """Return the commits that no other of them has in its history."""
+
+    def signers(self, ids: Sequence[str], keys: Mapping[str, str]) -> dict[str, str]:
+        """Return the name, of ``keys`` to names, behind the key that signed each commit."""
+
+
+class DirtyRow(Protocol):
+    """A path that differs from HEAD, as git tells it; blob ids, '' for what is not there."""
+
+    @property
+    def path(self) -> str:
+        """The path, in git's own spelling."""
+
+    @property
+    def blob(self) -> str:
+        """The file's bytes."""
+
+    @property
+    def staged(self) -> str:
+        """What the index holds."""
+
+    @property
+    def head(self) -> str:
+        """What HEAD holds."""
+
+
 class Outside(Protocol):
     """The world outside the store, for the use cases that need it."""
 
@@ -94,8 +164,38 @@ class Outside(Protocol):
     def commits(self, text: str) -> list[CommitRow]:
         """Return the commits of a range, oldest first; raises MalformedRange."""
 
+    def history(self) -> AbstractContextManager[History]:
+        """Open what git says of commits, for one verification."""
+
     def config_file(self) -> bytes | None:
         """Return the working tree's ``handrail.toml``, None if there is none."""
+
+    def dirty(self, roots: Sequence[str]) -> Sequence[DirtyRow]:
+        """Return what differs from HEAD at or below these paths; raises FactsUnavailable."""
+
+    def touching(self, paths: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+        """Return the commits below HEAD that changed any of these paths, newest first."""
+
+    def changed_by(self, commits: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Return which paths each of these commits changed, as far as they are here."""
+
+    def not_in(self, tip: str, commits: Sequence[str]) -> frozenset[str]:
+        """Return those of these commits that ``tip`` does not contain."""
+
+    def merged(self, path: str, base: str, head: str) -> str | None:
+        """Return the blob of a clean merge of the file with its versions at two commits."""
+
+    def unlike(self, commit: str, blobs: Mapping[str, str | None]) -> list[str]:
+        """Return those of these paths, of which some blobs are known, that the commit lacks so."""
+
+    def staged(self) -> list[str]:
+        """Return the paths that the index changes against HEAD."""
+
+    def ignored(self, paths: Sequence[str]) -> frozenset[str]:
+        """Return those of these repo-relative paths that git ignores; tracked ones never are."""
+
+    def alive(self, process: Process) -> bool | None:
+        """Tell whether a process still runs; None where nobody can tell from here."""
 
 
 class Context(Record):

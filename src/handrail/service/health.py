@@ -9,7 +9,7 @@ from handrail import errors
 from handrail.config import load_compiled, parse_config
 from handrail.core.decide import WAIT_KEPT_MS
 from handrail.core.events import ConfigApplied
-from handrail.core.lease import AGE_MAX_MS, Lease
+from handrail.core.lease import AGE_MAX_MS, Lease, renew_at
 from handrail.core.ledger import Entry, Report, format_head, read_event, verify
 from handrail.core.record import Record
 from handrail.core.state import InForce, State, replay
@@ -119,8 +119,12 @@ def compare(reader: Reader, expected: State) -> list[str]:
         differences.append("the configuration in force is not the last one applied")
     elif in_force is not None and not _compiled_from_its_text(in_force):
         differences.append("the compiled configuration is not that of its text")
+    differences += _left_and_landed(reader, expected)
     guard = sorted(
-        (lease.worktree, lease.session, pattern.text, lease.token, lease.expires_at)
+        (
+            *(lease.worktree, lease.session, pattern.text, lease.token),
+            *(lease.expires_at, renew_at(lease)),
+        )
         for lease in leases.values()
         for pattern in lease.patterns
     )
@@ -131,6 +135,27 @@ def compare(reader: Reader, expected: State) -> list[str]:
     }
     if reader.index_rows() != sorted(index):
         differences.append("the index of anchors is not that of what is held")
+    return differences
+
+
+def _left_and_landed(reader: Reader, expected: State) -> list[str]:
+    """Name what differs of what leases left and landed.
+
+    Of what ran out, the ledger does not say whether it was settled since: less may be left.
+    """
+    differences = [
+        f"what lease {orphan.token} left is not what the ledger says"
+        for orphan in reader.orphans()
+        if expected.orphans.get(orphan.token) != orphan
+    ]
+    left = {orphan.token for orphan in reader.orphans()}
+    differences += [
+        f"what lease {orphan.token} left unfinished is missing"
+        for orphan in expected.orphans.values()
+        if orphan.blobs is not None and orphan.token not in left
+    ]
+    if reader.landings() != sorted(expected.landings.values()):
+        differences.append("the landings are not those of the ledger")
     return differences
 
 

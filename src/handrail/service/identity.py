@@ -9,6 +9,7 @@ from __future__ import annotations
 from handrail import errors
 from handrail.core.digest import sha256
 from handrail.core.lease import Actor, Session
+from handrail.core.names import NAME_CHARS_MAX, plain_name
 from handrail.service.context import Context
 from handrail.store.port import Reader
 from handrail.text import shell_quote
@@ -56,6 +57,18 @@ def _read_hash(context: Context, session: str) -> str:
         return ""
     context.secrets.shown[session] = hash_secret(secret)
     return context.secrets.shown[session]
+
+
+def session_here(reader: Reader, session: str, worktree: str) -> str:
+    """Return the name under which a harness session acts in a working tree.
+
+    It is its own where it began. In another working tree it is a session beside that, because a
+    session belongs to one.
+    """
+    known = reader.session(session)
+    if known is None or known.worktree == worktree:
+        return session
+    return f"{session[: NAME_CHARS_MAX // 2 - 1]}+{plain_name(worktree)}"
 
 
 def actor_of(session: Session) -> Actor:

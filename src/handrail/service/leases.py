@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from handrail import errors
 from handrail.core.decide import Changes, Past, Release, Renew, View, dead_token, decide
-from handrail.core.events import LeaseExpired, LeaseGranted, LeaseReleased
+from handrail.core.events import LeaseExpired, LeaseGranted, LeaseOrphaned, LeaseReleased
 from handrail.core.lease import Lease, Session, check_ttl
 from handrail.core.ledger import format_token, parse_token, read_event, read_header
 from handrail.core.record import Record
@@ -20,11 +20,12 @@ __all__ = ["Asked", "Granted", "Leases", "Released", "grants_after", "past_lease
 
 
 class Released(Record):
-    """What a release ended, and what had ended before."""
+    """What a release ended, what had ended before, and paths whose work is left unfinished."""
 
     released: tuple[Lease, ...]
     gone: tuple[str, ...]
     epoch: str
+    left: tuple[str, ...] = ()
 
 
 class Leases(Claims):
@@ -58,8 +59,12 @@ class Leases(Claims):
     ) -> Released:
         """Release leases by token or path, all of them, or the only one.
 
-        Releasing what has ended already is no error: it is named in ``gone``.
+        Releasing what has ended already is no error: it is named in ``gone``. Over unfinished work
+        a lease is left orphaned: it is still its agent's own.
         """
+        from handrail.service.looking import look_at_own
+
+        looked = look_at_own(self._context)
         with self._store.transaction() as tx:
             session = require_session(tx, self._context)
             own = tx.leases(session.id)
@@ -74,17 +79,21 @@ class Leases(Claims):
             else:
                 chosen = _the_only(tx, own)
             leases = tuple({lease.token: lease for lease in chosen}.values())
-            changes = decide(View(tx.epoch, leases), Release(session, leases), tx.now)
+            view = View(tx.epoch, tuple(own))
+            changes = decide(view, Release(session, leases, looked=looked), tx.now)
             if not dry_run:
                 tx.commit(changes, actor_of(session))
-        ended = {change.token for change in changes if isinstance(change, LeaseReleased)}
+        left = [c for c in changes if isinstance(c, LeaseOrphaned)]
+        ended = {c.token for c in changes if isinstance(c, LeaseReleased | LeaseOrphaned)}
         gone += [
             format_token(tx.epoch, change.token)
             for change in changes
             if isinstance(change, LeaseExpired)
         ]
+        ended -= {change.token for change in changes if isinstance(change, LeaseExpired)}
         released = tuple(lease for lease in leases if lease.token in ended)
-        return Released(released, tuple(gone), tx.epoch)
+        paths = tuple(path for change in left for path, _ in change.blobs or ())
+        return Released(released, tuple(gone), tx.epoch, paths)
 
     def _named(
         self, tx: Tx, rules: Rules, session: Session, name: str, gone: list[str]
@@ -129,10 +138,10 @@ def past_lease(reader: Reader, seq: int) -> Past | None:
     grant = None if entry is None else read_event(entry)
     if not isinstance(grant, LeaseGranted):
         return None
-    for kind in ("lease.expired", "lease.released"):
+    for kind in ("lease.expired", "lease.orphaned", "lease.released"):
         end = reader.latest(kind, str(seq))
         event = None if end is None else read_event(end)
-        if isinstance(event, LeaseExpired | LeaseReleased):
+        if isinstance(event, LeaseExpired | LeaseOrphaned | LeaseReleased):
             return Past(seq, grant, event)
     return Past(seq, grant, None)
 

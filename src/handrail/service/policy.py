@@ -20,7 +20,7 @@ class Rules(Record):
     policy: Policy
     in_force: InForce
     in_trees: bool
-    """Whether lanes and contended paths are whole trees, so that no folder means more than a file."""
+    """Whether lanes and contended paths are all whole trees: a file there is like a folder."""
 
     def pattern(self, text: str) -> Pattern:
         """Parse a pattern by this workspace's reading of case."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from handrail import errors
 from handrail.core.decide import ChangeRole, EndSession, StartSession, View, decide
-from handrail.core.events import LeaseReleased
+from handrail.core.events import LeaseOrphaned, LeaseReleased
 from handrail.core.lease import Actor, Lease, Session
 from handrail.core.names import check_name, plain_name
 from handrail.core.record import Record
@@ -18,6 +18,7 @@ from handrail.service.identity import (
     hash_secret,
     require_session,
 )
+from handrail.service.looking import look_at_own
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
 
@@ -35,11 +36,13 @@ class Started(Record):
 
 
 class Ended(Record):
-    """A session that ended, and the leases that ended with it."""
+    """A session that ended, the leases that ended with it, and those over unfinished work."""
 
     session: Session
     released: tuple[int, ...]
     epoch: str
+    orphaned: tuple[int, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 class Shown(Record):
@@ -102,14 +105,18 @@ class Sessions:
         if id is not None and id != context.caller.session:
             caller = context.caller._replace(session=check_name("session", id), secret=None)
             context = context._replace(caller=caller)
+        looked = look_at_own(context)
         with self._store.transaction() as tx:
             session = require_session(tx, context)
             view = View(tx.epoch, tx.leases(session.id), tx.waiters())
-            changes = decide(view, EndSession(session, reason), tx.now)
+            changes = decide(view, EndSession(session, reason, looked), tx.now)
             tx.commit(changes, actor_of(session))
         context.secrets.forget(session.id)
         released = tuple(change.token for change in changes if isinstance(change, LeaseReleased))
-        return Ended(session, released, tx.epoch)
+        left = [c for c in changes if isinstance(c, LeaseOrphaned)]
+        paths = tuple(path for change in left for path, _ in change.blobs or ())
+        tokens = tuple(change.token for change in left)
+        return Ended(session, released, tx.epoch, tokens, paths)
 
     def show(self, id: str | None = None) -> Shown:
         """Return a session with its live leases; the asking one if none is named."""

@@ -12,14 +12,24 @@ from contextlib import contextmanager
 
 from handrail.core.decide import writable
 from handrail.core.events import KIND_OF, Event, Move, StoreCreated, subject_of
-from handrail.core.lease import Actor, Lease, Session, Waiter
-from handrail.core.ledger import GENESIS, Entry, Head, seal
+from handrail.core.lease import (
+    Actor,
+    Landing,
+    Lease,
+    Notice,
+    Orphan,
+    Process,
+    Session,
+    Waiter,
+    renew_at,
+)
+from handrail.core.ledger import GENESIS, Entry, Head, read_event, seal
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State, apply
 from handrail.errors import StoreBusy, Usage
 from handrail.store.anchors import plan
 from handrail.store.clock import Timeline
-from handrail.store.port import REQUESTS_KEPT_MS, Clock, Request
+from handrail.store.port import RARE, REQUESTS_KEPT_MS, Clock, Request
 
 
 class _Data:
@@ -111,9 +121,66 @@ class MemoryReader:
         """Return the newest entry that attests ``commit``."""
         return self.data.state.attestations.get(commit)
 
-    def attestations(self) -> dict[str, int]:
-        """Return every attested commit with its newest entry."""
-        return dict(self.data.state.attestations)
+    def attestations(self, after: int = 0) -> dict[str, int]:
+        """Return the commits whose newest attestation is an entry after ``after``."""
+        known = self.data.state.attestations
+        return {commit: seq for commit, seq in known.items() if seq > after}
+
+    def orphans(
+        self, worktree: str | None = None, patterns: Sequence[Pattern] | None = None
+    ) -> list[Orphan]:
+        """Return what ended leases left: everywhere, in a worktree, or there near patterns."""
+        steps = None if patterns is None else plan(patterns)
+        return [
+            orphan
+            for _, orphan in sorted(self.data.state.orphans.items())
+            if worktree in (None, orphan.worktree)
+            and (
+                steps is None
+                or any(step.takes(p.anchor) for step in steps for p in orphan.patterns)
+            )
+        ]
+
+    def landing(self, token: int) -> Landing | None:
+        """Return the newest commit attested under a token."""
+        return self.data.state.landings.get(token)
+
+    def landings(
+        self,
+        since: int = 0,
+        without: str | None = None,
+        patterns: Sequence[Pattern] | None = None,
+    ) -> list[Landing]:
+        """Return what landed at or after store time ``since``, by token; perhaps near patterns.
+
+        What one session landed is left out.
+        """
+        steps = None if patterns is None else plan(patterns)
+        return [
+            one
+            for one in sorted(self.data.state.landings.values())
+            if one.at >= since
+            and one.session != without
+            and (steps is None or any(s.takes(p.anchor) for s in steps for p in one.patterns))
+        ]
+
+    def acts_for(self, process: Process) -> str | None:
+        """Return the session that a process acts for."""
+        return self.data.state.processes.get(process)
+
+    def processes(self, session: str | None = None) -> list[tuple[Process, str]]:
+        """Return the processes that act for sessions, or for one of them, in order."""
+        known = sorted(self.data.state.processes.items())
+        return [(key, name) for key, name in known if session in (None, name)]
+
+    def notices(self, session: str | None = None, *, told: bool = False) -> list[Notice]:
+        """Return what is left to tell a session (or all), or what it was told, too."""
+        known = sorted(self.data.state.notices.values())
+        return [
+            notice
+            for notice, taken in known
+            if session in (None, notice.session) and (told or not taken)
+        ]
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""
@@ -130,14 +197,39 @@ class MemoryReader:
                 return self.data.ledger[position]
         return None
 
+    def recorded(self, kind: str, limit: int) -> list[Entry]:
+        """Return the newest entries of a rare kind, newest first."""
+        assert kind in RARE, "only rare kinds can be asked for as a whole"
+        return self._of_kind(kind)[: -1 - limit : -1]
+
+    def attestations_of(self, commit: str) -> list[Entry]:
+        """Return every entry that attests a commit, oldest first."""
+        found = zip(self.data.ledger, self.data.subjects, strict=True)
+        return [entry for entry, about in found if about == ("commit.attested", commit)]
+
+    def attested_alike(self, paths_hash: str, limit: int) -> list[Entry]:
+        """Return attestations of just these paths, the newest, newest first."""
+        entries = self._of_kind("commit.attested")
+        alike = [
+            entry for entry in entries if getattr(read_event(entry), "paths_hash", "") == paths_hash
+        ]
+        return alike[: -1 - limit : -1]
+
+    def _of_kind(self, kind: str) -> list[Entry]:
+        found = zip(self.data.ledger, self.data.subjects, strict=True)
+        return [entry for entry, about in found if about[0] == kind]
+
     def may_write(self, worktree: str, session: str, path: str) -> bool:
         """Answer what the guard asks by the rule itself."""
         return writable(self.data.state.leases.values(), session, worktree, path, self.now)
 
-    def guard_rows(self) -> list[tuple[str, str, str, int, int]]:
-        """Return (worktree, session, pattern, token, until) of all that may be written."""
+    def guard_rows(self) -> list[tuple[str, str, str, int, int, int]]:
+        """Return (worktree, session, pattern, token, until, renew_at) of what may be written."""
         return sorted(
-            (lease.worktree, lease.session, pattern.text, lease.token, lease.expires_at)
+            (
+                *(lease.worktree, lease.session, pattern.text, lease.token),
+                *(lease.expires_at, renew_at(lease)),
+            )
             for lease in self.data.state.leases.values()
             for pattern in lease.patterns
         )
@@ -230,8 +322,11 @@ class MemoryTx(MemoryReader):
     def replace(self, state: State) -> None:
         """Put these tables in place of the ones that are there."""
         self._touched = True
-        tickets = self.data.state.tickets
+        before = self.data.state
+        tickets = before.tickets
         self.data.state = state.copy()
+        self.data.state.processes = before.processes
+        self.data.state.notices = before.notices
         self.data.state.tickets = max(tickets, state.tickets)
         self.data.state.waiters.clear()
 

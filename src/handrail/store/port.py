@@ -28,13 +28,24 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from handrail.core.events import Event, Move
-from handrail.core.lease import Actor, Lease, Session, Waiter
+from handrail.core.lease import (
+    Actor,
+    Landing,
+    Lease,
+    Notice,
+    Orphan,
+    Process,
+    Session,
+    Waiter,
+)
 from handrail.core.ledger import Entry, Head
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State
 
 REQUESTS_KEPT_MS: Final = 7 * 86_400_000
+RARE: Final = ("config.applied", "commit.unattested", "commit.unattributed")
+"""Kinds of which there are few, and of which all can be asked for."""
 
 
 class Request(Record):
@@ -98,8 +109,39 @@ class Reader(Protocol):
     def attestation(self, commit: str) -> int | None:
         """Return the newest entry that attests ``commit``."""
 
-    def attestations(self) -> dict[str, int]:
-        """Return every attested commit with its newest entry."""
+    def attestations(self, after: int = 0) -> dict[str, int]:
+        """Return the commits whose newest attestation is an entry after ``after``."""
+
+    def orphans(
+        self, worktree: str | None = None, patterns: Sequence[Pattern] | None = None
+    ) -> list[Orphan]:
+        """Return what ended leases left: everywhere, in a worktree, or there near patterns.
+
+        By token; near as in ``near``, and perhaps more.
+        """
+
+    def landing(self, token: int) -> Landing | None:
+        """Return the newest commit attested under a token."""
+
+    def landings(
+        self,
+        since: int = 0,
+        without: str | None = None,
+        patterns: Sequence[Pattern] | None = None,
+    ) -> list[Landing]:
+        """Return what landed at or after store time ``since``, by token; perhaps near patterns.
+
+        What one session landed is left out.
+        """
+
+    def acts_for(self, process: Process) -> str | None:
+        """Return the session that a process acts for."""
+
+    def processes(self, session: str | None = None) -> list[tuple[Process, str]]:
+        """Return the processes that act for sessions, or for one of them, in order."""
+
+    def notices(self, session: str | None = None, *, told: bool = False) -> list[Notice]:
+        """Return what is left to tell a session (or all), or what it was told, too; in order."""
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""
@@ -110,11 +152,23 @@ class Reader(Protocol):
     def latest(self, kind: str, subject: str) -> Entry | None:
         """Return the newest entry of a kind about a subject, by index; grants by a search."""
 
+    def recorded(self, kind: str, limit: int) -> list[Entry]:
+        """Return the newest ``limit`` entries of one of the ``RARE`` kinds, newest first."""
+
+    def attestations_of(self, commit: str) -> list[Entry]:
+        """Return every entry that attests a commit, oldest first."""
+
+    def attested_alike(self, paths_hash: str, limit: int) -> list[Entry]:
+        """Return attestations of just these paths by index, the newest ``limit``, newest first."""
+
     def may_write(self, worktree: str, session: str, path: str) -> bool:
         """Look up what the guard asks; ``path`` is normalised."""
 
-    def guard_rows(self) -> list[tuple[str, str, str, int, int]]:
-        """Return (worktree, session, pattern, token, until) of all that may be written, sorted."""
+    def guard_rows(self) -> list[tuple[str, str, str, int, int, int]]:
+        """Return (worktree, session, pattern, token, until, renew_at) of what may be written.
+
+        Sorted. Before ``renew_at`` the guard need not ask any further.
+        """
 
     def index_rows(self) -> list[tuple[str, int]]:
         """Return (anchor, token) of all that is found by an anchor, sorted."""

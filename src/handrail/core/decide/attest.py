@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from handrail import errors
 from handrail.core.decide.claim import texts
-from handrail.core.decide.view import Attest, Changes, NotCovered, Policy, Uncovered, View
-from handrail.core.events import CommitAttested
-from handrail.core.lease import Lease
-from handrail.core.scope import Pattern, ancestors, matches
+from handrail.core.decide.dirt import literal
+from handrail.core.decide.edit import decide_edit, is_exempt, moved_on, own_cover
+from handrail.core.decide.view import (
+    Attest,
+    Changes,
+    Commit,
+    NeedsFacts,
+    NotCovered,
+    Policy,
+    Uncovered,
+    View,
+)
+from handrail.core.events import CommitAttested, LeaseGranted, LeaseReleased, Move
+from handrail.core.lease import LOCAL, Actor, Lease
+from handrail.core.scope import Pattern, ancestors, matches, stored_pattern
+from handrail.core.state import lease_of
 from handrail.text import scope_word, shell_quote
+
+PATHS_TOLD_MAX: Final = 20
 
 
 def decide_attest(view: View, attest: Attest, now: int) -> Changes:
@@ -48,7 +63,105 @@ def decide_attest(view: View, attest: Attest, now: int) -> Changes:
         )
     if missing:
         raise NotCovered(tuple(missing))
-    return changes
+    _check_overtaken(attest)
+    return [*changes, *_finished(by_anchor, attest)]
+
+
+def decide_commit(view: View, commit: Commit, now: int) -> Changes:
+    """Attest a commit that is being made; what is free of its paths is claimed by the way.
+
+    Raises NotCovered (of ``errors``) with every path that is neither held nor free for it, and
+    NeedsFacts for all that must be looked at.
+    """
+    edit = commit.edit
+    view = view._replace(leases=tuple(view.leases))
+    changes: Changes = []
+    refused: list[tuple[str, errors.HandrailError]] = []
+    wanted: list[Pattern] = []
+    for path in dict.fromkeys(path for facts in commit.attest.commits for path in facts.paths):
+        if is_exempt(view.policy, path) or own_cover(
+            view.leases, edit.session.id, edit.session.worktree, path, now
+        ):
+            continue
+        if any(
+            isinstance(change, LeaseGranted)
+            and any(matches(stored_pattern(text), path) for text in change.patterns)
+            for change in changes
+        ):
+            continue
+        try:
+            step = decide_edit(view, edit._replace(paths=(path,)), now)
+        except errors.Refused as refusal:
+            refused.append((path, refusal))
+        except NeedsFacts as lack:
+            wanted += lack.patterns
+        else:
+            changes += [change for change in step if change not in changes]
+            view = moved_on(view, step)
+    if wanted:
+        raise NeedsFacts(wanted)
+    if refused:
+        raise _not_covered(edit.session.id, refused)
+    token, fresh = view.head, []
+    actor = Actor(edit.session.id, edit.session.agent, edit.session.role)
+    for change in changes:
+        token += not isinstance(change, Move)
+        if isinstance(change, LeaseGranted):
+            fresh.append(lease_of(token, now, actor, change))
+    held = view._replace(leases=(*view.leases, *fresh))
+    return [*changes, *decide_attest(held, commit.attest, now)]
+
+
+def _not_covered(
+    session: str, refused: Sequence[tuple[str, errors.HandrailError]]
+) -> errors.NotCovered:
+    paths = tuple(path for path, _ in refused)
+    first = refused[0][1]
+    return errors.NotCovered(
+        session=session,
+        paths=paths,
+        paths_count=len(paths),
+        asked=literal(paths[:PATHS_TOLD_MAX]),
+        witness=paths[0],
+        reasons=tuple((path, why.code, why.message) for path, why in refused),
+        next=first.next,
+    )
+
+
+def _check_overtaken(attest: Attest) -> None:
+    """Refuse commits that do not know what another session landed on their paths meanwhile."""
+    if not attest.overtaken:
+        return
+    first = attest.overtaken[0]
+    paths = tuple(dict.fromkeys(one.path for one in attest.overtaken))
+    raise errors.StaleBytes(
+        path=first.path,
+        paths=paths[:PATHS_TOLD_MAX],
+        paths_count=len(paths),
+        commit=first.landed.commit,
+        session=first.landed.session,
+        asked=literal(paths[:PATHS_TOLD_MAX]),
+        next=f"git rebase {first.landed.commit}",
+    )
+
+
+def _finished(by_anchor: Mapping[str, Sequence[tuple[Pattern, Lease]]], attest: Attest) -> Changes:
+    """End the local leases that the commits used and whose paths are clean now."""
+    if attest.left is None:
+        return []
+    paths = [path for commit in attest.commits for path in commit.paths]
+    used = {
+        lease.token: lease
+        for path in paths
+        for anchor in ancestors(path)
+        for pattern, lease in by_anchor.get(anchor, ())
+        if lease.kind == LOCAL and not lease.lasting and matches(pattern, path)
+    }
+    return [
+        LeaseReleased(token, "clean")
+        for token, lease in sorted(used.items())
+        if not any(matches(pattern, path) for pattern in lease.patterns for path in attest.left)
+    ]
 
 
 def _check_lane(policy: Policy, lease: Lease, path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from handrail import errors
+from handrail.core.decide.dirt import taken_over
 from handrail.core.decide.view import Changes, Claim, Policy, View
 from handrail.core.events import LeaseExpired, LeaseGranted, LeaseRenewed, Move, WaitEnded
 from handrail.core.lease import (
@@ -37,13 +38,13 @@ def decide_claim(view: View, claim: Claim, now: int) -> Changes:
     check_ttl(claim.ttl_ms)
     check_role(view.policy, claim)
     kind = kind_of(view.policy, claim)
-    expired: Changes = []
+    dead: list[Lease] = []
     beside: list[int] = []
     unanchored = 0
     own: Lease | None = None
     for lease in view.leases:
         if not lease.live(now):
-            expired.append(LeaseExpired(lease.token, lease.expires_at))
+            dead.append(lease)
             continue
         unanchored += sum(not pattern.anchor for pattern in lease.patterns)
         if lease.session == claim.session.id:
@@ -71,7 +72,8 @@ def decide_claim(view: View, claim: Claim, now: int) -> Changes:
         lasting=claim.lasting,
         beside=tuple(sorted(beside)),
     )
-    return [*expired, grant, *_served(claim)]
+    expired = [LeaseExpired(lease.token, lease.expires_at) for lease in dead]
+    return [*expired, *taken_over(view, claim, dead), grant, *_served(claim)]
 
 
 def check_role(policy: Policy, claim: Claim) -> None:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from handrail import errors
+from handrail.core.decide.dirt import unfinished
 from handrail.core.decide.view import Changes, Release, Renew, View
-from handrail.core.events import LeaseExpired, LeaseGranted, LeaseReleased, LeaseRenewed
+from handrail.core.events import (
+    LeaseExpired,
+    LeaseGranted,
+    LeaseOrphaned,
+    LeaseReleased,
+    LeaseRenewed,
+    OrphanSettled,
+)
 from handrail.core.lease import Hold, Lease, Session, check_ttl, conflict, renewed_expiry
 from handrail.core.ledger import format_token
 from handrail.core.record import Record
@@ -29,15 +37,37 @@ def decide_renew(view: View, renew: Renew, now: int) -> Changes:
 
 
 def decide_release(view: View, release: Release, now: int) -> Changes:
-    """End leases of the one who asks; what had run out is recorded as expired instead."""
+    """End leases of the one who asks; what had run out is recorded as expired instead.
+
+    With a look at the working tree, a lease over unfinished work is orphaned: the work stays the
+    agent's own until it is adopted.
+    """
     changes: Changes = []
     for lease in release.leases:
         _check_holder(view, release.session, lease)
-        if lease.live(now):
-            changes.append(LeaseReleased(lease.token, release.reason))
-        else:
-            changes.append(LeaseExpired(lease.token, lease.expires_at))
+        changes += _ended(view, release, lease, now)
     return changes
+
+
+def _ended(view: View, release: Release, lease: Lease, now: int) -> Changes:
+    expired = LeaseExpired(lease.token, lease.expires_at)
+    if release.looked is None or lease.worktree != release.session.worktree:
+        return [LeaseReleased(lease.token, release.reason) if lease.live(now) else expired]
+    kept = [
+        other
+        for other in view.leases
+        if other.session == release.session.id and other.live(now) and other not in release.leases
+    ]
+    blobs = unfinished(release.looked, lease.patterns, kept)
+    if lease.live(now):
+        if blobs is not None and not blobs:
+            return [LeaseReleased(lease.token, release.reason)]
+        return [LeaseOrphaned(lease.token, blobs, release.reason)]
+    if blobs is None:
+        return [expired]
+    if not blobs:
+        return [expired, OrphanSettled(lease.token)]
+    return [expired, LeaseOrphaned(lease.token, blobs, "expired")]
 
 
 def _check_holder(view: View, session: Session, lease: Lease) -> None:
@@ -57,7 +87,7 @@ class Past(Record):
 
     token: int
     grant: LeaseGranted
-    ended: LeaseReleased | LeaseExpired | None
+    ended: LeaseReleased | LeaseExpired | LeaseOrphaned | None
 
 
 def dead_token(

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from handrail import errors
+from handrail.core.decide.claim import decide_claim
+from handrail.core.decide.dirt import CLEAN, may_adopt
+from handrail.core.decide.edit import notices
 from handrail.core.decide.holding import decide_release
 from handrail.core.decide.view import (
+    Adopt,
     ChangeRole,
     Changes,
+    Claim,
     EndSession,
     Release,
     StartSession,
     View,
 )
-from handrail.core.events import SessionEnded, SessionRoleChanged, SessionStarted, WaitEnded
+from handrail.core.events import (
+    LeaseExpired,
+    LeaseOrphaned,
+    LeaseReleased,
+    OrphanSettled,
+    SessionEnded,
+    SessionRoleChanged,
+    SessionStarted,
+    WaitEnded,
+)
+from handrail.core.lease import LOCAL, Kind, Orphan
+from handrail.core.scope import matches
+from handrail.core.state import left_of
 
 
 def decide_start(view: View, start: StartSession, now: int) -> Changes:
@@ -34,7 +51,8 @@ def decide_end(view: View, end: EndSession, now: int) -> Changes:
         WaitEnded(waiter.ticket) for waiter in view.waiters if waiter.session == end.session.id
     ]
     leases = tuple(sorted(own, key=lambda lease: lease.token))
-    released = decide_release(view, Release(end.session, leases, "session_ended"), now)
+    release = Release(end.session, leases, "session_ended", end.looked)
+    released = decide_release(view, release, now)
     return [*waiting, *released, SessionEnded(end.session.id, end.reason)]
 
 
@@ -43,3 +61,53 @@ def decide_role(view: View, change: ChangeRole, now: int) -> Changes:
     if change.role == change.session.role:
         return []
     return [SessionRoleChanged(change.session.id, change.role, change.reason, change.proof)]
+
+
+def decide_adopt(view: View, adopt: Adopt, now: int) -> Changes:
+    """Take over what the session's agent left unfinished in this working tree; settle the rest.
+
+    What cannot be granted (somebody holds it, its bytes are stale) stays where it is. The view
+    holds all orphans and all leases that ran out in the working tree; the look has seen all of it.
+    """
+    tree = adopt.session.worktree
+    dead = [lease for lease in view.leases if lease.worktree == tree and not lease.live(now)]
+    leases = tuple(lease for lease in view.leases if lease not in dead)
+    changes: Changes = [LeaseExpired(lease.token, lease.expires_at) for lease in dead]
+    found = [*view.orphans, *(left_of(lease, None, view.head) for lease in dead)]
+    for orphan in found if adopt.looked.dirty is not None else ():
+        left = tuple(
+            (one.path, one.blob)
+            for one in adopt.looked.dirty or ()
+            if any(matches(pattern, one.path) for pattern in orphan.patterns)
+        )
+        if not left:
+            known = orphan.blobs is not None
+            token = orphan.token
+            changes.append(LeaseReleased(token, CLEAN) if known else OrphanSettled(token))
+        elif may_adopt(adopt.session, orphan):
+            narrow = left_of(orphan, left, orphan.since)
+            changes += _adopted(view._replace(leases=leases), adopt, orphan, narrow, now)
+        elif orphan.blobs is None:
+            changes.append(LeaseOrphaned(orphan.token, left, "looked_at"))
+    return [*changes, *notices(view._replace(leases=leases), adopt.session.id, changes)]
+
+
+def _adopted(view: View, adopt: Adopt, orphan: Orphan, narrow: Orphan, now: int) -> Changes:
+    """Grant what was left to the session: as it was held, else locally, else not at all."""
+    kinds: tuple[Kind, ...] = (orphan.kind,) if orphan.kind == LOCAL else (orphan.kind, LOCAL)
+    near = view._replace(orphans=(narrow,))
+    for kind in kinds:
+        claim = Claim(
+            session=adopt.session,
+            patterns=narrow.patterns,
+            kind=kind,
+            ttl_ms=orphan.ttl_ms,
+            lasting=False,
+            single=frozenset(pattern.text for pattern in narrow.patterns if pattern.is_literal),
+            looked=adopt.looked._replace(patterns=(*adopt.looked.patterns, *narrow.patterns)),
+        )
+        try:
+            return decide_claim(near, claim, now)
+        except errors.HandrailError:
+            continue
+    return [LeaseOrphaned(orphan.token, narrow.blobs, "looked_at")] if orphan.blobs is None else []

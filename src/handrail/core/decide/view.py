@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from handrail.core.events import Event, Move
-from handrail.core.lease import Kind, Lease, Session, Waiter
+from handrail.core.lease import Kind, Landing, Lease, Orphan, Session, Waiter
 from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.core.scope import Pattern
@@ -28,19 +28,76 @@ class Policy(Record):
 
 
 class View(Record):
-    """The slice of the state that a decision looks at."""
+    """The slice of the state that a decision looks at.
+
+    ``orphans`` are those near what is asked, in the asker's working tree; ``landings`` what other
+    sessions landed since the asker's session began, or since one of the orphans was left; ``head``
+    is the ``seq`` of the newest entry.
+    """
 
     epoch: str
     leases: Sequence[Lease] | Iterable[Lease] = ()
     waiters: Sequence[Waiter] = ()
     policy: Policy = Policy({}, {})
+    orphans: Sequence[Orphan] = ()
+    landings: Sequence[Landing] = ()
+    head: int = 0
+
+
+class Landed(Record):
+    """An attested commit of another session that changed a path after somebody last knew it."""
+
+    commit: str
+    session: str
+    seq: int
+
+
+class Dirty(Record):
+    """A path that differs from HEAD: blob ids of the file, the index and HEAD ('': not there).
+
+    ``landed`` brought HEAD's version, or one that HEAD has not got yet, where the path's holder did
+    not know it; ``merged`` is the blob of a clean three-way merge of what the holder knew, the file
+    and HEAD's version, None where they conflict.
+    """
+
+    path: str
+    blob: str
+    staged: str
+    head: str
+    landed: Landed | None = None
+    merged: str | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Tell whether these bytes would undo what another session landed."""
+        return self.landed is not None and not {self.blob, self.staged} <= {self.head, self.merged}
+
+
+class Looked(Record):
+    """What a look at the working tree found under ``patterns`` when ``as_of`` was the head.
+
+    ``dirty`` is None where nobody could look.
+    """
+
+    patterns: tuple[Pattern, ...] = ()
+    as_of: int = 0
+    dirty: tuple[Dirty, ...] | None = ()
+
+
+class NeedsFacts(Exception):
+    """A decision cannot be made without a look at these patterns in the working tree."""
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        self.patterns = tuple({pattern.text: pattern for pattern in patterns}.values())
+        super().__init__([pattern.text for pattern in self.patterns])
 
 
 class Claim(Record):
     """Ask for a scope; ``ticket`` is the asker's place in the queue, if it waits already.
 
     ``single`` are the literal patterns that are no folder now: what they mean below themselves is
-    empty, so a lane need not cover it.
+    empty, so a lane need not cover it. ``looked`` is what is known of the working tree; None leaves
+    unfinished work out of the question. ``adopt`` takes over what anybody left there.
     """
 
     session: Session
@@ -51,6 +108,30 @@ class Claim(Record):
     ticket: int | None = None
     lasting: bool = True
     single: frozenset[str] = frozenset()
+    looked: Looked | None = None
+    adopt: bool = False
+
+
+class Edit(Record):
+    """Ask to write paths, normalised; what is free of them is claimed by itself.
+
+    ``auto_claim`` is ``file``, ``directory`` or ``off``; ``own_settings`` says that the harness
+    settings among the paths keep Handrail's entries.
+    """
+
+    session: Session
+    paths: tuple[str, ...]
+    ttl_ms: int
+    auto_claim: str = "file"
+    looked: Looked | None = None
+    own_settings: bool = False
+
+
+class Keep(Record):
+    """Renew those leases of the asking session that are past half of their life."""
+
+    session: Session
+    leases: tuple[Lease, ...]
 
 
 class Wait(Record):
@@ -73,6 +154,7 @@ class Release(Record):
     session: Session
     leases: tuple[Lease, ...]
     reason: str = "released"
+    looked: Looked | None = None
 
 
 class StartSession(Record):
@@ -87,6 +169,15 @@ class EndSession(Record):
 
     session: Session
     reason: str
+    looked: Looked | None = None
+
+
+class Adopt(Record):
+    """Take over all that the asking session's agent left in its working tree."""
+
+    session: Session
+    ttl_ms: int
+    looked: Looked
 
 
 class ChangeRole(Record):
@@ -109,10 +200,32 @@ class CommitFacts(Record):
 
 
 class Attest(Record):
-    """Record that commits were made under live leases; the view holds the session's leases."""
+    """Record that commits were made under live leases; the view holds the session's leases.
+
+    ``overtaken`` are paths of these commits that another session landed, in a commit that they do
+    not contain, while it could not stand beside the lease that covers them now; ``left`` are the
+    dirty paths that remain under the session's local leases, None where nobody looked.
+    """
 
     session: Session
     commits: tuple[CommitFacts, ...]
+    overtaken: tuple[Overtaken, ...] = ()
+    left: frozenset[str] | None = None
+
+
+class Commit(Record):
+    """Attest a commit that is being made, and claim what is free of its paths by the way."""
+
+    edit: Edit
+    attest: Attest
+
+
+class Overtaken(Record):
+    """A path of a commit, and the commit of another session that it does not contain."""
+
+    commit: str
+    path: str
+    landed: Landed
 
 
 class Uncovered(Record):
@@ -130,4 +243,17 @@ class NotCovered(Exception):
         self.missing = missing
 
 
-Command = Claim | Wait | Renew | Release | StartSession | EndSession | ChangeRole | Attest
+Command = (
+    Claim
+    | Wait
+    | Edit
+    | Keep
+    | Renew
+    | Release
+    | StartSession
+    | EndSession
+    | ChangeRole
+    | Adopt
+    | Attest
+    | Commit
+)

@@ -2,7 +2,8 @@
 
 Promises: a file of a later format is refused with NewerFormat before anything is read from it; one
 of an earlier format is brought up in one transaction, at the next write, and a copy is kept beside
-it as ``state.db.v<N>``; until then it is read from a copy in memory that was brought up; every error of the driver leaves as one of ours, with its cause.
+it as ``state.db.v<N>``; until then it is read from a copy in memory that was brought up. Every
+error of the driver leaves as one of ours, with its cause.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def migrations() -> dict[int, str]:
     return found
 
 
-FORMAT = 2
+FORMAT = 3
 
 
 def sqlite_version() -> str:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, cast
 
 import apsw
 
-from handrail.core.lease import Kind, Lease, Session, Waiter
+from handrail.core.lease import (
+    Kind,
+    Landing,
+    Lease,
+    Notice,
+    Orphan,
+    Process,
+    Session,
+    Waiter,
+)
 from handrail.core.ledger import Entry, Head
 from handrail.core.scope import Pattern, ancestors, matches, stored_pattern
 from handrail.core.state import InForce
@@ -16,19 +26,25 @@ from handrail.errors import StoreCorrupt
 from handrail.store.anchors import plan
 from handrail.store.clock import Reading, Timeline
 
-_LEASE = (
+LEASE = (
     "l.token, l.session, l.agent, l.role, l.kind, l.worktree, l.patterns,"
     " l.granted_at, l.ttl_ms, l.expires_at, l.lasting"
 )
-_StateRow = tuple[str, str, int, str, str, int, int, tuple[int, bool] | None, bool]
+# As in the index of the migration, to the letter; a payload that is no JSON has none.
+_PATHS_HASH = (
+    "json_extract(iif(json_valid(CAST(payload AS TEXT)), CAST(payload AS TEXT), '{}'),"
+    " '$.paths_hash')"
+)
+_StateRow = tuple[str, str, int, str, str, int, int, int | None, bool, bool, bool, int | None]
 # What every transaction asks, in one statement: a statement more costs more than a column more.
 _STATE = (
     "SELECT workspace, epoch, head_seq, head_hash, boot, offset_ms, last_now,"
     " (SELECT seq FROM config), (SELECT compiled IS NOT NULL FROM config),"
-    " EXISTS (SELECT 1 FROM waiter) FROM state"
+    " EXISTS (SELECT 1 FROM waiter), EXISTS (SELECT 1 FROM orphan),"
+    " (SELECT max(at) FROM landing) FROM state"
 )
 _NEAR = (
-    f"SELECT {_LEASE} FROM may_write a"
+    f"SELECT {LEASE} FROM may_write a"
     " CROSS JOIN lease l ON l.session = a.session AND l.token = a.token WHERE {}"
     " ORDER BY a.anchor, a.token"
 )
@@ -38,6 +54,13 @@ BY_TOKEN = (
     "session = (SELECT subject FROM entry WHERE seq = ?1) AND token = ?1",
     "token = ?1",
 )
+
+
+ORPHAN = (
+    "SELECT token, session, agent, role, kind, worktree, patterns, blobs, ttl_ms, since"
+    " FROM orphan WHERE"
+)
+_LANDING = 'SELECT token, session, kind, worktree, patterns, "commit", seq, at FROM landing WHERE'
 
 
 class Kept:
@@ -62,6 +85,7 @@ class SqliteReader:
             raise StoreCorrupt(path="state.db", reason="its state row is missing")
         workspace, epoch, seq, digest, boot, offset_ms, last_now, *more = cast("_StateRow", row)
         self._config_key, self._nobody_waits = (more[0], more[1]), not more[2]
+        self._nothing_left, self._landed_at = not more[3], more[4]
         self._unchanged = True
         self.workspace, self.epoch, self._last_now = workspace, epoch, last_now
         self.head = Head(seq, digest)
@@ -78,7 +102,7 @@ class SqliteReader:
             for row in self._stream(_near(len(points)), (*points, *bounds)):
                 if row[0] not in seen:
                     seen.add(row[0])
-                    yield _lease(row)
+                    yield read_lease(row)
 
     def _stream(self, sql: str, values: tuple[str | bytes | int, ...]) -> apsw.Cursor:
         """Run a statement whose rows are read lazily, perhaps not to the end."""
@@ -94,20 +118,20 @@ class SqliteReader:
     def lease(self, token: int) -> Lease | None:
         """Return the lease under ``token`` if it has not ended."""
         for where in BY_TOKEN:
-            row = self._run(f"SELECT {_LEASE} FROM lease l WHERE {where}", (token,)).fetchone()
+            row = self._run(f"SELECT {LEASE} FROM lease l WHERE {where}", (token,)).fetchone()
             if row is not None:
-                return _lease(row)
+                return read_lease(row)
         return None
 
     def leases(self, session: str | None = None) -> list[Lease]:
         """Return all leases, or those of one session, by token."""
         if session is None:
-            rows = self._run(f"SELECT {_LEASE} FROM lease l ORDER BY token")
+            rows = self._run(f"SELECT {LEASE} FROM lease l ORDER BY token")
         else:
             rows = self._run(
-                f"SELECT {_LEASE} FROM lease l WHERE session = ? ORDER BY token", (session,)
+                f"SELECT {LEASE} FROM lease l WHERE session = ? ORDER BY token", (session,)
             )
-        return [_lease(row) for row in rows]
+        return [read_lease(row) for row in rows]
 
     def session(self, session: str) -> Session | None:
         """Return a session, ended or not."""
@@ -157,10 +181,112 @@ class SqliteReader:
         row = self._run('SELECT seq FROM attestation WHERE "commit" = ?', (commit,)).fetchone()
         return None if row is None else int(row[0])
 
-    def attestations(self) -> dict[str, int]:
-        """Return every attested commit with its entry."""
-        rows = self._run('SELECT "commit", seq FROM attestation').fetchall()
+    def attestations(self, after: int = 0) -> dict[str, int]:
+        """Return the commits whose newest attestation is an entry after ``after``."""
+        rows = self._run('SELECT "commit", seq FROM attestation WHERE seq > ?', (after,)).fetchall()
         return dict(cast("list[tuple[str, int]]", rows))
+
+    def orphans(
+        self, worktree: str | None = None, patterns: Sequence[Pattern] | None = None
+    ) -> list[Orphan]:
+        """Return what ended leases left: everywhere, in a worktree, or there near patterns."""
+        if self._nothing_left and self._unchanged:
+            return []
+        if patterns is None or worktree is None:
+            where, values = ("worktree = ?", (worktree,)) if worktree is not None else ("1", ())
+            return [
+                read_orphan(row) for row in self._run(f"{ORPHAN} {where} ORDER BY token", values)
+            ]
+        near = "SELECT token FROM orphan_anchor WHERE worktree = ? AND "
+        tokens = {
+            token
+            for points, below in plan(patterns)
+            for token in self._tokens(near, (worktree,), points, below)
+        }
+        return [self._orphan_of(token) for token in sorted(tokens)]
+
+    def _orphan_of(self, token: int) -> Orphan:
+        row = self._run(f"{ORPHAN} token = ?", (token,)).fetchone()
+        if row is None:
+            raise StoreCorrupt(path="state.db", reason=f"orphan {token} is in its index alone")
+        return read_orphan(row)
+
+    def _tokens(
+        self, near: str, values: tuple[str, ...], points: Sequence[str], below: str
+    ) -> Iterator[int]:
+        bounds = (below + "/", below + "0") if below else ("", b"")
+        where = f"(anchor IN ({_marks(points)}) OR (anchor > ? AND anchor < ?))"
+        for (token,) in self._run(near + where, (*values, *points, *bounds)).fetchall():
+            yield int(cast("int", token))
+
+    def landing(self, token: int) -> Landing | None:
+        """Return the newest commit attested under a token."""
+        row = self._run(f"{_LANDING} token = ?", (token,)).fetchone()
+        return None if row is None else _landing(row)
+
+    def landings(
+        self,
+        since: int = 0,
+        without: str | None = None,
+        patterns: Sequence[Pattern] | None = None,
+    ) -> list[Landing]:
+        """Return what landed at or after store time ``since``, by token; perhaps near patterns.
+
+        What one session landed is left out.
+        """
+        if self._unchanged and (self._landed_at is None or self._landed_at < since):
+            return []
+        if patterns is None:
+            rows = self._run(
+                f"{_LANDING} at >= ? AND session IS NOT ? ORDER BY token", (since, without)
+            )
+            return [_landing(row) for row in rows]
+        near = "SELECT token FROM landing_anchor WHERE "
+        tokens = {
+            token
+            for points, below in plan(patterns)
+            for token in self._tokens(near, (), points, below)
+        }
+        found = [self.landing(token) for token in sorted(tokens)]
+        return [
+            one for one in found if one is not None and one.at >= since and one.session != without
+        ]
+
+    def acts_for(self, process: Process) -> str | None:
+        """Return the session that a process acts for."""
+        row = self._run(
+            "SELECT session FROM process WHERE boot = ? AND pid_ns = ? AND pid = ? AND started = ?",
+            tuple(process),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def processes(self, session: str | None = None) -> list[tuple[Process, str]]:
+        """Return the processes that act for sessions, or for one of them, in order."""
+        rows = self._run(
+            "SELECT boot, pid_ns, pid, started, session FROM process"
+            " WHERE ?1 IS NULL OR session = ?1 ORDER BY 1, 2, 3, 4",
+            (session,),
+        )
+        return [
+            (Process(boot, pid_ns, pid, started), name)
+            for boot, pid_ns, pid, started, name in cast(
+                "Iterable[tuple[str, str, int, int, str]]", rows
+            )
+        ]
+
+    def notices(self, session: str | None = None, *, told: bool = False) -> list[Notice]:
+        """Return what is left to tell a session (or all), or what it was told, too."""
+        rows = self._run(
+            'SELECT session, kind, "key", other, paths, at FROM notice'
+            " WHERE (?1 IS NULL OR session = ?1) AND (?2 OR NOT told) ORDER BY 1, 2, 3",
+            (session, told),
+        )
+        return [
+            Notice(name, kind, key, other, tuple(json.loads(paths)), at)
+            for name, kind, key, other, paths, at in cast(
+                "Iterable[tuple[str, str, str, str, str, int]]", rows
+            )
+        ]
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""
@@ -189,9 +315,41 @@ class SqliteReader:
         ).fetchone()
         return None if row is None else read_entry(row)
 
+    def recorded(self, kind: str, limit: int) -> list[Entry]:
+        """Return the newest entries of a rare kind, newest first."""
+        from handrail.store.port import RARE
+
+        assert kind in RARE, "only rare kinds can be asked for as a whole"
+        # Written out so that SQLite sees that the index of the rare kinds has the answer.
+        rows = self._run(
+            f"SELECT seq, header, payload FROM entry WHERE kind = '{kind}'"
+            " ORDER BY seq DESC LIMIT ?",
+            (limit,),
+        ).fetchall()
+        return [read_entry(row) for row in rows]
+
+    def attestations_of(self, commit: str) -> list[Entry]:
+        """Return every entry that attests a commit, oldest first."""
+        rows = self._run(
+            "SELECT seq, header, payload FROM entry WHERE subject = ?"
+            " AND kind = 'commit.attested' AND kind <> 'lease.granted' ORDER BY seq",
+            (commit,),
+        ).fetchall()
+        return [read_entry(row) for row in rows]
+
+    def attested_alike(self, paths_hash: str, limit: int) -> list[Entry]:
+        """Return attestations of just these paths, the newest, newest first."""
+        rows = self._run(
+            f"SELECT seq, header, payload FROM entry WHERE {_PATHS_HASH} = ?"
+            " AND kind = 'commit.attested' ORDER BY seq DESC LIMIT ?",
+            (paths_hash, limit),
+        ).fetchall()
+        return [read_entry(row) for row in rows]
+
     def may_write(self, worktree: str, session: str, path: str) -> bool:
         """Look up what the guard asks; ``path`` is normalised."""
-        anchors = ancestors(path)
+        # What is not UTF-8 is no pattern's anchor, and no text to SQLite.
+        anchors = [anchor for anchor in ancestors(path) if _is_text(anchor)]
         rows = self._run(
             "SELECT pattern FROM may_write WHERE worktree = ? AND session = ?"
             f" AND anchor IN ({_marks(anchors)}) AND until > ?",
@@ -199,12 +357,13 @@ class SqliteReader:
         )
         return any(matches(stored_pattern(pattern), path) for (pattern,) in rows)
 
-    def guard_rows(self) -> list[tuple[str, str, str, int, int]]:
-        """Return (worktree, session, pattern, token, until) of all that may be written."""
+    def guard_rows(self) -> list[tuple[str, str, str, int, int, int]]:
+        """Return (worktree, session, pattern, token, until, renew_at) of what may be written."""
         rows = self._run(
-            "SELECT worktree, session, pattern, token, until FROM may_write ORDER BY 1, 2, 3, 4"
+            "SELECT worktree, session, pattern, token, until, renew_at FROM may_write"
+            " ORDER BY 1, 2, 3, 4"
         ).fetchall()
-        return cast("list[tuple[str, str, str, int, int]]", rows)
+        return cast("list[tuple[str, str, str, int, int, int]]", rows)
 
     def index_rows(self) -> list[tuple[str, int]]:
         """Return (anchor, token) of all that is found by an anchor."""
@@ -220,7 +379,20 @@ def _near(points: int) -> str:
     return f"SELECT * FROM ({first}) UNION ALL SELECT * FROM ({then})"
 
 
-def _lease(row: tuple[Any, ...]) -> Lease:
+def read_orphan(row: tuple[Any, ...]) -> Orphan:
+    """Make of its row what a lease left."""
+    make: Callable[..., Orphan] = Orphan
+    blobs = None if row[7] is None else tuple((path, blob) for path, blob in json.loads(row[7]))
+    return make(*row[:6], read_patterns(row[6]), blobs, *row[8:])
+
+
+def _landing(row: tuple[Any, ...]) -> Landing:
+    make: Callable[..., Landing] = Landing
+    return make(*row[:4], read_patterns(row[4]), *row[5:])
+
+
+def read_lease(row: tuple[Any, ...]) -> Lease:
+    """Make a lease of its row."""
     make: Callable[..., Lease] = Lease
     return make(*row[:6], read_patterns(row[6]), *row[7:10], bool(row[10]))
 
@@ -238,6 +410,10 @@ def read_patterns(text: str) -> tuple[Pattern, ...]:
     if type(text) is not str:
         raise StoreCorrupt(path="state.db", reason="a scope in it is no text")
     return tuple(stored_pattern(line) for line in text.split("\n"))
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _marks(values: Sequence[object]) -> str:

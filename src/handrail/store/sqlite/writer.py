@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 
 import apsw
 
 from handrail.core.events import KIND_OF, Event, Move, StoreCreated, WaitBegan, subject_of
-from handrail.core.lease import Actor, Lease, Notice, Process, Session
+from handrail.core.lease import (
+    Actor,
+    Landing,
+    Lease,
+    Notice,
+    Orphan,
+    Process,
+    Session,
+    renew_at,
+)
 from handrail.core.ledger import Entry, Head, read_event, read_header, seal
-from handrail.core.scope import Pattern
-from handrail.core.state import Blobs, State, apply
+from handrail.core.state import Blobs, State, apply, landing_of, left_of
 from handrail.errors import Usage
 from handrail.store.clock import Reading
 from handrail.store.port import REQUESTS_KEPT_MS, Request
-from handrail.store.sqlite.reader import BY_TOKEN, Kept, SqliteReader, read_patterns
+from handrail.store.sqlite.reader import (
+    BY_TOKEN,
+    LEASE,
+    ORPHAN,
+    Kept,
+    SqliteReader,
+    read_lease,
+    read_orphan,
+    read_patterns,
+)
+
+_BARE = LEASE.replace("l.", "")
+_REPLACED = (
+    *("lease", "may_write", "session", "waiter", "attestation", "config"),
+    *("orphan", "orphan_anchor", "landing", "landing_anchor"),
+)
 
 
 class SqliteTables:
@@ -36,7 +60,7 @@ class SqliteTables:
         )
         for pattern in lease.patterns:
             self._run(
-                "INSERT OR IGNORE INTO may_write VALUES (?,?,?,?,?,?,'lease')",
+                "INSERT OR IGNORE INTO may_write VALUES (?,?,?,?,?,?,'lease',?)",
                 (
                     pattern.anchor,
                     lease.token,
@@ -44,41 +68,50 @@ class SqliteTables:
                     lease.worktree,
                     lease.session,
                     lease.expires_at,
+                    renew_at(lease),
                 ),
             )
 
-    def drop_lease(self, token: int) -> None:
-        """Take a lease away with what the guard looks up."""
-        for pattern in self._touched("DELETE FROM lease WHERE {} RETURNING patterns", (token,)):
+    def drop_lease(self, token: int) -> bool:
+        """Take a lease away with what the guard looks up; tells whether there was one."""
+        row = self._touched(f"DELETE FROM lease WHERE {{}} RETURNING {_BARE}", (token,))
+        for pattern in row.patterns if row is not None else ():
             self._run(
                 "DELETE FROM may_write WHERE anchor = ? AND token = ? AND pattern = ?",
                 (pattern.anchor, token, pattern.text),
             )
+        return row is not None
 
     def move_expiry(self, token: int, expires_at: int) -> None:
         """Let a lease end at another time, for the guard too."""
-        change = "UPDATE lease SET expires_at = ?2 WHERE {} RETURNING patterns"
-        for pattern in self._touched(change, (token, expires_at)):
+        change = f"UPDATE lease SET expires_at = ?2 WHERE {{}} RETURNING {_BARE}"
+        lease = self._touched(change, (token, expires_at))
+        if lease is None:
+            return
+        for pattern in lease.patterns:
             self._run(
-                "UPDATE may_write SET until = ? WHERE anchor = ? AND token = ? AND pattern = ?",
-                (expires_at, pattern.anchor, token, pattern.text),
+                "UPDATE may_write SET until = ?, renew_at = ?"
+                " WHERE anchor = ? AND token = ? AND pattern = ?",
+                (expires_at, renew_at(lease), pattern.anchor, token, pattern.text),
             )
 
-    def _touched(self, change: str, values: tuple[int, ...]) -> tuple[Pattern, ...]:
-        """Change the row of a lease; returns its patterns, none if there is no such lease."""
+    def _touched(self, change: str, values: tuple[int, ...]) -> Lease | None:
+        """Change the row of a lease; returns the lease, None if there is no such one."""
         for where in BY_TOKEN:
             row = self._run(change.format(where), values).fetchone()
             if row is not None:
-                return read_patterns(row[0])
-        return ()
+                return read_lease(row)
+        return None
 
     def put_session(self, session: Session) -> None:
         """Add or replace a session."""
         self._run("INSERT OR REPLACE INTO session VALUES (?,?,?,?,?,?,?)", tuple(session))
 
     def end_session(self, session: str, at: int) -> None:
-        """Mark a session as ended."""
+        """Mark a session as ended; forget its processes and what it was to be told."""
         self._run("UPDATE session SET ended_at = ? WHERE id = ?", (at, session))
+        self._run("DELETE FROM process WHERE session = ?", (session,))
+        self._run("DELETE FROM notice WHERE session = ?", (session,))
 
     def set_role(self, session: str, role: str) -> None:
         """Let a session act as another role."""
@@ -116,23 +149,83 @@ class SqliteTables:
         self._run("DELETE FROM waiter WHERE ticket = ?", (ticket,))
 
     def leave_orphan(self, token: int, blobs: Blobs | None, seq: int) -> None:
-        """Take a lease away."""
-        self.drop_lease(token)
+        """Turn the lease or the orphan under ``token`` into what is left of it."""
+        lease: Lease | Orphan | None = self._lease_under(token)
+        if lease is not None:
+            self.drop_lease(token)
+        else:
+            row = self._run(f"{ORPHAN} token = ?", (token,)).fetchone()
+            lease = None if row is None else read_orphan(row)
+            self.drop_orphan(token)
+        if lease is not None:
+            self.put_orphan(left_of(lease, blobs, seq))
+
+    def _lease_under(self, token: int) -> Lease | None:
+        for where in BY_TOKEN:
+            row = self._run(f"SELECT {LEASE} FROM lease l WHERE {where}", (token,)).fetchone()
+            if row is not None:
+                return read_lease(row)
+        return None
+
+    def put_orphan(self, orphan: Orphan) -> None:
+        """Add what a lease left, with its anchors."""
+        blobs = None if orphan.blobs is None else json.dumps(orphan.blobs)
+        texts = "\n".join(orphan.scope)
+        self._run(
+            "INSERT INTO orphan VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (*orphan[:6], texts, blobs, *orphan[8:]),
+        )
+        for pattern in orphan.patterns:
+            self._run(
+                "INSERT OR IGNORE INTO orphan_anchor VALUES (?,?,?)",
+                (orphan.worktree, pattern.anchor, orphan.token),
+            )
 
     def drop_orphan(self, token: int) -> None:
-        """Nothing is kept of leases that ended."""
+        """Forget what a lease left behind."""
+        row = self._run(
+            "DELETE FROM orphan WHERE token = ? RETURNING worktree, patterns", (token,)
+        ).fetchone()
+        if row is None:
+            return
+        for pattern in read_patterns(row[1]):
+            self._run(
+                "DELETE FROM orphan_anchor WHERE worktree = ? AND anchor = ? AND token = ?",
+                (row[0], pattern.anchor, token),
+            )
 
     def put_landing(self, token: int, commit: str, seq: int, at: int) -> None:
-        """Nothing is kept of landings."""
+        """Remember the newest commit attested under a lease."""
+        lease = self._lease_under(token)
+        if lease is not None:
+            self.keep_landing(landing_of(lease, commit, seq, at))
+
+    def keep_landing(self, landing: Landing) -> None:
+        """Add a landing with its anchors, or replace the one of the same token."""
+        self._run(
+            "INSERT OR REPLACE INTO landing VALUES (?,?,?,?,?,?,?,?)",
+            (*landing[:4], "\n".join(pattern.text for pattern in landing.patterns), *landing[5:]),
+        )
+        for pattern in landing.patterns:
+            self._run(
+                "INSERT OR IGNORE INTO landing_anchor VALUES (?,?)", (pattern.anchor, landing.token)
+            )
 
     def put_process(self, process: Process, session: str) -> None:
-        """Nothing is kept of processes."""
+        """Let a process act for a session, and for no other any more."""
+        self._run("INSERT OR REPLACE INTO process VALUES (?,?,?,?,?)", (*process, session))
 
     def put_notice(self, notice: Notice) -> None:
-        """Nothing is kept of notices."""
+        """Leave a notice, unless the same occasion was told before."""
+        paths = json.dumps(notice.paths)
+        self._run(
+            "INSERT OR IGNORE INTO notice VALUES (?,?,?,?,?,?,0)",
+            (*notice[:4], paths, notice.at),
+        )
 
     def take_notices(self, session: str) -> None:
-        """Nothing is kept of notices."""
+        """Mark as told what was left for a session."""
+        self._run("UPDATE notice SET told = 1 WHERE session = ?", (session,))
 
 
 class SqliteTx(SqliteReader):
@@ -240,8 +333,12 @@ class SqliteTx(SqliteReader):
             names = (created.workspace, read_header(first.header).epoch)
             self.workspace, self.epoch = names
             self._run("UPDATE state SET workspace = ?, epoch = ?", names)
-        for table in ("lease", "may_write", "session", "waiter", "attestation", "config"):
+        for table in _REPLACED:
             self._run(f"DELETE FROM {table}")
+        for orphan in state.orphans.values():
+            self._tables.put_orphan(orphan)
+        for landing in state.landings.values():
+            self._tables.keep_landing(landing)
         for lease in state.leases.values():
             self._tables.put_lease(lease)
         for session in state.sessions.values():

@@ -1,0 +1,389 @@
+"""Rule V: may this commit land, by what git says of it and by the ledger up to its attestation.
+
+Promises: a verdict is a function of the commit, of the attestation at entry *s* and of the ledger
+before *s*; entries after *s* never change it. What cannot be told (a payload that was redacted) is
+``cannot-tell``, never a pass. A commit passes by its own attestation only if that names the same
+tree, parents and paths, and if each path that is not exempt was covered by a live lease of the same
+session, inside the lane of its role, with no conflicting grant to another session since.
+
+Not promised: that the ledger is whole; verify it first. That two diffs are the same is told by
+whoever asks git (``handrail.facts.patches``).
+
+    >>> verdict_of("unseen")
+    'refused'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from handrail.core.decide.view import Policy
+from handrail.core.events import (
+    CommitAttested,
+    CommitUnattributed,
+    Event,
+    LeaseGranted,
+)
+from handrail.core.lease import Hold, conflict
+from handrail.core.ledger import Entry, read_event, read_header
+from handrail.core.record import Record
+from handrail.core.scope import Pattern, matches, normalise_path, stored_pattern
+from handrail.text import visible
+
+PASS: Final = "pass"
+REFUSED: Final = "refused"
+CANNOT_TELL: Final = "cannot-tell"
+
+# Every answer there is: what it comes to, and what it says. A missing key is a bug, not a pass.
+CODES: Final[dict[str, tuple[str, str]]] = {
+    "attested": (PASS, "attested by session {session} in entry {seq}"),
+    "inherited": (PASS, "the same change as {basis}, which session {session} attested"),
+    "clean_merge": (PASS, "a merge that changes nothing its parents do not bring"),
+    "empty": (PASS, "it changes no path"),
+    "forge_merge": (PASS, "exactly what merging {basis}, which passes, into its parent gives"),
+    "signed": (PASS, "signed by {person}"),
+    "adoption": (PASS, "the base has no handrail.toml: this comes before or with its adoption"),
+    "unattributed": (PASS, "made by nobody known: {reason}"),
+    "unattributed_refused": (REFUSED, "made by nobody known: {reason}"),
+    "unattested": (REFUSED, "let through without an attestation: {reason}"),
+    "unseen": (REFUSED, "the ledger knows nothing of it"),
+    "octopus": (REFUSED, "it has {parents} parents, and two is the most that can be judged"),
+    "replace_ref": (REFUSED, "{ref} would replace objects for whoever fetches it"),
+    "not_as_attested": (REFUSED, "entry {seq} attests another tree, other parents or paths"),
+    "not_covered": (REFUSED, "no lease of entry {seq} covers {path}"),
+    "lease_ended": (REFUSED, "token {token} over {path} had ended in entry {end}"),
+    "lease_expired": (REFUSED, "token {token} over {path} had run out when it was attested"),
+    "superseded": (
+        REFUSED,
+        "token {token} over {path} was dead: entry {end} granted {witness} to session {other}",
+    ),
+    "outside_lane": (REFUSED, "{path} is outside the lane of role {role}"),
+    "redacted": (CANNOT_TELL, "the payload of entry {end}, which it rests on, was redacted"),
+    "head_differs": (
+        CANNOT_TELL,
+        "its trailer names entry {seq} by a hash which that entry has not in this ledger",
+    ),
+    "signer_unknown": (CANNOT_TELL, "its signature cannot be checked: {reason}"),
+}
+BY_THE_LEDGER: Final = frozenset({"attested", "inherited", "forge_merge", "unattributed"})
+"""Codes that believe this ledger, and so need it to be the one that the commit knew."""
+REGULAR: Final = frozenset({"000000", "100644", "100755"})
+"""Modes of what ``exempt`` may free of a lease: regular files, and their coming and going."""
+
+
+class ChangedPath(Record):
+    """One row of what a commit changes; modes and object ids as git writes them."""
+
+    path: str
+    old_mode: str
+    new_mode: str
+    old_id: str
+    new_id: str
+
+
+class Change(Record):
+    """A commit as git tells it.
+
+    ``paths`` are against the one parent, or against what merging two of them gives; None where
+    there are more. ``paths_hash`` is the SHA-256 over the sorted raw paths, separated by NUL;
+    ``ledger`` what its trailer says of the ledger, ``epoch:seq:hash``, unchecked.
+    """
+
+    commit: str
+    tree: str
+    parents: tuple[str, ...]
+    subject: str
+    paths: tuple[ChangedPath, ...] | None
+    paths_hash: str
+    ssh_signed: bool
+    ledger: str | None = None
+
+    @property
+    def outline(self) -> tuple[tuple[str, str, str], ...]:
+        """The raw path and mode list, which an heir must share."""
+        return tuple((row.path, row.old_mode, row.new_mode) for row in self.paths or ())
+
+
+class Judgment(Record):
+    """What rule V says of a commit; ``values`` fill the sentence of its code."""
+
+    commit: str
+    subject: str
+    code: str
+    path: str | None
+    values: tuple[tuple[str, str], ...]
+
+    @property
+    def verdict(self) -> str:
+        """Pass, refused or cannot-tell."""
+        return verdict_of(self.code)
+
+    @property
+    def sentence(self) -> str:
+        """Why, in one sentence; hostile text made visible."""
+        shown = {name: visible(value) for name, value in (*self.values, ("path", self.path or ""))}
+        return CODES[self.code][1].format_map(shown)
+
+
+class Law(Record):
+    """The configuration in force from entry ``seq`` on, as the rules want it."""
+
+    seq: int
+    policy: Policy
+    fold_case: bool
+
+
+class Standing(Record):
+    """An attestation where it stands; ``attested`` is None where its payload was redacted.
+
+    ``law`` is the configuration in force there, None where that cannot be read any more.
+    """
+
+    seq: int
+    at: int
+    session: str | None
+    attested: CommitAttested | None
+    law: Law | None
+
+
+class Grant(Record):
+    """A grant in the ledger, and who acted; ``event`` is None where its payload was redacted."""
+
+    seq: int
+    session: str | None
+    event: LeaseGranted | None
+
+
+def verdict_of(code: str) -> str:
+    """Return what a code comes to."""
+    return CODES[code][0]
+
+
+def say(change: Change, code: str, path: str | None = None, **values: object) -> Judgment:
+    """Make a judgment."""
+    told = tuple((name, str(value)) for name, value in values.items())
+    return Judgment(change.commit, change.subject, code, path, told)
+
+
+class Chronicle:
+    """The part of a ledger that attestations rest on: grants, and how tokens ended.
+
+    Entries may be taken in any order and more than once. A question about entry *s* is answered
+    from what lies before *s*, whatever else was taken.
+    """
+
+    def __init__(self) -> None:
+        self._grants: dict[int, Grant] = {}
+        self._ends: dict[int, int] = {}
+        self._order: list[int] = []
+        self._rivals: dict[tuple[int, int], tuple[int, Rival | None]] = {}
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Read entries; raises ValueError, KeyError or TypeError on one that is none."""
+        for entry in entries:
+            header = read_header(entry.header)
+            if header.kind == "lease.granted":
+                event = read_event(entry, header)
+                grant = event if isinstance(event, LeaseGranted) else None
+                self._grants[entry.seq] = Grant(entry.seq, header.session, grant)
+            elif header.kind in ENDINGS:
+                self._end(entry.seq, read_event(entry, header))
+        self._order = sorted(self._grants)
+        self._rivals.clear()
+
+    def _end(self, seq: int, event: Event | None) -> None:
+        token = getattr(event, "token", None)
+        if isinstance(token, int):
+            self._ends[token] = min(seq, self._ends.get(token, seq))
+
+    def grant(self, token: int) -> Grant | None:
+        """Return the grant of a token."""
+        return self._grants.get(token)
+
+    def end_of(self, token: int, before: int) -> int | None:
+        """Return the entry before ``before`` that ended a token."""
+        end = self._ends.get(token)
+        return end if end is not None and end < before else None
+
+    def rival(self, token: int, before: int, law: Law) -> Rival | None:
+        """Return the first conflicting grant to another session after a token, before an entry.
+
+        A foreign grant that cannot be read any more counts as one.
+        """
+        own = self._grants[token]
+        assert own.event is not None, "only a grant that can be read has rivals"
+        start, found = self._rivals.get((token, law.seq), (0, None))
+        if found is None:
+            scope = _patterns(own.event)
+            while start < len(self._order) and self._order[start] < before:
+                grant = self._grants[self._order[start]]
+                start += 1
+                if grant.seq > token and _holder(grant) != own.event.session:
+                    found = _conflict(own.event, scope, grant, law)
+                    if found is not None:
+                        break
+            self._rivals[token, law.seq] = (start, found)
+        return found if found is not None and found.seq < before else None
+
+
+class Rival(Record):
+    """A grant that killed a token; without a session where it cannot be read any more."""
+
+    seq: int
+    session: str | None
+    witness: str
+
+
+ENDINGS: Final = frozenset({"lease.released", "lease.expired", "lease.orphaned"})
+
+
+def _patterns(grant: LeaseGranted) -> tuple[Pattern, ...]:
+    return tuple(stored_pattern(text) for text in grant.patterns)
+
+
+def _conflict(
+    own: LeaseGranted, scope: tuple[Pattern, ...], grant: Grant, law: Law
+) -> Rival | None:
+    if grant.event is None:
+        return Rival(grant.seq, None, "")
+    held = Hold(_patterns(grant.event), grant.event.kind, grant.event.worktree)
+    found = conflict(held, scope, own.kind, own.worktree, law.policy.contended)
+    if found is None or found[0] != "refuse":
+        return None
+    return Rival(grant.seq, grant.event.session, found[1].witness)
+
+
+def _holder(grant: Grant) -> str | None:
+    return grant.session if grant.event is None else grant.event.session
+
+
+# --- one attestation -----------------------------------------------------------------------------
+
+
+def judge_attested(
+    change: Change, standings: Sequence[Standing], chronicle: Chronicle
+) -> Judgment | None:
+    """Judge a commit by its attestations, oldest first; None if it has none.
+
+    One that passes is enough: a later one takes nothing away. Else the first says why not.
+    """
+    first: Judgment | None = None
+    for standing in standings:
+        judgment = _judge_standing(change, standing, chronicle)
+        if judgment.verdict == PASS:
+            return judgment
+        first = first or judgment
+    return first
+
+
+def _judge_standing(change: Change, standing: Standing, chronicle: Chronicle) -> Judgment:
+    attested, law, seq = standing.attested, standing.law, standing.seq
+    if attested is None or law is None:
+        return say(change, "redacted", end=seq)
+    named = (attested.commit, attested.tree, attested.parents, attested.paths_hash)
+    if named != (change.commit, change.tree, change.parents, change.paths_hash):
+        return say(change, "not_as_attested", seq=seq)
+    if standing.session is None and change.paths:
+        return say(change, "not_covered", change.outline[0][0], seq=seq)
+    covers = [_cover(standing, token, until, chronicle, law) for token, until in attested.cover]
+    for row in change.paths or ():
+        refusal = _judge_path(change, row, standing, law, covers)
+        if refusal is not None:
+            return refusal
+    return say(change, "attested", session=standing.session or "nobody", seq=seq)
+
+
+class _Cover(Record):
+    """A token that an attestation rests on; ``fault`` is why it cannot, a code with its values."""
+
+    grant: LeaseGranted | None
+    patterns: tuple[Pattern, ...]
+    fault: str | None
+    values: Mapping[str, object]
+
+
+def _cover(standing: Standing, token: int, until: int, chronicle: Chronicle, law: Law) -> _Cover:
+    """Find out whether a token was live and the session's own, at the entry of the attestation."""
+    grant = chronicle.grant(token)
+    if grant is None or token >= standing.seq or _holder(grant) != standing.session:
+        return _Cover(None, (), "not_covered", {"seq": standing.seq})
+    if grant.event is None:
+        return _Cover(None, (), "redacted", {"end": token})
+    event, patterns = grant.event, _patterns(grant.event)
+    end = chronicle.end_of(token, standing.seq)
+    if end is not None:
+        return _Cover(event, patterns, "lease_ended", {"token": token, "end": end})
+    if until <= standing.at:
+        return _Cover(event, patterns, "lease_expired", {"token": token})
+    rival = chronicle.rival(token, standing.seq, law)
+    if rival is None:
+        return _Cover(event, patterns, None, {})
+    if rival.session is None:
+        return _Cover(event, patterns, "redacted", {"end": rival.seq})
+    values = {"token": token, "end": rival.seq, "witness": rival.witness, "other": rival.session}
+    return _Cover(event, patterns, "superseded", values)
+
+
+def _judge_path(
+    change: Change, row: ChangedPath, standing: Standing, law: Law, covers: Sequence[_Cover]
+) -> Judgment | None:
+    """Return why a path is not covered; None if it is, or needs no lease."""
+    path = normalise_path(row.path, fold_case=law.fold_case)
+    regular = REGULAR.issuperset((row.old_mode, row.new_mode))
+    if regular and any(matches(pattern, path) for pattern in law.policy.exempt):
+        return None
+    refusal: Judgment | None = None
+    for cover in covers:
+        if cover.grant is None and cover.fault == "redacted":
+            refusal = refusal or say(change, "redacted", row.path, **cover.values)
+        if not any(matches(pattern, path) for pattern in cover.patterns):
+            continue
+        if cover.fault is not None:
+            refusal = say(change, cover.fault, row.path, **cover.values)
+        elif cover.grant is not None and not _in_lane(law.policy, cover.grant.role, path):
+            role = cover.grant.role or "none"
+            refusal = say(change, "outside_lane", row.path, role=role)
+        else:
+            return None
+    return refusal or say(change, "not_covered", row.path, seq=standing.seq)
+
+
+def _in_lane(policy: Policy, role: str | None, path: str) -> bool:
+    """Tell whether a role may hold a path; where there are no roles, any may."""
+    lane = policy.lanes.get(role or "", ())
+    return not policy.lanes or any(matches(pattern, path) for pattern in lane)
+
+
+# --- without an attestation of its own -----------------------------------------------------------
+
+
+def judge_bare(change: Change) -> Judgment | None:
+    """Judge what needs no lease because nothing was written; octopuses cannot be judged at all."""
+    if change.paths is None:
+        return say(change, "octopus", parents=len(change.parents))
+    if change.paths:
+        return None
+    return say(change, "clean_merge" if len(change.parents) == 2 else "empty")
+
+
+def may_inherit(change: Change, other: Change) -> bool:
+    """Tell whether two commits change the same raw paths between the same modes.
+
+    Only then are their diffs compared. Merges and commits without paths inherit nothing.
+    """
+    alike = change.outline == other.outline and change.commit != other.commit
+    return alike and bool(change.paths) and len(change.parents) < 2 > len(other.parents)
+
+
+def judge_recorded(change: Change, event: Event, *, unattributed: str) -> Judgment:
+    """Judge a commit that nothing attests by what was recorded when it came.
+
+    ``unattributed`` is the setting of the base: ``report`` or ``refuse``.
+    """
+    path = change.paths[0].path if change.paths else None
+    reason = getattr(event, "reason", "")
+    if not isinstance(event, CommitUnattributed):
+        return say(change, "unattested", path, reason=reason)
+    code = "unattributed" if unattributed == "report" else "unattributed_refused"
+    return say(change, code, path, reason=reason)
