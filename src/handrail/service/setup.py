@@ -21,6 +21,7 @@ from handrail.core.record import Record
 from handrail.service.context import Context
 from handrail.service.health import Inheritance
 from handrail.service.identity import UNATTRIBUTED, actor_of, require_session
+from handrail.service.install.site import Step
 from handrail.service.policy import rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
 from handrail.store.port import Store, Tx
@@ -57,21 +58,15 @@ class Ground(Protocol):
         """Return lower-case letters and digits that nobody can guess."""
 
 
-class Step(Record):
-    """One thing that was done, or would be: a file or the store, and what became of it."""
-
-    what: str
-    outcome: str
-
-
 class Initialised(Record):
-    """What ``init`` found and did."""
+    """What ``init`` found and did; ``mode`` is that of the stage ``edit``."""
 
     workspace: str
     epoch: str | None
     preset: str | None
     steps: tuple[Step, ...]
     config: str
+    mode: str
 
 
 class Applied(Record):
@@ -111,13 +106,15 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
         steps.append(Step(ground.store_path(), "created" if store is None else "kept"))
         if store is None:
             if dry_run:
-                return Initialised(settings.workspace.id, None, used, tuple(steps), "same")
+                name, mode = settings.workspace.id, settings.mode("edit")
+                return Initialised(name, None, used, tuple(steps), "same", mode)
             store = ground.create_store(settings.workspace.id, ground.random_name(8))
             with store.read() as reader:
                 _check_workspace(settings, reader.workspace)
         config = _first_config(store, settings, wanted, dry_run=dry_run)
         with store.read() as reader:
-            return Initialised(reader.workspace, reader.epoch, used, tuple(steps), config)
+            mode = settings.mode("edit")
+            return Initialised(reader.workspace, reader.epoch, used, tuple(steps), config, mode)
     finally:
         if store is not None:
             store.close()
@@ -204,6 +201,18 @@ def _keep_compiled(store: Store, settings: Settings, text: bytes) -> None:
         if in_force is not None and in_force.blob == blob_id(text):
             tx.keep_compiled(compile_settings(settings))
             tx.commit([], UNATTRIBUTED)
+
+
+def mode_of_edits(context: Context) -> str:
+    """Return how strictly edits are judged: by the working tree's own file, else by what counts."""
+    text = context.outside.config_file()
+    if text is not None:
+        try:
+            return parse_config(text, file=CONFIG_NAME).mode("edit")
+        except errors.MalformedConfig:
+            pass
+    with context.store.read() as reader:
+        return rules_in_force(reader).settings.mode("edit")
 
 
 def _plain(folder: str) -> str:

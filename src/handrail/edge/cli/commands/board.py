@@ -40,6 +40,7 @@ def status_data(found: Status) -> Data:
         "head": format_head(found.epoch, found.head),
         "now": rfc3339(found.now),
         "mode": found.mode,
+        "paused_until": None if found.paused_until is None else rfc3339(found.paused_until),
         "config": found.config,
         "session": found.mine,
         "leases": [lease_data(lease, found.epoch) for lease in found.leases],
@@ -75,9 +76,12 @@ def status_rows(found: Status) -> list[tuple[str, ...]]:
 
 def status_heading(found: Status) -> str:
     """Return the line over the board."""
+    off = ""
+    if found.paused_until is not None:
+        off = f", off for another {span(found.paused_until - found.now)}"
     return (
         f"{found.workspace}: {len(found.leases)} held, {len(found.waiters)} waiting,"
-        f" {count(len(found.sessions), 'session')}, mode {found.mode}"
+        f" {count(len(found.sessions), 'session')}, mode {found.mode}{off}"
     )
 
 

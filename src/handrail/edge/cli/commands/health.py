@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from handrail import errors
 from handrail.core.ledger import Entry
 from handrail.edge.cli.commands.ledger import read_export
+from handrail.edge.cli.commands.setup import shown, step_lines
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import say
 from handrail.edge.render import count
@@ -15,6 +16,7 @@ from handrail.edge.reply import Data, Reply
 from handrail.service.health import (
     BAD,
     GOOD,
+    NOTE,
     Finding,
     Verified,
     examine,
@@ -23,10 +25,12 @@ from handrail.service.health import (
     sound_prefix,
     verify_store,
 )
+from handrail.service.install import LEFT, is_installed, lost_hooks, repair
 from handrail.service.sessions import person_proof
-from handrail.service.setup import found_successor, initialise
+from handrail.service.setup import found_successor, initialise, mode_of_edits
 
 SIGNS = {GOOD: "ok", BAD: "BAD"}
+REPAIR = "handrail doctor --repair"
 
 
 def doctor(invocation: Invocation) -> Reply:
@@ -44,6 +48,7 @@ def doctor(invocation: Invocation) -> Reply:
             git=application.git_version(),
             wall_ms=time.time_ns() // 1_000_000,
         )
+        findings += _hooks(invocation)
         if invocation.flag("replay"):
             verified = verify_store(store, (), _tick(invocation))
             findings.append(_replay_finding(verified))
@@ -58,6 +63,28 @@ def doctor(invocation: Invocation) -> Reply:
     lines.append(f"{count(len(bad), 'problem')} found")
     data: Data = {"findings": [finding._asdict() for finding in findings], "problems": len(bad)}
     return Reply(data, "\n".join(lines), status=errors.EXIT_REFUSED if bad else 0)
+
+
+def _hooks(invocation: Invocation) -> list[Finding]:
+    """Say which hooks were lost, and bring them back where that is asked for."""
+    application = invocation.application
+    site, toplevel = application.site, application.place.toplevel
+    mode = mode_of_edits(application.context)
+    mended: list[Finding] = []
+    if invocation.flag("repair"):
+        steps = repair(site, mode, tracked=True)
+        done = [step for step in steps if step.outcome != LEFT]
+        mended = [Finding("repaired", NOTE, line) for line in step_lines(done, toplevel)]
+    lost = [
+        Finding("hooks", BAD, f"{shown(each.what, toplevel)}: {each.reason}", REPAIR)
+        for each in lost_hooks(site, mode)
+    ]
+    if mended or lost:
+        return mended + lost
+    if not is_installed(site):
+        sentence = "this clone has none, so leases bind only those who claim"
+        return [Finding("hooks", NOTE, sentence, "handrail init")]
+    return [Finding("hooks", GOOD, "all in their places")]
 
 
 def _replay_finding(verified: Verified) -> Finding:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
+from typing import Final
 
 from handrail import errors
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
+from handrail.service.install import (
+    CREATED,
+    LEFT,
+    MERGED,
+    UPDATED,
+    Step,
+    guidance,
+    install,
+    settings,
+)
+from handrail.service.install import uninstall as take_out
+from handrail.service.install.tracked import HOOK, IGNORED
 from handrail.service.setup import (
     CONFIG_NAME,
     Initialised,
@@ -16,7 +30,12 @@ from handrail.service.setup import (
     initialise,
     uninstall_plan,
 )
-from handrail.text import visible
+from handrail.text import shell_quote, visible
+
+CLAUDE: Final = "claude"
+HARNESSES_TO_COME: Final = (
+    *("amp", "cline", "codex", "copilot", "cursor", "devin", "gemini", "opencode", "windsurf"),
+)
 
 
 def init(invocation: Invocation) -> Reply:
@@ -28,7 +47,11 @@ def init(invocation: Invocation) -> Reply:
         )
     application = invocation.application
     dry_run = invocation.flag("dry_run")
+    later = _later(invocation.text("harness"))
     done = initialise(application.ground, invocation.text("preset") or "minimal", dry_run=dry_run)
+    done = done._replace(
+        steps=(*done.steps, *install(application.site, done.mode, dry_run=dry_run))
+    )
     data: Data = {
         "workspace": done.workspace,
         "epoch": done.epoch,
@@ -37,30 +60,64 @@ def init(invocation: Invocation) -> Reply:
     }
     if dry_run:
         data["dry_run"] = True
-    would = "would be " if dry_run else ""
-    lines = [
-        f"{would}{step.outcome}  {_shown(step.what, application.place.toplevel)}"
-        for step in done.steps
-    ]
+    lines = step_lines(done.steps, application.place.toplevel, dry_run=dry_run)
     lines.append(f"workspace {done.workspace} {'would be ' if dry_run else 'is '}ready")
-    return Reply(data, "\n".join(lines), _notes(invocation, done))
+    return Reply(data, "\n".join(lines), (*later, *_notes(done, application.place.toplevel)))
 
 
-def _notes(invocation: Invocation, done: Initialised) -> tuple[str, ...]:
+def step_lines(steps: Iterable[Step], toplevel: str, *, dry_run: bool = False) -> list[str]:
+    """Return a line a step: what became of it, what it is, and what else is to be said."""
+    would = "would be " if dry_run else ""
+    return [
+        f"{would}{step.outcome}  {shown(step.what, toplevel)}"
+        + (f": {visible(step.note)}" if step.note else "")
+        for step in steps
+    ]
+
+
+def _later(named: str | None) -> tuple[str, ...]:
+    """Say of which harnesses the hooks are still to come; raises Usage for what is none."""
+    names = [name.strip() for name in (named or CLAUDE).split(",")]
+    unknown = [name for name in names if name not in (CLAUDE, *HARNESSES_TO_COME)]
+    if unknown:
+        known = ", ".join((CLAUDE, *HARNESSES_TO_COME))
+        raise errors.Usage(
+            reason=f"{visible(unknown[0]) or 'That'} is no harness; known: {known}.",
+            next=f"handrail init --harness {CLAUDE}",
+        )
+    missing = ", ".join(name for name in names if name != CLAUDE)
+    return (f"note: hooks for {missing} are not in this release yet",) if missing else ()
+
+
+def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
     notes = []
     if done.config == "differs":
         notes.append(
             f"note: {CONFIG_NAME} differs from what is in force; next: handrail config apply"
         )
-    if invocation.text("harness"):
-        notes.append("note: this release writes no harness hooks yet")
-    if any(step.what == CONFIG_NAME and step.outcome == "created" for step in done.steps):
-        notes.append(f"note: commit {CONFIG_NAME}, so that every working tree has it")
+    left = sum(step.outcome == LEFT for step in done.steps)
+    if left:
+        notes.append(f"note: {count(left, 'file')} could not be written, as said above")
+    shared = [
+        shown(step.what, toplevel)
+        for step in done.steps
+        if step.outcome in (CREATED, MERGED, UPDATED) and _is_shared(step, toplevel)
+    ]
+    if shared:
+        words = " ".join(shell_quote(path) for path in shared)
+        notes.append(f"note: commit what every working tree should have: git add {words}")
     notes.append('next: eval "$(handrail session start)" && handrail claim SCOPE')
     return tuple(notes)
 
 
-def _shown(path: str, toplevel: str) -> str:
+def _is_shared(step: Step, toplevel: str) -> bool:
+    files = (HOOK, settings.FILE, guidance.FILE)
+    shared = step.what == CONFIG_NAME or step.what in {f"{toplevel}/{file}" for file in files}
+    return shared and step.note != IGNORED
+
+
+def shown(path: str, toplevel: str) -> str:
+    """Return a path as it is seen from the top of the working tree."""
     root = toplevel.rstrip("/") + "/"
     return visible(path[len(root) :] if path.startswith(root) else path)
 
@@ -116,7 +173,9 @@ def uninstall(invocation: Invocation) -> Reply:
     """Take Handrail out of the repository."""
     application, dry_run = invocation.application, invocation.flag("dry_run")
     plan = uninstall_plan(application.context)
-    steps: list[str] = []
+    taken = take_out(application.site, dry_run=dry_run)
+    prefix = "would be " if dry_run else ""
+    steps = step_lines(taken, application.place.toplevel)
     if plan.remove_config:
         steps.append(f"removed  {CONFIG_NAME}")
     elif plan.kept_because:
@@ -128,7 +187,6 @@ def uninstall(invocation: Invocation) -> Reply:
             application.ground.remove_config()
         aside = application.ground.retire()
     steps.append(f"set aside  the store{f' as {aside}' if aside else ''}; nothing in it is lost")
-    prefix = "would be " if dry_run else ""
     data: Data = {"steps": list(steps), "dry_run": dry_run, "live_leases": plan.live_leases}
     notes = []
     if plan.live_leases:

@@ -1,0 +1,91 @@
+"""The files that make Handrail bind in a clone: written, looked after, taken out again.
+
+Promises: each step is whole or not there and may be repeated; what is not ours keeps its bytes, and
+a hook that was there before runs on; what cannot be done without harm is left, with a sentence that
+says what to do by hand. A dry run tells the same steps and writes nothing.
+
+    steps = install(site, mode="enforce")
+    lost_hooks(site, mode="enforce")      # ()
+    uninstall(site)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from handrail.service.install.git_hooks import install_hooks, lost_git_hooks, uninstall_hooks
+from handrail.service.install.launch import LAUNCH, install_launch, lost_launch, uninstall_launch
+from handrail.service.install.scripts import HOOKS
+from handrail.service.install.site import CREATED, KEPT, LEFT, MERGED, UPDATED, Lost, Site, Step
+from handrail.service.install.tracked import install_tracked, lost_tracked, uninstall_tracked
+
+_ALL: Final = 3 + len(HOOKS)
+"""Launch line, harness hook and settings, and the hooks of git."""
+
+__all__ = [
+    "CREATED",
+    "KEPT",
+    "LAUNCH",
+    "LEFT",
+    "MERGED",
+    "UPDATED",
+    "Lost",
+    "Site",
+    "Step",
+    "install",
+    "is_installed",
+    "lost_hooks",
+    "repair",
+    "uninstall",
+]
+
+
+def install(site: Site, mode: str, *, dry_run: bool = False) -> tuple[Step, ...]:
+    """Write all that binds; ``mode`` is that of the stage ``edit``."""
+    with site.alone():
+        return (
+            install_launch(site, dry_run=dry_run),
+            *install_tracked(site, mode, dry_run=dry_run),
+            *install_hooks(site, dry_run=dry_run),
+        )
+
+
+def uninstall(site: Site, *, dry_run: bool = False) -> tuple[Step, ...]:
+    """Take all of it out again; what is in a working tree, out of this one only."""
+    with site.alone():
+        return (
+            *uninstall_tracked(site, dry_run=dry_run),
+            *uninstall_hooks(site, dry_run=dry_run),
+            *uninstall_launch(site, dry_run=dry_run),
+        )
+
+
+def lost_hooks(site: Site, mode: str) -> tuple[Lost, ...]:
+    """Find what `init` wrote and what is not there any more; empty too where it never was there.
+
+    Reads a dozen small files and asks git once, where it looks for hooks.
+    """
+    lost = (*lost_launch(site), *lost_tracked(site, mode), *lost_git_hooks(site))
+    never = len(lost) == _ALL and all(each.gone for each in lost)
+    return () if never else lost
+
+
+def is_installed(site: Site) -> bool:
+    """Tell whether this clone has a launch line, so that its hooks lead anywhere."""
+    return site.exists(f"{site.common_dir}/{LAUNCH}")
+
+
+def repair(site: Site, mode: str, *, tracked: bool, dry_run: bool = False) -> tuple[Step, ...]:
+    """Bring back what was lost; returns what was changed, or could not be.
+
+    Without ``tracked`` only what belongs to this clone: the launch line and the hooks of git. So a
+    session that starts on an old branch finds its working tree as it left it.
+    """
+    with site.alone():
+        steps = []
+        if lost_launch(site):
+            steps.append(install_launch(site, dry_run=dry_run))
+        if tracked:
+            steps += install_tracked(site, mode, guidance=False, dry_run=dry_run)
+        steps += install_hooks(site, tracked=tracked, dry_run=dry_run)
+    return tuple(step for step in steps if step.outcome != KEPT)
