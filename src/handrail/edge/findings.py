@@ -1,0 +1,119 @@
+"""What a judgment objects to, in the formats of others: SARIF for code scanners, annotations.
+
+Promises: SARIF 2.1.0 with one rule for each code; paths are repo-relative URIs; a fingerprint that
+stays the same for the same objection. Annotations are escaped as GitHub's runner reads them, and
+there are never more than it shows.
+
+    print(workflow_commands([Finding("unseen", "error", "…", "src/a.py", "9f2c…")]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Final
+
+from handrail import __version__
+from handrail.core.digest import sha256
+from handrail.core.record import Record
+from handrail.edge.reply import Data
+from handrail.text import visible
+
+ANNOTATIONS_MAX: Final = 10
+SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVELS: Final = {"error": "error", "warning": "warning", "note": "notice"}
+_PLAIN: Final = frozenset(
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/@+=,!$&'()*;"
+)
+
+
+class Finding(Record):
+    """An objection or a notice: level error, warning or note; ``subject`` is what it is about."""
+
+    code: str
+    level: str
+    message: str
+    path: str | None
+    subject: str
+
+
+def sarif(findings: Sequence[Finding], rules: Mapping[str, str], nowhere: str) -> Data:
+    """Write findings as SARIF 2.1.0; ``rules`` say what each code means.
+
+    A finding without a path is shown at the file ``nowhere``: scanners want a place for each.
+    """
+    order = list(rules)
+    driver: Data = {
+        "name": "handrail",
+        "semanticVersion": __version__,
+        "rules": [
+            {"id": code, "shortDescription": {"text": _in_general(text)}}
+            for code, text in rules.items()
+        ],
+    }
+    results = [
+        {
+            "ruleId": finding.code,
+            "ruleIndex": order.index(finding.code),
+            "level": finding.level,
+            "message": {"text": finding.message},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {
+                            "uri": uri(finding.path or nowhere),
+                            "uriBaseId": "%SRCROOT%",
+                        },
+                        "region": {"startLine": 1},
+                    }
+                }
+            ],
+            "partialFingerprints": {"handrailFinding/v1": fingerprint(finding)},
+        }
+        for finding in findings
+    ]
+    run: Data = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _in_general(text: str) -> str:
+    """Write a sentence without the values that it speaks of."""
+    parts = Formatter().parse(text)
+    return "".join(plain + ("" if name is None else "…") for plain, name, _, _ in parts)
+
+
+def uri(path: str) -> str:
+    """Write a repo-relative path as a URI reference, whatever its bytes are."""
+    raw = path.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in raw)
+
+
+def fingerprint(finding: Finding) -> str:
+    """Return what stays the same where the same thing is objected to."""
+    said = "\0".join((finding.subject, finding.code, finding.path or ""))
+    return sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def workflow_commands(findings: Sequence[Finding]) -> str:
+    """Write findings as workflow commands of GitHub, at most ANNOTATIONS_MAX lines."""
+    shown = findings if len(findings) <= ANNOTATIONS_MAX else findings[: ANNOTATIONS_MAX - 1]
+    lines = [_annotation(finding) for finding in shown]
+    if len(shown) < len(findings):
+        lines.append(f"::error title=handrail::and {len(findings) - len(shown)} more")
+    return "\n".join(lines)
+
+
+def _annotation(finding: Finding) -> str:
+    where = "" if finding.path is None else f"file={_property(visible(finding.path))},"
+    title = _property(f"handrail: {finding.code}")
+    message = visible(finding.message).replace("%", "%25")
+    return f"::{_LEVELS[finding.level]} {where}title={title}::{message}"
+
+
+def _property(text: str) -> str:
+    """Escape a property: no control character is left in it already."""
+    return text.replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
