@@ -29,6 +29,7 @@ WORDS: Final = (
 )
 # What a command needs so that the word under test is reached at all.
 ORDINARY: Final = {
+    "stage": "commit",
     "scope": "src",
     "target": "src",
     "command": "true",
@@ -40,7 +41,7 @@ ORDINARY: Final = {
 }
 NO_TEXT: Final = {"ledger export", "config schema", "completion"}
 """Write bytes or a program, whatever is asked."""
-LEFT_OUT: Final = {"demo", "uninstall"}
+LEFT_OUT: Final = {"demo", "uninstall", "hook"}
 SAMPLE: Final = 3
 FORKER: Final = """
 import json, os, sys, tempfile
@@ -90,6 +91,9 @@ def lines_of(command: Command, word: str) -> Iterator[list[str]]:
         yield [*path, *([] if option.name == "claim" else first), *given, "--", *needed]
 
 
+LISTS: Final = {"check", "config validate", "doctor", "store verify", "verify"}
+
+
 def check(command: Command, done: Result) -> None:
     """Done, or refused as everything is refused."""
     told = done.out + done.err
@@ -101,7 +105,7 @@ def check(command: Command, done: Result) -> None:
         assert done.out.isascii(), done
     elif command.path not in NO_TEXT or told.startswith("wrote "):
         assert all(line.isprintable() for line in told.split("\n")), done
-    lists_problems = command.path in {"config validate", "doctor", "store verify"}
+    lists_problems = command.path in LISTS
     if done.code != 0 and not (lists_problems and "error" not in told[:10]):
         said = (refusal_in_json if as_json else refusal)(done)
         assert said.code not in ("bug", "error", "malformed"), done

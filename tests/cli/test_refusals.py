@@ -28,9 +28,12 @@ from tests.cli.world import (
     refusal_in_json,
     unharmed,
 )
+from tests.service.guarding import land, run_out, write
 from tests.support import Result
 
 STEPS_MAX = 3
+HOOKS_ONLY = {"guarded_path", "not_covered"}
+"""Codes that no command gives, only what harnesses and git ask."""
 LANES = """
 default_role = "docs"
 [[role]]
@@ -223,6 +226,52 @@ def _with_expired_lease(world: World) -> tuple[Person, str]:
     granted = world.claim(person.session, "src", ttl_ms=1_000)
     assert eventually(lambda: not world.holds(person.session, "src"))
     return person, granted.token
+
+
+@scene("orphaned")
+def _another_agent_left_unfinished_work(world: World) -> Scene:
+    other = world.session(agent="other")
+    world.claim(other, "src")
+    world.repo.write("src/a b.py", "half of it\n")
+    world.release(other)
+    return Scene(world.person(), "handrail claim 'src/a b.py'", "handrail claim 'src/a b.py'")
+
+
+@scene("orphaned")
+def _another_agents_lease_ran_out_over_unfinished_work(world: World) -> Scene:
+    other = world.session(agent="other")
+    write(world, other, "src/a.py", "half of it\n")
+    run_out(world, other)
+    return Scene(world.person(), "handrail claim src", "handrail claim src")
+
+
+@scene("stale_bytes")
+def _a_file_is_written_from_memory_over_what_landed(world: World) -> Scene:
+    world.repo.write("docs/a b.md", "one\n")
+    world.repo.commit("base", "docs")
+    person, other = world.person(), world.session(agent="other")
+    write(world, other, "docs/a b.md", "two\n")
+    land(world, other, "docs")
+    world.repo.write("docs/a b.md", "stale\n")
+    return Scene(person, "handrail claim docs", "handrail claim docs")
+
+
+@scene("stale_bytes")
+def _an_old_commit_does_not_know_what_landed(world: World) -> Scene:
+    lines = [f"line {number}\n" for number in range(20)]
+    world.repo.write("docs/x.md", "".join(lines))
+    world.repo.commit("base", "docs")
+    beside, person = world.repo.worktree("beside"), world.person()
+    world.repo.write("docs/x.md", "".join(["old\n", *lines[1:]]))
+    world.repo.commit("old", "docs")
+    other = world.session(agent="other", cwd=beside)
+    world.claim(other, "docs", cwd=beside)
+    (beside / "docs/x.md").write_text("".join([*lines[:-1], "new\n"]))
+    land(world, other, "docs", cwd=beside)
+    world.release(other, cwd=beside)
+    assert person.session is not None
+    world.claim(person.session, "docs")
+    return Scene(person, "handrail attest HEAD", "handrail claim docs")
 
 
 @scene("not_holder")
@@ -516,7 +565,7 @@ def _merge(world: World) -> None:
 
 
 def test_every_refusal_has_a_scene() -> None:
-    assert sorted(SCENES) == sorted(every_refusal())
+    assert sorted({*SCENES, *HOOKS_ONLY}) == sorted(every_refusal())
 
 
 ALL = [

@@ -25,6 +25,10 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: handrail init",
         "ada: handrail init --json",
         "ada: handrail init --quiet --harness claude",
+        "ada: handrail init --harness claude,codex",
+        "ada: handrail init --harness clod",
+        "ada: rm .git/hooks/pre-commit .handrail/hook && handrail doctor",
+        "ada: handrail doctor --repair",
         "ada: handrail init --preset nonsense",
         "ada: handrail init --bare",
     ),
@@ -197,7 +201,54 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "bob: echo b >src/b.py && git add src && git commit --quiet -m b && handrail attest HEAD",
         "bob: handrail attest nonsense",
     ),
+    "off": (
+        START,
+        "ada: handrail off",
+        "eve!: handrail off 25h",
+        "eve!: handrail off 30m",
+        "eve!: handrail off 30m --json",
+        "eve: handrail status",
+        "eve!: handrail off 0",
+        "eve!: handrail off 0",
+    ),
+    "check": (
+        START,
+        BOB,
+        "ada: handrail claim src/a.py",
+        "bob: mkdir src && echo b >src/a.py && echo b >src/b.py && git add src",
+        "bob: handrail check commit",
+        "bob: handrail check commit --json",
+        "bob: handrail check commit --format github",
+        "bob: git reset --quiet -- src/a.py && handrail check commit",
+        "bob: handrail check push",
+        "bob: handrail check commit --format junit",
+    ),
+    "hook": (
+        START,
+        "ada: echo '{}' | handrail hook",
+        """ada: echo '{"hook_event_name":"Stop","session_id":"s"}' | handrail hook""",
+        "ada: handrail hook git post-checkout",
+    ),
+    "verify": (
+        START,
+        "ada: git switch --quiet -c work",
+        "ada: handrail verify",
+        "ada: mkdir src && echo a >src/a.py && git add src && git commit --quiet -m a",
+        "ada: handrail claim src && handrail attest HEAD && handrail release src",
+        "ada: handrail verify",
+        "ada: echo b >src/b.py && git add src && git commit --quiet -m b",
+        "ada: handrail verify",
+        "ada: handrail verify main..HEAD --json",
+        "ada: handrail verify HEAD --format github",
+        "ada: handrail verify HEAD~1",
+        "ada: echo $(git rev-parse main HEAD) refs/heads/main | handrail verify --stdin",
+        "ada: echo $(git rev-parse main HEAD) refs/heads/other | handrail verify --stdin",
+        "ada: handrail verify --format junit",
+        "ada: handrail verify nonsense",
+    ),
     "uninstall": (
+        "ada: echo 'exit 0' >.git/hooks/pre-commit && echo '# Rules' >AGENTS.md",
+        "ada: handrail init --quiet",
         START,
         "ada: handrail claim src",
         "ada: handrail uninstall",
@@ -248,6 +299,8 @@ class Mask:
         """Mask what a command said."""
         text = text.replace(str(self._world.path.parent), "/WORLD")
         text = re.sub(r"\b[0-9a-f]{40}\b", lambda found: self._named(found[0], "COMMIT"), text)
+        short = r"(?<!s-)\b[0-9a-f]{12}\b"
+        text = re.sub(short, lambda found: self._named(found[0], "SHORT"), text)
         for pattern, name in _MASKS:
             text = re.sub(pattern, name, text)
         text = re.sub(r"\bs-[a-z0-9]{12}\b", lambda found: self._named(found[0], "s-SESSION"), text)

@@ -25,7 +25,7 @@ def first_screen() -> str:
     "words",
     [
         # what it does
-        "Whoever claims paths that could overlap is refused",
+        "an edit of what somebody else holds is refused before it happens",
         # what it does not promise
         "A hook before an edit is early advice",
         "any local hook can be switched off",
@@ -33,7 +33,7 @@ def first_screen() -> str:
         "`pre-receive`",
         "required check in CI",
         "stale, confused and careless agents, not a hostile process with the same user id",
-        "Leases bind only those who claim",
+        "the landing check for pushes and forges comes next",
         # how to install it
         "python3 -m venv",
         "pip install .",

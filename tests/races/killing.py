@@ -79,7 +79,7 @@ def know_the_next_format() -> None:
     """Make this very process a program of the next format; only for one that is about to end."""
     number = connection.FORMAT + 1
     scripts = {**connection.migrations(), number: NEXT_FORMAT}
-    connection.FORMAT = store_module.FORMAT = number  # type: ignore[misc,attr-defined]
+    connection.FORMAT = store_module.FORMAT = number  # type: ignore[attr-defined]
     store_module.migrations = lambda: scripts  # type: ignore[attr-defined]
 
 
@@ -141,7 +141,7 @@ def _sync_with_fuse(fuse: Fuse, *, first: bool) -> None:
         if not first:
             fuse()
 
-    os.fdatasync = burning
+    os.fdatasync = burning  # type: ignore[assignment]
 
 
 def operate(

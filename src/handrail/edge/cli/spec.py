@@ -60,6 +60,12 @@ _ROLE: Final = Option("role", ("--role",), "text", "The role to act as.", "ROLE"
 _SHARED: Final = Option(
     "shared", ("--shared",), "flag", "A local lease: counts in this working tree only."
 )
+_ADOPT: Final = Option(
+    "adopt",
+    ("--adopt",),
+    "flag",
+    "Take over unfinished work that an ended session left there.",
+)
 _WAIT: Final = Option(
     "wait",
     ("--wait",),
@@ -91,7 +97,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         "init",
         "setup:init",
-        "Set this repository up: configuration and store.",
+        "Set this repository up: configuration, store, and the hooks that make leases bind.",
         "handrail init",
         (),
         (
@@ -125,7 +131,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Hold a scope, so that nobody else may write there.",
         "handrail claim src/api 'docs/*.md' --wait 10m",
         (_SCOPES,),
-        (_ROLE, _TTL, _SHARED, _WAIT, _REQUEST, _DRY),
+        (_ROLE, _TTL, _SHARED, _ADOPT, _WAIT, _REQUEST, _DRY),
         everyday=True,
         quick=True,
     ),
@@ -161,6 +167,46 @@ COMMANDS: Final[tuple[Command, ...]] = (
         everyday=True,
     ),
     Command(
+        "check",
+        "check:check",
+        "Say whether what is staged may be committed, and name all that stands in the way.",
+        "handrail check commit",
+        (Argument("stage", "STAGE"),),
+        (
+            Option(
+                "format",
+                ("--format",),
+                "text",
+                "text, json, sarif or github (default text).",
+                "FORMAT",
+            ),
+        ),
+        everyday=True,
+    ),
+    Command(
+        "verify",
+        "verify:verify",
+        "Say whether commits may land: attested, inherited, signed, or refused.",
+        "handrail verify main..HEAD",
+        (Argument("range", "[RANGE...]", required=False, many=True),),
+        (
+            Option(
+                "stdin",
+                ("--stdin",),
+                "flag",
+                "Judge a push: lines OLD NEW REF, as git gives them to its hooks.",
+            ),
+            Option(
+                "format",
+                ("--format",),
+                "text",
+                "text, json, sarif or github (default text).",
+                "FORMAT",
+            ),
+        ),
+        everyday=True,
+    ),
+    Command(
         "log",
         "ledger:log",
         "Read the ledger, newest entries last.",
@@ -182,6 +228,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
                 "flag",
                 "Also add the whole ledger up and compare it with the tables.",
             ),
+            Option("repair", ("--repair",), "flag", "Bring back hooks that were lost."),
         ),
         everyday=True,
     ),
@@ -339,9 +386,23 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (Argument("shell", "bash|zsh|fish"),),
     ),
     Command(
+        "hook",
+        "hooks:hook",
+        "Answer a hook of a harness, or of git (hook git NAME ARGS...); payload on stdin.",
+        "handrail hook < payload.json",
+        (Argument("words", "[git NAME [ARGS...]]", required=False, many=True),),
+    ),
+    Command(
+        "off",
+        "enforcement:off",
+        "Let local hooks refuse nothing for a while, 0 for on again (a person's to do).",
+        "handrail off 30m",
+        (Argument("duration", "[DURATION]", required=False),),
+    ),
+    Command(
         "uninstall",
         "setup:uninstall",
-        "Take Handrail's files out of the working tree and set its store aside.",
+        "Take Handrail's files and hooks out again and set its store aside.",
         "handrail uninstall --dry-run",
         (),
         (_DRY,),

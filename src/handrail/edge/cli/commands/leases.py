@@ -24,6 +24,7 @@ def asked_from(invocation: Invocation, scope: tuple[str, ...]) -> Asked:
         role=invocation.text("role"),
         shared=invocation.flag("shared"),
         request_id=invocation.text("request_id"),
+        adopt=invocation.flag("adopt"),
     )
 
 
@@ -99,6 +100,9 @@ def release(invocation: Invocation) -> Reply:
     }
     if dry_run:
         data["dry_run"] = True
+    if done.left:
+        data["left"] = list(done.left)
+        lines.append(f"unfinished work is still yours: {_words(done.left[:8])}")
     return Reply(data, "\n".join(lines) or f"{count(0, 'lease')} to release")
 
 

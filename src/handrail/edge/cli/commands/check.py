@@ -1,0 +1,66 @@
+"""``check``: may I? The same rule as the hook's, asked beforehand, with the whole list at once."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from handrail import errors
+from handrail.config import CONFIG_FILE
+from handrail.edge.cli.invocation import Invocation
+from handrail.edge.cli.output import dump
+from handrail.edge.findings import Finding, sarif, workflow_commands
+from handrail.edge.reply import Data, Reply
+from handrail.service.commit_check import CommitCheck
+from handrail.text import scope_word, visible
+
+FORMATS: Final = ("text", "json", "sarif", "github")
+STAGES: Final = ("commit",)
+_NEXT: Final = "handrail check commit"
+
+
+def check(invocation: Invocation) -> Reply:
+    """Say whether what is staged may be committed by the asking session."""
+    stage, form = invocation.text("stage") or "", invocation.text("format") or "text"
+    if stage not in STAGES:
+        reason = f"Of stage {visible(stage)} nothing can be checked in this release."
+        raise errors.Usage(reason=reason, next=_NEXT)
+    if form not in FORMATS:
+        reason = f"{visible(form)!r} is no format; there are {', '.join(FORMATS)}."
+        raise errors.Usage(reason=reason, next=_NEXT)
+    refusal = CommitCheck(invocation.application.context).staged()
+    reasons = reasons_of(refusal) if refusal is not None else ()
+    findings = [Finding(code, "error", text, path, path) for path, code, text in reasons]
+    data: Data = {
+        "stage": stage,
+        "verdict": "fail" if refusal else "pass",
+        "findings": [{"path": path, "code": code, "message": text} for path, code, text in reasons],
+        "next": None if refusal is None else refusal.next,
+    }
+    status = errors.EXIT_REFUSED if refusal else 0
+    if form == "json":
+        return Reply(data, dump(data), (), status)
+    if form == "sarif":
+        rules = {finding.code: finding.code.replace("_", " ") for finding in findings}
+        return Reply(data, dump(sarif(findings, rules, CONFIG_FILE)), (), status)
+    if form == "github":
+        return Reply(data, workflow_commands(findings), (), status)
+    text = whole_list(refusal) if refusal else "what is staged may be committed\n"
+    return Reply(data, text, (), status)
+
+
+def reasons_of(refusal: errors.NotCovered) -> tuple[tuple[str, str, str], ...]:
+    """Return path, code and sentence of all that stands in a commit's way."""
+    return cast("tuple[tuple[str, str, str], ...]", refusal.values.get("reasons", ()))
+
+
+def whole_list(refusal: errors.NotCovered, most: int = 50) -> str:
+    """Write all that stands in a commit's way, and the next command for the first of it."""
+    reasons = reasons_of(refusal)
+    paths = "1 path" if len(reasons) == 1 else f"{len(reasons)} paths"
+    lines = [f"handrail: {refusal.code}: this session may not commit {paths}:"]
+    lines += [f"  {scope_word(path)}: {code}: {text}" for path, code, text in reasons[:most]]
+    if len(reasons) > most:
+        lines.append(f"  and {len(reasons) - most} more")
+    if refusal.next:
+        lines.append(f"  next: {refusal.next}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,287 @@
+"""The events of a harness, decided with all of Handrail at hand.
+
+Promises: exit 2, an empty stdout and the reason on stderr stop a tool, which every harness honours;
+0 lets it go on, what stdout says is for the agent or the person. How strict it is stands in
+``[workspace] mode`` (stage ``edit``): ``shadow`` writes down what would be refused, ``warn`` says
+it, ``enforce`` refuses. On Handrail's own failure ``enforce`` refuses an edit, everything else is
+let through with a notice, and ``hook.log`` has the line. No payload is ever written down.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+from handrail import errors
+from handrail.core.record import Record
+from handrail.edge.guard.places import Places, Target
+from handrail.edge.guard.quick import PATH_OF, READS_ONLY
+from handrail.edge.harness import claude
+from handrail.edge.harness.claude import Call
+from handrail.service.context import DirtyRow
+from handrail.service.guarding import SHADOW, Guarding, Unheld
+from handrail.service.identity import session_here
+from handrail.wiring import Application
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.service.harness_sessions import HarnessSessions
+    from handrail.service.notices import Told
+
+ALLOW = 0
+DENY = 2
+NAMED_MAX = 20
+ENFORCE = "enforce"
+
+
+class Answer(Record):
+    """Exit status and what both streams say."""
+
+    status: int = ALLOW
+    stdout: str = ""
+    stderr: str = ""
+
+
+def run(payload: bytes) -> int:
+    """Answer a payload on the standard streams; returns the exit status."""
+    answer = answered(payload, os.environ)
+    if answer.stdout:
+        sys.stdout.write(answer.stdout)
+    if answer.stderr:
+        sys.stderr.write(answer.stderr)
+    return answer.status
+
+
+def answered(payload: bytes, environment: Mapping[str, str]) -> Answer:
+    """Answer a payload; never raises."""
+    places = Places(environment)
+    call: Call | None = None
+    try:
+        call = claude.read(payload)
+        handler = _HANDLERS.get(call.event)
+        return Answer() if handler is None else handler(places, call)
+    except Exception as error:  # noqa: BLE001 - the last door of a hook
+        return _failed(places, call, error)
+    finally:
+        places.close()
+
+
+def _failed(places: Places, call: Call | None, error: Exception) -> Answer:
+    """Answer for Handrail's own failure, or for a payload that is none."""
+    told = error if isinstance(error, errors.HandrailError) else errors.Bug(detail=_plain(error))
+    mode = places.mode_of(call.cwd if call else os.getcwd())
+    places.log("edit", told.code, told.message)
+    about_an_edit = call is None or call.event == "PreToolUse"
+    if about_an_edit and mode == ENFORCE:
+        return Answer(DENY, "", _sentence(told))
+    if about_an_edit or call is None:
+        return Answer(ALLOW, claude.warned(f"{_sentence(told).strip()} The edit is not checked."))
+    return Answer(ALLOW, "", _sentence(told))
+
+
+def _plain(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _sentence(error: errors.HandrailError) -> str:
+    lines = [f"handrail: {error.code}: {error.message}"]
+    if error.next:
+        lines.append(f"  next: {error.next}")
+    return "\n".join(lines) + "\n"
+
+
+# --- before a tool -------------------------------------------------------------------------------
+
+
+def _before_tool(places: Places, call: Call) -> Answer:
+    """Let a tool write what its session holds or can be granted."""
+    targets = places.targets(call.paths, call.cwd)
+    if call.command is not None:
+        targets = places.written_by(call.command, call.cwd)
+    for application, paths in places.by_workspace(targets):
+        _join(application, call)
+        guarding = Guarding(application.context)
+        try:
+            _edit(guarding, application, call, paths)
+        except errors.Refused as refusal:
+            answer = _refused(application, guarding.mode("edit"), refusal)
+            if answer is not None:
+                return answer
+    return Answer()
+
+
+def _edit(guarding: Guarding, application: Application, call: Call, targets: list[Target]) -> None:
+    paths = [path for target in targets if not target.below for path in target.paths]
+    for target in targets:
+        if target.below:
+            # Git writes only what differs there; whatever else names a folder, all of it.
+            dirty_only = "git" in (call.command or "").split()
+            guarding.sweep(target.paths[0], dirty_only=dirty_only)
+    keeps = call.change is not None and _keeps_our_entries(application, paths, call.change)
+    guarding.edit(list(dict.fromkeys(paths)), own_settings=keeps)
+    if call.command is None:
+        for path in paths:
+            application.traces.edit_begins(call.session, path)
+
+
+def _keeps_our_entries(
+    application: Application, paths: list[str], change: tuple[str | None, str]
+) -> bool:
+    """Tell whether harness settings still have all of Handrail's entries after an edit."""
+    from handrail.service.install.settings import FILE, is_whole
+
+    old, new = change
+    if paths != [FILE]:
+        return False
+    if old is None:
+        return is_whole(new)
+    before = application.settings_text()
+    return before is not None and is_whole(before.replace(old, new, 1))
+
+
+def _refused(application: Application, mode: str, refusal: errors.Refused) -> Answer | None:
+    """Turn a refusal into an answer by the mode; None where the tool goes on."""
+    if mode == ENFORCE:
+        return Answer(DENY, "", _sentence(refusal))
+    application.hook_log.write("edit", refusal.code, f"{mode}: {refusal.message}")
+    if mode == SHADOW:
+        return None
+    return Answer(ALLOW, claude.warned(_sentence(refusal).strip()))
+
+
+def _join(application: Application, call: Call) -> None:
+    """Act as the harness's session, beginning it where this is its first event."""
+    with application.store.read() as reader:
+        name = session_here(reader, call.session, application.caller.worktree)
+        known = reader.session(name)
+    if known is None or not known.live:
+        process = application.harness_process()
+        _sessions(application).started(name, harness=claude.HARNESS, process=process)
+    application.act_as(name)
+
+
+def _sessions(application: Application) -> HarnessSessions:
+    """Return the use cases around sessions, which an edit in the middle of one never needs."""
+    from handrail.service.harness_sessions import HarnessSessions
+
+    return HarnessSessions(application.context)
+
+
+def _notices(application: Application) -> list[str]:
+    """Take what there is to tell; nothing is told twice."""
+    from handrail.service.notices import Notices
+
+    return [_notice(told) for told in Notices(application.context).take()]
+
+
+# --- after a tool --------------------------------------------------------------------------------
+
+
+def _after_tool(places: Places, call: Call) -> Answer:
+    """Look what a shell line or a foreign tool left, and pass on what there is to tell."""
+    lines: list[str] = []
+    for application, targets in places.by_workspace(places.targets(call.paths, call.cwd)):
+        for path in [path for target in targets for path in target.paths]:
+            _edited(application, call, path)
+    for application in places.around(call.cwd):
+        _join(application, call)
+        if call.tool not in PATH_OF and call.tool not in READS_ONLY:
+            lines += _unheld(_look_again(application, call))
+        lines += _notices(application)
+    return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
+
+
+def _edited(application: Application, call: Call, path: str) -> None:
+    """Remember what an edit tool left, so that no shell line is taken for it."""
+    rows = application.ground.dirty((path,))
+    version = next((_version(row) for row in rows if row.path == path), None)
+    application.traces.keep_one(path, version)
+    application.traces.edit_ends(call.session, path)
+
+
+def _look_again(application: Application, call: Call) -> Unheld:
+    traces = application.traces
+    after = _dirty(application)
+    before, known = traces.seen(), traces.open_edits(but=call.session)
+    traces.keep(after)
+    if before is None:
+        return ()
+    return Guarding(application.context).wrote(before, after, known)
+
+
+def _dirty(application: Application) -> dict[str, str]:
+    return {row.path: _version(row) for row in application.ground.dirty((".",))}
+
+
+def _version(row: DirtyRow) -> str:
+    return f"{row.blob} {row.staged}"
+
+
+def _unheld(found: Unheld) -> list[str]:
+    if not found:
+        return []
+    lines = ["Handrail: the last tool changed paths that you may not write:"]
+    lines += [f"- {path}: {refusal.message}" for path, refusal in found[:NAMED_MAX]]
+    if len(found) > NAMED_MAX:
+        lines.append(f"- and {len(found) - NAMED_MAX} more")
+    lines.append("A commit over them will be refused; `handrail why PATH` says how to go on.")
+    return lines
+
+
+def _notice(told: Told) -> str:
+    who = f"{told.agent} (session {told.session})" if told.agent else f"session {told.session}"
+    paths = ", ".join(told.paths[:NAMED_MAX])
+    if told.kind == "parallel_edit":
+        return f"Handrail: {who} edits {paths} in another working tree too; git will merge."
+    return f"Handrail: {who} waits for {paths}; `handrail release` gives it back when you are done."
+
+
+# --- sessions ------------------------------------------------------------------------------------
+
+
+def _session_start(places: Places, call: Call) -> Answer:
+    """Begin or resume the session, repair what was lost, and say what is held and by whom."""
+    lines: list[str] = []
+    for application in places.around(call.cwd):
+        sessions = _sessions(application)
+        name = sessions.name_here(call.session)
+        begun = sessions.started(
+            name, harness=claude.HARNESS, process=application.harness_process()
+        )
+        application.act_as(name)
+        application.traces.edit_ends(call.session)
+        application.traces.keep(_dirty(application))
+        from handrail.edge.guard.greeting import greeting
+
+        lines += greeting(application, begun)
+        lines += _notices(application)
+    return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
+
+
+def _session_end(places: Places, call: Call) -> Answer:
+    """End the session; what is clean is free again, what is not stays its agent's."""
+    for application in places.around(call.cwd):
+        sessions = _sessions(application)
+        application.traces.edit_ends(call.session)
+        sessions.ended(sessions.name_here(call.session), call.reason or "ended")
+    return Answer()
+
+
+def _prompt(places: Places, call: Call) -> Answer:
+    """Pass on what there is to tell."""
+    lines: list[str] = []
+    for application in places.around(call.cwd):
+        _join(application, call)
+        lines += _notices(application)
+    return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
+
+
+_HANDLERS: Mapping[str, Callable[[Places, Call], Answer]] = {
+    "PreToolUse": _before_tool,
+    "PostToolUse": _after_tool,
+    "PostToolUseFailure": _after_tool,
+    "SessionStart": _session_start,
+    "SessionEnd": _session_end,
+    "UserPromptSubmit": _prompt,
+}

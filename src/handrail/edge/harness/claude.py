@@ -1,0 +1,149 @@
+r"""Claude Code: its hook payloads, and the answers that it understands.
+
+Promises: a payload is data, whatever it holds; what is no payload is MalformedPayload, with the
+reason; a tool that is not known writes what its input names if its name has a word for writing.
+Source: the hook contract as documented for versions 2.1.240 to 2.1.303.
+
+    read(b'{"hook_event_name": "PreToolUse", "session_id": "0f3c", "tool_name": "Bash", …}')
+    # Call(event='PreToolUse', session='0f3c', tool='Bash', …)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Final
+
+from handrail.core.names import NAME_CHARS_MAX, check_name
+from handrail.core.record import Record
+from handrail.edge.guard.quick import PATH_OF, READS_ONLY
+from handrail.errors import MalformedName, MalformedPayload
+
+HARNESS: Final = "claude"
+PATHS_MAX: Final = 1_000
+_WRITING: Final = (
+    *("write", "edit", "create", "delete", "remove", "move", "rename", "append", "patch"),
+    *("replace", "insert", "update", "save", "copy", "modify", "overwrite", "truncate"),
+)
+_PATH_FIELDS: Final = (
+    *("file_path", "filepath", "filePath", "notebook_path", "path", "paths", "file", "files"),
+    *("filename", "relative_path", "source", "destination", "from", "to", "old_path"),
+    *("new_path", "target", "target_file", "target_path", "uri"),
+)
+_CHARS_MAX: Final = 8_192
+
+
+class Call(Record):
+    """One hook event; ``paths`` are those that a tool is about to write, as the payload has them.
+
+    ``source`` says how a session began, ``reason`` how it ended. ``change`` is how an edit tool
+    makes the new text out of the old: (None, all of it), or what is replaced by what.
+    """
+
+    event: str
+    session: str
+    cwd: str
+    tool: str = ""
+    paths: tuple[str, ...] = ()
+    command: str | None = None
+    source: str = ""
+    reason: str = ""
+    change: tuple[str | None, str] | None = None
+
+
+def read(payload: bytes) -> Call:
+    """Read a payload; raises MalformedPayload."""
+    try:
+        told = json.loads(payload.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError) as error:
+        reason = "it is empty" if not payload.strip() else f"it is no JSON ({type(error).__name__})"
+        raise MalformedPayload(reason=reason) from error
+    if not isinstance(told, dict):
+        raise MalformedPayload(reason="it is no JSON object")
+    given = told.get("tool_input")
+    tool = _text(told, "tool_name")
+    inputs: dict[str, object] = given if isinstance(given, dict) else {}
+    command = inputs.get("command")
+    return Call(
+        event=_text(told, "hook_event_name"),
+        session=_session(told),
+        cwd=_text(told, "cwd") or os.getcwd(),
+        tool=tool,
+        paths=_paths(tool, inputs),
+        command=command if tool in ("Bash", "PowerShell") and isinstance(command, str) else None,
+        source=_text(told, "source"),
+        reason=_text(told, "reason"),
+        change=_change(tool, inputs),
+    )
+
+
+def _change(tool: str, inputs: dict[str, object]) -> tuple[str | None, str] | None:
+    """Return what Write or Edit would do to the text; None for anything else."""
+    content, old, new = (inputs.get(name) for name in ("content", "old_string", "new_string"))
+    if tool == "Write" and isinstance(content, str):
+        return None, content
+    once = not inputs.get("replace_all")
+    if tool == "Edit" and once and isinstance(old, str) and isinstance(new, str):
+        return old, new
+    return None
+
+
+def _text(told: dict[str, object], field: str) -> str:
+    value = told.get(field, "")
+    if not isinstance(value, str):
+        raise MalformedPayload(reason=f"its {field} is no text")
+    return value[:_CHARS_MAX]
+
+
+def _session(told: dict[str, object]) -> str:
+    name = _text(told, "session_id")[: NAME_CHARS_MAX + 1]
+    try:
+        return check_name("session", name)
+    except MalformedName as error:
+        reason = f"its session_id is no name: {error.values['reason']}"
+        raise MalformedPayload(reason=reason) from error
+
+
+def _paths(tool: str, inputs: dict[str, object]) -> tuple[str, ...]:
+    if tool in PATH_OF:
+        path = inputs.get(PATH_OF[tool])
+        if not isinstance(path, str) or not path:
+            raise MalformedPayload(reason=f"{tool} names no file")
+        return (path,)
+    plain = tool.lower()
+    if tool in READS_ONLY or tool == "Bash" or not any(word in plain for word in _WRITING):
+        return ()
+    found: list[str] = []
+    for field in _PATH_FIELDS:
+        found += _texts(inputs.get(field))
+    edits = inputs.get("edits")
+    for edit in edits if isinstance(edits, list) else ():
+        if isinstance(edit, dict):
+            found += [text for field in _PATH_FIELDS for text in _texts(edit.get(field))]
+    return tuple(text.removeprefix("file://") for text in dict.fromkeys(found))[:PATHS_MAX]
+
+
+def _texts(value: object) -> list[str]:
+    """Return the texts of a field: itself, those of a list, or the paths of its objects."""
+    if isinstance(value, str):
+        return [value] if value else []
+    found: list[str] = []
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, str) and item:
+            found.append(item)
+        elif isinstance(item, dict) and isinstance(item.get("path"), str):
+            found.append(item["path"])
+    return found
+
+
+def told_before(event: str, text: str) -> str:
+    """Return what stdout has to say so that the agent reads ``text`` and goes on."""
+    if event in ("SessionStart", "UserPromptSubmit"):
+        return text + "\n"
+    extra = {"hookEventName": event, "additionalContext": text}
+    return json.dumps({"hookSpecificOutput": extra}) + "\n"
+
+
+def warned(text: str) -> str:
+    """Return what stdout has to say so that the person reads ``text`` and nothing is stopped."""
+    return json.dumps({"systemMessage": text}) + "\n"
