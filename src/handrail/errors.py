@@ -230,10 +230,10 @@ class StillLive(Refused):
 
 
 class UnsupportedCommit(Refused):
-    """Commit {commit} has {parents} parents; attest takes commits with one parent."""
+    """Commit {commit} has {parents} parents; attest takes commits with two at the most."""
 
     code = "unsupported_commit"
-    NEXT = "git rev-list --no-merges {commit}^..{commit} | xargs -r -n 1 handrail attest"
+    NEXT = "git rev-list --max-parents=2 {commit}^..{commit} | xargs -r -n 1 handrail attest"
 
 
 # --- malformed -----------------------------------------------------------------------------------

@@ -535,7 +535,7 @@ def _config_in_force(application: Application) -> int:
 
 
 @scene("unsupported_commit")
-def _a_range_holds_a_merge(world: World) -> Scene:
+def _a_range_holds_a_merge_of_many(world: World) -> Scene:
     person = world.person()
     assert person.session is not None
     world.claim(person.session, "src")
@@ -544,7 +544,7 @@ def _a_range_holds_a_merge(world: World) -> Scene:
 
 
 @scene("unsupported_commit")
-def _a_merge_is_named_alone(world: World) -> Scene:
+def _a_merge_of_many_is_named_alone(world: World) -> Scene:
     person = world.person()
     assert person.session is not None
     world.claim(person.session, "src")
@@ -554,11 +554,12 @@ def _a_merge_is_named_alone(world: World) -> Scene:
 
 def _merge(world: World) -> None:
     repo = world.repo
-    repo.git("switch", "--quiet", "--create", "side")
-    repo.write("src/side.py", "side")
-    repo.commit("side", "src")
+    for name in ("one", "two"):
+        repo.git("switch", "--quiet", "--create", name, "main")
+        repo.write(f"src/{name}.py", name)
+        repo.commit(name, "src")
     repo.git("switch", "--quiet", "main")
-    repo.git("merge", "--quiet", "--no-ff", "--message=merge", "side")
+    repo.git("merge", "--quiet", "--no-ff", "--message=merge", "one", "two")
 
 
 # --------------------------------------------------------------------------------------- the tests

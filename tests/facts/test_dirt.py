@@ -113,6 +113,24 @@ def test_commits_that_touched_paths_come_newest_first(repo: Repo) -> None:
     assert dirt.not_in(toplevel, "HEAD", [first, third]) == frozenset()
 
 
+def test_a_merge_changed_what_it_settled(repo: Repo) -> None:
+    repo.git("switch", "--quiet", "-c", "side")
+    repo.write("both", "side\n")
+    repo.write("theirs", "side\n")
+    repo.commit("side")
+    repo.git("switch", "--quiet", "main")
+    repo.write("both", "main\n")
+    main = repo.commit("main")
+    repo.git("merge", "side", check=False)
+    repo.write("both", "settled\n")
+    repo.git("commit", "--quiet", "--all", "--no-edit")
+    merge = repo.git("rev-parse", "HEAD")
+    toplevel = str(repo.path)
+    assert dirt.touching(toplevel, ["both"])[0] == (merge, ())
+    changed = dirt.changed_by(toplevel, [merge, main])
+    assert changed == {merge: frozenset({"both"}), main: frozenset({"both"})}
+
+
 LINES = [f"line {number}\n" for number in range(12)]
 
 

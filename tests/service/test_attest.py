@@ -11,6 +11,7 @@ import pytest
 
 from handrail import errors
 from handrail.service.attestation import Attestation, Attested
+from handrail.service.verification import Verification
 from tests.cli.world import World, entries_of, eventually, refusal, unharmed
 
 LANES: Final = """
@@ -219,21 +220,163 @@ def test_a_lease_of_another_working_tree_does_not_cover_here(world: World) -> No
         attest(world, there)
 
 
-def test_a_merge_is_refused_and_the_rest_of_its_range_can_be_attested(world: World) -> None:
+# ----------------------------------------------------------------------------------------- merges
+
+
+def conflicting(world: World, path: str = "file") -> tuple[str, str]:
+    """Let ``main`` and ``side`` change a line each in its way; returns both, and stays on main."""
+    world.repo.write(path, "before\n")
+    world.repo.commit("base", path)
+    world.repo.git("switch", "--quiet", "-c", "side")
+    world.repo.write(path, "side\n")
+    side = world.repo.commit("side", path)
+    world.repo.git("switch", "--quiet", "main")
+    world.repo.write(path, "main\n")
+    return world.repo.commit("main", path), side
+
+
+def resolve(world: World, path: str = "file", text: str = "both\n", other: str = "side") -> str:
+    """Merge and settle the conflict; returns the merge."""
+    world.repo.git("merge", "--quiet", "--no-edit", other, check=False)
+    world.repo.write(path, text)
+    world.repo.git("commit", "--quiet", "--all", "--no-edit")
+    return world.repo.git("rev-parse", "HEAD")
+
+
+def judged(world: World, commit: str) -> str:
+    with world.open() as application:
+        (judgment,) = Verification(application.context).verify([commit]).judgments
+    return judgment.code
+
+
+def adopted(world: World) -> None:
+    """Let ``origin/main`` have what HEAD has: from here on commits are judged."""
+    world.repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
+
+
+@pytest.mark.parametrize("text", ["main\n", "side\n", "both\n"])
+def test_a_resolved_conflict_is_attested_by_who_holds_its_path(world: World, text: str) -> None:
+    adopted(world)
+    main, side = conflicting(world)
+    session = world.session()
+    merge = resolve(world, text=text)
+    with unharmed(world.store), pytest.raises(errors.NotHolder) as refused:
+        attest(world, session)
+    assert refused.value.values["paths"] == ("file",)
+    world.claim(session, "file")
+    assert attest(world, session).commits == (merge,)
+    (told,) = attestations(world)
+    assert told["parents"] == [main, side]
+    assert (told["paths"], told["paths_hash"]) == (1, hashlib.sha256(b"file").hexdigest())
+    assert len(told["cover"]) == 1
+    assert judged(world, merge) == "attested"
+
+
+def test_a_resolution_of_what_another_holds_is_theirs(world: World) -> None:
+    adopted(world)
+    conflicting(world)
+    holder, session = world.session(), world.session()
+    world.claim(holder, "file")
+    merge = resolve(world)
+    with pytest.raises(errors.ScopeHeld) as refused:
+        attest(world, session)
+    assert refused.value.values["witness"] == "file"
+    assert judged(world, merge) == "unseen"
+    assert attest(world, holder).commits == (merge,)
+
+
+def test_only_what_a_merge_adds_to_its_sides_must_be_held(world: World) -> None:
+    conflicting(world)
+    world.repo.git("switch", "--quiet", "side")
+    change(world, "only/theirs", "src/a")
+    world.repo.git("switch", "--quiet", "main")
+    change(world, "only/ours", "src/b")
+    session = world.session()
+    world.repo.git("merge", "--no-commit", "side", check=False)
+    world.repo.write("file", "both\n")
+    world.repo.write("evil/slipped in", "x")
+    world.repo.git("add", "--all")
+    world.repo.git("commit", "--quiet", "--no-edit")
+    with pytest.raises(errors.NotHolder) as refused:
+        attest(world, session)
+    assert refused.value.values["paths"] == ("evil/slipped in", "file")
+
+
+def test_what_a_merge_drops_must_be_held(world: World) -> None:
+    world.repo.git("switch", "--quiet", "-c", "side")
+    change(world, "theirs/a", "theirs/b")
+    world.repo.git("switch", "--quiet", "main")
+    change(world, "ours")
+    world.repo.git("merge", "--quiet", "--no-edit", "--strategy=ours", "side")
+    with pytest.raises(errors.NotHolder) as refused:
+        attest(world, world.session())
+    assert refused.value.values["paths"] == ("theirs/a", "theirs/b")
+
+
+def test_a_clean_merge_needs_no_lease(world: World) -> None:
+    world.repo.git("switch", "--quiet", "-c", "side")
+    change(world, "src/side")
+    world.repo.git("switch", "--quiet", "main")
+    change(world, "src/main")
+    world.repo.git("merge", "--quiet", "--no-edit", "side")
+    assert attest(world, world.session()).commits
+    (told,) = attestations(world)
+    assert (told["paths"], told["cover"]) == (0, [])
+
+
+def test_a_range_with_merges_is_attested_together(world: World) -> None:
+    adopted(world)
+    start = world.repo.git("rev-parse", "HEAD")
+    main, side = conflicting(world)
+    merge = resolve(world)
+    session = world.session()
+    world.claim(session, "file")
+    assert set(attest(world, session, f"{start}..HEAD").commits) >= {main, side, merge}
+
+
+def test_a_merge_is_not_stale_for_what_it_merges_and_is_for_what_it_lacks(world: World) -> None:
+    conflicting(world)
+    session, other = world.session(), world.session()
+    world.claim(other, "file")
+    attest(world, other, "side")
+    world.release(other)
+    world.claim(session, "file")
+    merge = resolve(world)
+    assert attest(world, session).commits == (merge,)
+    world.repo.git("switch", "--quiet", "--detach", "main^1")
+    world.repo.git("branch", "--quiet", "late", "side^")
+    world.release(session)
+    world.claim(other, "file")
+    world.repo.git("switch", "--quiet", "late")
+    world.repo.write("file", "late\n")
+    world.repo.commit("late", "file")
+    late = resolve(world, other="main^1")
+    with pytest.raises(errors.StaleBytes) as refused:
+        attest(world, other)
+    assert refused.value.values["commit"] == merge, "a merge lands what it resolved"
+    assert late not in [told["commit"] for told in attestations(world)]
+
+
+def test_a_merge_of_many_is_refused_and_the_rest_of_its_range_can_be_attested(
+    world: World,
+) -> None:
     person = world.person()
     assert person.session is not None
     world.claim(person.session, "**")
-    world.repo.git("switch", "--quiet", "-c", "side")
-    side = change(world, "src/side")
+    start = world.repo.git("rev-parse", "HEAD")
+    sides = []
+    for name in ("one", "two"):
+        world.repo.git("switch", "--quiet", "-c", name, start)
+        sides.append(change(world, f"src/{name}"))
     world.repo.git("switch", "--quiet", "main")
     main = change(world, "src/main")
-    world.repo.git("merge", "--quiet", "--no-edit", "side")
+    world.repo.git("merge", "--quiet", "--no-edit", "one", "two")
     assert refusal(person.handrail("attest", "HEAD")).code == "unsupported_commit"
     with unharmed(world.store):
-        said = refusal(person.handrail("attest", f"{main}^..HEAD"))
+        said = refusal(person.handrail("attest", f"{start}..HEAD"))
     assert said.code == "unsupported_commit"
     assert person.types(said.next).code == 0
-    assert {told["commit"] for told in attestations(world)} == {side, main}
+    assert {told["commit"] for told in attestations(world)} == {*sides, main}
 
 
 # ------------------------------------------------------------------------------- kinds of changes

@@ -293,6 +293,28 @@ def test_a_stale_writer_cannot_claim_its_bytes_again_nor_commit_them(world: Worl
     assert [code for _, code, _ in reasons] == ["stale_bytes"]
 
 
+def test_bytes_older_than_a_merge_that_settled_their_file_are_stale(world: World) -> None:
+    committed(world, "x.txt", BASE)
+    world.repo.git("switch", "--quiet", "-c", "side")
+    committed(world, "x.txt", BASE.replace("line 17\n", "side\n"))
+    world.repo.git("switch", "--quiet", "main")
+    committed(world, "x.txt", BASE.replace("line 17\n", "main\n"))
+    ada, bob = world.session(agent="ada"), world.session(agent="bob")
+    edit(world, ada, "x.txt")
+    run_out(world, ada)
+    world.claim(bob, "x.txt")
+    world.repo.git("merge", "side", check=False)
+    world.repo.write("x.txt", HIS)
+    world.repo.git("commit", "--quiet", "--all", "--no-edit")
+    with world.open(bob) as application:
+        (merge,) = Attestation(application.context).attest("HEAD").commits
+    world.release(bob)
+    world.repo.write("x.txt", HERS)
+    with pytest.raises(errors.StaleBytes) as refused:
+        edit(world, ada, "x.txt")
+    assert refused.value.values["commit"] == merge
+
+
 def test_following_the_refusal_loses_nothing_and_leads_to_the_claim(world: World) -> None:
     ada, _ = zombie(world)
     person = world.shell(HANDRAIL_SESSION=ada)

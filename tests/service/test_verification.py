@@ -345,7 +345,18 @@ def test_a_merge_that_drops_what_another_landed_is_refused(world: World, landed:
     assert found.verdict == REFUSED
     assert found.judgments[-1].commit == commit
     assert (found.judgments[-1].code, found.judgments[-1].path) == ("unseen", "shared-by-nobody")
-    assert commit in found.merges
+    assert found.to_redo == {commit}
+
+
+def test_a_history_that_shares_nothing_is_judged_like_any_other(world: World, landed: str) -> None:
+    world.repo.git("switch", "--quiet", "--orphan", "pages")
+    work(world, "pages", "README.md", text="pages\n")
+    world.repo.git("switch", "--quiet", "main")
+    commit = change(world, "src/a.py")
+    assert only(verify(world)) == ("unseen", "src/a.py"), "the branch beside it is no obstacle"
+    merged = merge(world, "--allow-unrelated-histories", "--strategy=ours", "pages")
+    found = verify(world)
+    assert [j.commit for j in found.judgments if j.verdict == REFUSED] == [commit, merged]
 
 
 def test_a_resolved_conflict_needs_an_attestation(world: World, landed: str) -> None:

@@ -17,8 +17,8 @@ from typing import Final
 from handrail.core.landing import Change, ChangedPath
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
-from handrail.facts.git import HEX
-from handrail.facts.neutral import Neutral
+from handrail.facts.git import HEX, RawCommit
+from handrail.facts.neutral import Neutral, neutral
 
 ID_CHARS: Final = (40, 64)
 SUBJECT_CHARS_MAX: Final = 200
@@ -83,6 +83,26 @@ def changes(git: Neutral, commits: Sequence[str]) -> dict[str, Change]:
         about = (head.ssh_signed, head.ledger)
         found[commit] = Change(commit, head.tree, head.parents, head.subject, paths, digest, *about)
     return found
+
+
+def changes_here(folder: str, commits: Sequence[str]) -> dict[str, Change]:
+    """Return what each commit of the repository around ``folder`` changes."""
+    with neutral(folder) as git:
+        return changes(git, commits)
+
+
+def with_merges(folder: str, rows: Sequence[RawCommit]) -> list[RawCommit]:
+    """Return these commits, merges of two with the paths and the digest that ``changes`` gives."""
+    merges = [row.commit for row in rows if len(row.parents) == 2]
+    if not merges:
+        return list(rows)
+    told = changes_here(folder, merges)
+    return [_as_told(told[row.commit]) if row.commit in told else row for row in rows]
+
+
+def _as_told(change: Change) -> RawCommit:
+    paths = tuple(row.path for row in change.paths or ())
+    return RawCommit(change.commit, change.tree, change.parents, paths, change.paths_hash)
 
 
 _Row = tuple[bytes, bytes]

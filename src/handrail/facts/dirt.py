@@ -111,7 +111,10 @@ def unlike(toplevel: str, commit: str, blobs: Mapping[str, str | None]) -> list[
 
 
 def touching(toplevel: str, paths: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the commits below HEAD that changed any of these paths, newest first, with which."""
+    """Return the commits below HEAD that changed any of these paths, newest first, with which.
+
+    A merge that may have is there without any: ``changed_by`` tells, at the cost of merging anew.
+    """
     words = ["rev-list", f"--max-count={COMMITS_LOOKED_AT_MAX}", "HEAD", "--", *paths]
     said = ask(toplevel, ["--literal-pathspecs", *words]).decode("ascii", "replace").split()
     if not all(map(HEX.issuperset, said)):
@@ -123,12 +126,22 @@ def touching(toplevel: str, paths: Sequence[str]) -> list[tuple[str, tuple[str, 
 
 
 def changed_by(toplevel: str, commits: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return which paths each commit changed; commits that are not here are left out."""
+    """Return which paths each commit changed; commits that are not here are left out.
+
+    Those of a merge of two are where it differs from what git makes of the two by itself.
+    """
     lines = "".join(f"{commit}\n" for commit in commits).encode()
     said = ask(toplevel, ["cat-file", "--batch-check"], lines).decode("ascii", "replace")
     here = [line.split()[0] for line in said.splitlines() if line.split()[1:2] == ["commit"]]
     found = changed_paths(toplevel, here) if here else {}
-    return {commit: frozenset(map(os.fsdecode, paths)) for commit, paths in found.items()}
+    known = {commit: frozenset(map(os.fsdecode, paths)) for commit, paths in found.items()}
+    rest = [commit for commit in here if commit not in known]
+    if rest:
+        from handrail.facts.commits import changes_here
+
+        for commit, change in changes_here(toplevel, rest).items():
+            known[commit] = frozenset(row.path for row in change.paths or ())
+    return known
 
 
 def not_in(toplevel: str, tip: str, commits: Sequence[str]) -> frozenset[str]:

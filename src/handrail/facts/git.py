@@ -69,6 +69,8 @@ def ask(
 def read_range(folder: str, text: str) -> list[RawCommit]:
     """Return the commits of ``A..B``, or the one commit that ``text`` names, oldest first.
 
+    Merges come without paths: ``facts.commits.with_merges`` finds those of merges of two.
+
     Raises MalformedRange where git knows no such commits, and above COMMITS_MAX of them.
     """
     words = ["rev-list", "--reverse", "--topo-order", "--no-commit-header", "--format=%H %T %P"]

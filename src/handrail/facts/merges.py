@@ -1,7 +1,7 @@
 """Merging without a working tree: which tree git makes of two commits, and which heads are tips.
 
 Promises: as ``facts.neutral``; the trees made on the way are nobody's. A merge with conflicts has
-no tree here.
+no tree here; two that share no history are merged as if they began with nothing.
 
     merged_trees(git, [("9f2c…", "41ab…")])
 """
@@ -18,7 +18,7 @@ def merged_trees(git: Neutral, pairs: Sequence[tuple[str, str]]) -> list[str | N
     """Return the tree of merging the second of each pair into the first; None if they conflict."""
     if not pairs:
         return []
-    words = ["merge-tree", "-z", "--no-messages", "--stdin"]
+    words = ["merge-tree", "-z", "--no-messages", "--allow-unrelated-histories", "--stdin"]
     said = git.ask(words, "".join(f"{one} {two}\n" for one, two in pairs).encode("ascii"))
     fields = iter(said.split(b"\0"))
     trees: list[str | None] = []

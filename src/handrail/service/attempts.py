@@ -8,11 +8,12 @@ are gathered outside all transactions, and only those that the attempt said it l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from typing import Final, TypeVar
 
 from handrail import errors
 from handrail.core.decide import Looked
+from handrail.core.scope import Pattern
 from handrail.service.context import Context
 from handrail.service.identity import require_session
 from handrail.service.looking import look, with_looks
@@ -23,15 +24,31 @@ RECLAIMS_MAX: Final = 8
 Outcome = TypeVar("Outcome")
 
 
-def with_facts(context: Context, attempt: Callable[[Looked], Outcome]) -> Outcome:
-    """Make an attempt, looking where it asks to; end whoever stands in its way and is gone."""
+def with_facts(
+    context: Context,
+    attempt: Callable[[Looked], Outcome],
+    seen: Container[str] | None = None,
+) -> Outcome:
+    """Make an attempt, looking where it asks to; end whoever stands in its way and is gone.
+
+    ``seen`` are the paths that were dirty when a hook looked last. What was clean then has been
+    written on top of what HEAD held: nothing of it can be stale.
+    """
+
+    def looked(patterns: Sequence[Pattern]) -> Looked:
+        found = look(context, rules, session, patterns)
+        if seen is None or found.dirty is None:
+            return found
+        rows = [row if row.path in seen else row._replace(landed=None) for row in found.dirty]
+        return found._replace(dirty=tuple(rows))
+
     with context.store.read() as reader:
         rules = rules_in_force(reader)
         session = require_session(reader, context)
     for _ in range(RECLAIMS_MAX):
         try:
-            return with_looks(attempt, lambda patterns: look(context, rules, session, patterns))
+            return with_looks(attempt, looked)
         except errors.ScopeHeld as held:
             if not reclaim_from(context, str(held.values.get("session"))):
                 raise
-    return with_looks(attempt, lambda patterns: look(context, rules, session, patterns))
+    return with_looks(attempt, looked)

@@ -7,6 +7,7 @@ from typing import Any
 
 from handrail import errors
 from handrail.core.decide import (
+    PARENTS_MAX,
     Attest,
     CommitFacts,
     Landed,
@@ -177,12 +178,12 @@ class Attestation:
 
 
 def _check_parents(rows: Sequence[CommitRow], text: str) -> None:
-    """Refuse merges; what is not a merge in the same range can be attested one by one."""
+    """Refuse merges of many; what else is in the same range can be attested one by one."""
     for row in rows:
-        if len(row.parents) > 1:
+        if len(row.parents) > PARENTS_MAX:
             step = None
             if ".." in text:
-                only = f"git rev-list --no-merges {shell_quote(text)} --"
+                only = f"git rev-list --max-parents={PARENTS_MAX} {shell_quote(text)} --"
                 step = f"{only} | xargs -r -n 1 handrail attest"
             raise errors.UnsupportedCommit(
                 commit=row.commit, parents=len(row.parents), range=text, next=step

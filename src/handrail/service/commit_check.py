@@ -9,6 +9,8 @@ way is named at once.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from handrail import errors
 from handrail.core.decide import Attest, Commit, CommitFacts, Edit, Looked, decide
 from handrail.core.lease import Session
@@ -35,8 +37,11 @@ class CommitCheck:
         with self._store.read() as reader:
             return require_session(reader, self._context)
 
-    def staged(self) -> errors.NotCovered | None:
-        """Return what stands in the way of committing what is staged; None if nothing does."""
+    def staged(self, *, seen: Container[str] | None = None) -> errors.NotCovered | None:
+        """Return what stands in the way of committing what is staged; None if nothing does.
+
+        ``seen``: see ``attempts.with_facts``.
+        """
         raw = self._context.outside.staged()
         with self._store.read() as reader:
             rules = rules_in_force(reader)
@@ -50,7 +55,7 @@ class CommitCheck:
         )
         facts = CommitFacts("staged", "", (), paths, "")
         try:
-            with_facts(self._context, lambda looked: self._judge(edit, facts, looked))
+            with_facts(self._context, lambda looked: self._judge(edit, facts, looked), seen)
         except errors.NotCovered as refusal:
             return refusal
         return None

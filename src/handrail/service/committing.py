@@ -11,11 +11,20 @@ git then fails to move is in no ref: it binds nobody, and its paths can be claim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from handrail import errors
-from handrail.core.decide import Attest, Changes, Commit, CommitFacts, Edit, Looked, decide
+from handrail.core.decide import (
+    PARENTS_MAX,
+    Attest,
+    Changes,
+    Commit,
+    CommitFacts,
+    Edit,
+    Looked,
+    decide,
+)
 from handrail.core.events import CommitAttested, CommitUnattested, CommitUnattributed
 from handrail.core.lease import LOCAL, Session
 from handrail.core.scope import Pattern, parse_pattern
@@ -40,10 +49,13 @@ class Committing:
         self._context = context
         self._store = context.store
 
-    def commit(self, commit: str) -> Attested:
-        """Attest one commit that exists and is in no ref yet; claims what is free of its paths."""
+    def commit(self, commit: str, *, seen: Container[str] | None = None) -> Attested:
+        """Attest one commit that exists and is in no ref yet; claims what is free of its paths.
+
+        Of a merge it claims nothing. ``seen``: see ``attempts.with_facts``.
+        """
         (row,) = self._context.outside.commits(commit)
-        if len(row.parents) > 1:
+        if len(row.parents) > PARENTS_MAX:
             raise errors.UnsupportedCommit(commit=row.commit, parents=len(row.parents))
         with self._store.read() as reader:
             rules = rules_in_force(reader)
@@ -51,7 +63,7 @@ class Committing:
             local = _local_scopes(reader, session)
         facts = facts_of(row, rules)
         left = self._left(rules, row, facts, local)
-        return with_facts(self._context, lambda looked: self._attempt(facts, left, looked))
+        return with_facts(self._context, lambda looked: self._attempt(facts, left, looked), seen)
 
     def _attempt(self, facts: CommitFacts, left: frozenset[str] | None, looked: Looked) -> Attested:
         with self._store.transaction() as tx:

@@ -73,7 +73,7 @@ class CommitRow(Protocol):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The paths it changes against its parent."""
+        """The paths it changes: those that rule V judges it by; none where parents are many."""
 
     @property
     def paths_hash(self) -> str:

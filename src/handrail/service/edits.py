@@ -10,7 +10,7 @@ is renewed past half of its life; git is asked only where others left work or la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from handrail.core.decide import Changes, Edit, Keep, View, decide
 from handrail.core.events import LeaseGranted, LeaseRenewed
@@ -48,11 +48,17 @@ class Edits:
         self._context = context
         self._store = context.store
 
-    def edit(self, paths: Sequence[str], *, own_settings: bool = False) -> Edited:
+    def edit(
+        self,
+        paths: Sequence[str],
+        *,
+        own_settings: bool = False,
+        seen: Container[str] | None = None,
+    ) -> Edited:
         """Let the asking session write these paths, relative to the root and free of links.
 
         ``own_settings``: the harness settings among them keep Handrail's entries. Raises the first
-        refusal; then nothing was changed.
+        refusal; then nothing was changed. ``seen``: see ``attempts.with_facts``.
         """
         with self._store.read() as reader:
             rules = rules_in_force(reader)
@@ -65,7 +71,7 @@ class Edits:
             own_settings=own_settings,
         )
         return with_facts(
-            self._context, lambda looked: self._attempt(asked._replace(looked=looked))
+            self._context, lambda looked: self._attempt(asked._replace(looked=looked)), seen
         )
 
     def _attempt(self, asked: Edit) -> Edited:

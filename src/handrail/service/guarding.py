@@ -104,20 +104,20 @@ class Guarding:
         if not changed or len(changed) > LOOKED_AT_MAX:
             return ()
         try:
-            Edits(self._context).edit(changed)
+            Edits(self._context).edit(changed, seen=before)
         except errors.Refused:
-            found = tuple(self._one_by_one(changed))
+            found = tuple(self._one_by_one(changed, before))
         else:
             return ()
         if found:
             self._record(found)
         return found
 
-    def _one_by_one(self, paths: Sequence[str]) -> Unheld:
+    def _one_by_one(self, paths: Sequence[str], before: Mapping[str, str]) -> Unheld:
         found: list[tuple[str, errors.HandrailError]] = []
         for path in paths:
             try:
-                Edits(self._context).edit([path])
+                Edits(self._context).edit([path], seen=before)
             except errors.Refused as refusal:
                 found.append((path, refusal))
         return tuple(found)

@@ -102,7 +102,7 @@ def _judged(
     }
     if not suspects:
         return found
-    touched = context.outside.touching(tuple(suspects)) if _has_head(rows) else []
+    touched = _touched(context, reader, tuple(suspects)) if _has_head(rows) else []
     judged = {}
     run_out = [lease for lease in reader.leases(session.id) if not lease.live(reader.now)]
     for spelled, one in suspects.items():
@@ -112,6 +112,18 @@ def _judged(
     missing = [one for one in judged.values() if one.landed is None]
     ahead = _ahead(context, rules, reader, session, orphans, missing)
     return [ahead.get(one.path) or judged.get(one.path) or one for one in found]
+
+
+def _touched(
+    context: Context, reader: Reader, paths: Sequence[str]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the commits below HEAD that changed any of these paths; of merges, attested ones."""
+    touched = context.outside.touching(paths)
+    merges = [c for c, found in touched if not found and reader.attestation(c) is not None]
+    if not merges:
+        return touched
+    changed = context.outside.changed_by(merges)
+    return [(commit, found or tuple(changed.get(commit, ()))) for commit, found in touched]
 
 
 def _has_head(rows: Sequence[DirtyRow]) -> bool:

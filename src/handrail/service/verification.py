@@ -43,12 +43,15 @@ ENFORCE: Final = "enforce"
 
 
 class Verified(Record):
-    """What was judged, oldest commit first, and from where; ``mode`` is the base's for landing."""
+    """What was judged, oldest commit first, and from where; ``mode`` is the base's for landing.
+
+    ``to_redo`` are merges that do not pass and had no conflict to resolve: made anew, they do.
+    """
 
     judgments: tuple[Judgment, ...]
     base: str | None
     skipped: tuple[str, ...]
-    merges: frozenset[str]
+    to_redo: frozenset[str]
     mode: str = ENFORCE
 
     @property
@@ -262,10 +265,17 @@ class _Court:
                 said = self._recorded(change, settings)
                 if said is not None or change.commit not in found:
                     found[change.commit] = said or say(change, "unseen", _first_path(change))
-        merges = frozenset(one for one in commits if len(changes[one].parents) > 1)
         judgments = tuple(found[one] for one in commits)
+        to_redo = self._to_redo(_failing([changes[one] for one in commits], found))
         mode = ENFORCE if settings is None else settings.mode("land")
-        return Verified(judgments, self._ground.commit, (), merges, mode)
+        return Verified(judgments, self._ground.commit, (), to_redo, mode)
+
+    def _to_redo(self, failing: Sequence[Change]) -> frozenset[str]:
+        """Return the merges of many, and those of two that git makes without a conflict."""
+        two = [change for change in failing if len(change.parents) == 2]
+        trees = self._history.merged_trees([(c.parents[0], c.parents[1]) for c in two])
+        clean = {one.commit for one, tree in zip(two, trees, strict=True) if tree is not None}
+        return frozenset(clean | {one.commit for one in failing if one.paths is None})
 
     def _adopted(
         self, commits: Sequence[str], changes: dict[str, Change], found: dict[str, Judgment]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from handrail.core.decide.attest import decide_attest, decide_commit, writable
+from handrail.core.decide.attest import PARENTS_MAX, decide_attest, decide_commit, writable
 from handrail.core.decide.claim import check_role, decide_claim
 from handrail.core.decide.edit import PARALLEL, decide_edit, decide_keep, guarded, notices
 from handrail.core.decide.holding import Past, dead_token, decide_release, decide_renew
@@ -47,6 +47,7 @@ from handrail.core.decide.wait import WAIT_KEPT_MS, decide_wait
 
 __all__ = [
     "PARALLEL",
+    "PARENTS_MAX",
     "WAIT_KEPT_MS",
     "Adopt",
     "Attest",

@@ -26,6 +26,7 @@ from handrail.core.state import lease_of
 from handrail.text import scope_word, shell_quote
 
 PATHS_TOLD_MAX: Final = 20
+PARENTS_MAX: Final = 2
 
 
 def decide_attest(view: View, attest: Attest, now: int) -> Changes:
@@ -39,7 +40,7 @@ def decide_attest(view: View, attest: Attest, now: int) -> Changes:
     changes: Changes = []
     missing: list[Uncovered] = []
     for commit in attest.commits:
-        if len(commit.parents) > 1:
+        if len(commit.parents) > PARENTS_MAX:
             raise errors.UnsupportedCommit(commit=commit.commit, parents=len(commit.parents))
         cover: dict[int, int] = {}
         for path in commit.paths:
@@ -70,10 +71,12 @@ def decide_attest(view: View, attest: Attest, now: int) -> Changes:
 def decide_commit(view: View, commit: Commit, now: int) -> Changes:
     """Attest a commit that is being made; what is free of its paths is claimed by the way.
 
+    Not so of a merge: what it drops of what others landed is free as well, and nobody wrote there.
     Raises NotCovered (of ``errors``) with every path that is neither held nor free for it, and
     NeedsFacts for all that must be looked at.
     """
-    edit = commit.edit
+    merges = any(len(facts.parents) > 1 for facts in commit.attest.commits)
+    edit = commit.edit._replace(auto_claim="off") if merges else commit.edit
     view = view._replace(leases=tuple(view.leases))
     changes: Changes = []
     refused: list[tuple[str, errors.HandrailError]] = []

@@ -54,7 +54,7 @@ def parse(argv: Sequence[str]) -> tuple[Command, Invocation] | None:
         else:
             return None
     argument = command.arguments[0]
-    if argument.required and not rest:
+    if (argument.required and not rest) or (not argument.many and len(rest) != 1):
         return None
-    values[argument.name] = tuple(rest)
+    values[argument.name] = tuple(rest) if argument.many else rest[0]
     return command, Invocation(command.path, values)

@@ -182,6 +182,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
             ),
         ),
         everyday=True,
+        quick=True,
     ),
     Command(
         "verify",

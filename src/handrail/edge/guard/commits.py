@@ -86,7 +86,7 @@ def _pre_commit(hook: Hook) -> int:
     if _in_progress(application) or not _known(application):
         return GO_ON
     mode = Guarding(application.context).mode("commit")
-    refusal = CommitCheck(application.context).staged()
+    refusal = CommitCheck(application.context).staged(seen=application.traces.seen())
     if refusal is None:
         return GO_ON
     text = whole_list(refusal)
@@ -141,7 +141,7 @@ def _reference_transaction(hook: Hook) -> int:
         committing.unattested(updates, in_no_ref, "not one new commit")
         return GO_ON
     try:
-        committing.commit(fresh[0])
+        committing.commit(fresh[0], seen=application.traces.seen())
     except errors.HandrailError as refusal:
         return _refused(application, committing, updates, fresh, refusal)
     return GO_ON

@@ -15,6 +15,7 @@ from handrail import errors
 from handrail.core.record import Record
 from handrail.wiring import Application
 
+UNDECIDED: Final = "shell_undecided_total"
 _ENFORCE: Final = "enforce"
 _LAUNCH: Final = "handrail/launch"
 _HIDDEN: Final = ("HANDRAIL_SESSION", "HANDRAIL_SECRET", "AGENT_SESSION_ID")
@@ -67,6 +68,9 @@ class Places:
         if not may_write(command):
             return []
         found = written(command, folder, self._environment.get("HOME", ""), self._environment)
+        if found.undecided:
+            for application in self.around(folder):
+                application.counters.add(UNDECIDED, found.undecided)
         return [(target.path, target.below) for target in found.targets]
 
     def by_workspace(

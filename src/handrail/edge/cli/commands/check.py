@@ -27,7 +27,8 @@ def check(invocation: Invocation) -> Reply:
     if form not in FORMATS:
         reason = f"{visible(form)!r} is no format; there are {', '.join(FORMATS)}."
         raise errors.Usage(reason=reason, next=_NEXT)
-    refusal = CommitCheck(invocation.application.context).staged()
+    application = invocation.application
+    refusal = CommitCheck(application.context).staged(seen=application.traces.seen())
     reasons = reasons_of(refusal) if refusal is not None else ()
     findings = [Finding(code, "error", text, path, path) for path, code, text in reasons]
     data: Data = {

@@ -49,6 +49,9 @@ def doctor(invocation: Invocation) -> Reply:
             wall_ms=time.time_ns() // 1_000_000,
         )
         findings += _hooks(invocation)
+        findings += [
+            Finding(name, NOTE, str(number)) for name, number in application.counters.all().items()
+        ]
         if invocation.flag("replay"):
             verified = verify_store(store, (), _tick(invocation))
             findings.append(_replay_finding(verified))

@@ -153,7 +153,7 @@ def _next(verified: Verified) -> str | None:
     plain = [
         judgment.commit
         for judgment in bad
-        if judgment.code in ATTESTABLE and judgment.commit not in verified.merges
+        if judgment.code in ATTESTABLE and judgment.commit not in verified.to_redo
     ]
     if len(plain) == 1:
         return f"handrail attest {plain[0][:SHORT]}"
@@ -163,7 +163,7 @@ def _next(verified: Verified) -> str | None:
     if not bad:
         return None
     first = bad[0]
-    if first.commit in verified.merges and verified.base is not None:
+    if first.commit in verified.to_redo and verified.base is not None:
         return f"git rebase {verified.base[:SHORT]}"
     if first.path is not None and first.verdict == REFUSED:
         return f"handrail why {shell_quote(first.path)}"
