@@ -134,6 +134,12 @@ PASSES = {
     "am": "git format-patch -q -1 --stdout topic > ../x.patch && git am -q ../x.patch",
     "rebase --abort": "git rebase clash || git rebase --abort",
     "cherry-pick --abort": "git cherry-pick clash || git cherry-pick --abort",
+    "a concluded cherry-pick": (
+        "git cherry-pick clash || { echo x > src/b.py; git add -A; git commit -q --no-edit; }"
+    ),
+    "a concluded revert": (
+        "git revert --no-edit HEAD~1 || { echo x > src/b.py; git add -A; git commit -q --no-edit; }"
+    ),
     "checkout -b": "git checkout -q -b other topic",
     "branch": "git branch -f other topic",
     "stash": "echo dirty >> lib/c.py && git stash -q && git stash pop -q",
@@ -171,6 +177,19 @@ def test_what_would_be_left_half_way_is_never_vetoed(
     assert done.code == 0, done
     assert guarded.git("status", "--porcelain") in ("", "M lib/c.py", " M lib/c.py")
     assert not (guarded.path / ".git" / "rebase-merge").exists()
+
+
+def test_an_amended_commit_is_recorded_and_not_vetoed_by_the_branch(
+    guarded: Repo, agents: Agents, handrail: Handrail
+) -> None:
+    ada, bob = agents("s-ada"), agents("s-bob")
+    bob.edit("src/b.py", "two\n")
+    assert bob.commits("two").code == 0
+    ada.edit("src/a.py", "one\n")
+    bob.git("add", "--all")
+    assert bob.git("commit", "--quiet", "--amend", "--no-edit", "--no-verify").code == 0
+    assert newest(guarded, handrail, "commit.unattested")["session"] == "s-bob"
+    assert handrail("verify", "HEAD~1..HEAD").code == 1
 
 
 def test_an_agent_in_a_linked_tree_commits_there(

@@ -244,3 +244,24 @@ def test_settings_may_be_edited_as_long_as_they_keep_our_entries(agents: Agents)
         inputs = {"old_string": old, "new_string": new}
         done = ada.tool("Edit", lambda: None, file_path=str(path), **inputs)
         assert done.refused is refused, old
+
+
+def test_what_a_shell_line_writes_after_a_pull_is_not_stale(guarded: Repo, agents: Agents) -> None:
+    beside = guarded.worktree("beside")
+    ada, bob = agents("s-ada", name="ada"), agents("s-bob", beside, name="bob")
+    ada.begins()
+    bob.edit("src/a.py", "bob's\n")
+    assert bob.commits("bob's").code == 0
+    bob.ends()
+    assert ada.bash("git merge -q --ff-only beside").code == 0
+    before = len(ada.calls)
+    assert ada.bash("python3 -c \"open('src/a.py', 'w').write('ada')\"").code == 0
+    assert [done.context for _, done in ada.calls[before:]] == ["", ""]
+    assert ada.commits("on top").code == 0
+
+
+def test_what_cannot_be_told_of_a_shell_line_is_counted(agents: Agents, handrail: Handrail) -> None:
+    ada = agents("s-ada")
+    assert ada.bash('for f in $(ls src); do echo x > "$OUT/$f"; done').code != 2
+    told = handrail("doctor")
+    assert "shell_undecided_total: 1" in told.out, told
