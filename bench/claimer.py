@@ -11,7 +11,7 @@ import sys
 import time
 from functools import partial
 
-from bench.ground import environment
+from bench.ground import environment, like_the_program
 from bench.measure import seconds
 from handrail.service.leases import Asked
 from handrail.wiring import Application
@@ -19,6 +19,7 @@ from handrail.wiring import Application
 
 def claim_without_pause(folder: str, name: str, start: float, length_s: float) -> dict[str, float]:
     """Claim as fast as it goes; returns how many, and the worst wait."""
+    like_the_program()
     application = Application.open(folder, environment(name), terminal=False)
     leases, claims, worst_s, run = application.leases, 0, 0.0, int(start * 1000)
     time.sleep(max(start - time.monotonic(), 0))

@@ -6,6 +6,7 @@ in memory, where a durable write costs nothing.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from typing import Final
 
 import apsw
 
+from bench.process import run
+from handrail.edge.cli.main import GARBAGE_THRESHOLD
 from handrail.service.sessions import Sessions
 from handrail.service.setup import initialise
 from handrail.wiring import Application
@@ -45,6 +48,8 @@ def environment(session: str | None = None) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
+        **{f"GIT_{who}_NAME": "bench" for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_EMAIL": "bench@example.org" for who in ("AUTHOR", "COMMITTER")},
     }
     return plain if session is None else {**plain, "HANDRAIL_SESSION": session}
 
@@ -58,8 +63,38 @@ def found(folder: Path) -> None:
     application.close()
 
 
+def guarded(folder: Path) -> None:
+    """Make a repository with one commit, set up by ``handrail init``: every hook is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for words in (["init", "--quiet"], ["symbolic-ref", "HEAD", "refs/heads/main"]):
+        git(folder, *words)
+    run([str(PROGRAM), "init", "--quiet"], folder, environment())
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "set up")
+
+
+def git(folder: Path, *words: str, stdin: str = "") -> str:
+    """Run git without any hook; returns what it printed."""
+    told = subprocess.run(
+        ["git", "-c", f"core.hooksPath={os.devnull}", *words],
+        cwd=folder,
+        env=environment(),
+        input=stdin,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return told.stdout
+
+
+def like_the_program() -> None:
+    """Let this process search for garbage as seldom as every process of Handrail does."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
+
+
 def session(folder: Path, name: str) -> Application:
     """Start a session; returns an application that acts in its name."""
+    like_the_program()
     application = Application.open(str(folder), environment(), terminal=False)
     Sessions(application.context).start(id=name, agent=name)
     application.close()

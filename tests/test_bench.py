@@ -13,7 +13,9 @@ from typing import Any, Final
 import pytest
 
 from bench.measure import Result, Target, in_turn, spread
+from bench.process import run
 from bench.rows import ROWS
+from bench.rows.history import ALLOWED, git_in_bulk
 from tests.support import ROOT, Handrail, Repo
 
 TIMEOUT_S: Final = 300
@@ -77,6 +79,41 @@ def test_one_row_can_be_asked_for_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
     assert {row["row"] for row in rows} == {"may-write"}
+
+
+def test_the_guard_is_measured_through_the_hook_that_init_wrote(tmp_path: Path) -> None:
+    out, before = tmp_path / "numbers.json", left()
+    done = bench("--quick", "--only", "guard", "--only", "check-commit", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert left() == before
+    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    limits = [row["target"]["limit"] for row in rows]
+    assert limits == [2.25, 2.25, 6, 6, 2.25, 7, 1]
+    assert {row["floor_is"] for row in rows[:-1]} == {"python3 -I -S -c pass"}
+    assert rows[-1]["floor_is"] == "git status"
+
+
+def test_a_hook_that_answers_otherwise_than_expected_ends_the_benchmark(tmp_path: Path) -> None:
+    shell = ("/bin/sh", "-c", 'read -r line; [ "$line" = asked ] && exit 2')
+    run(shell, tmp_path, {}, stdin=b"asked\n", status=2)
+    for stdin, status in ((b"asked\n", 0), (b"other\n", 2)):
+        with pytest.raises(SystemExit, match=f"did not end with {status}"):
+            run(shell, tmp_path, {}, stdin=stdin, status=status)
+
+
+def test_interpreters_that_git_starts_are_counted_and_not_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, before = tmp_path / "numbers.json", left()
+    done = bench("--quick", "--only", "git-in-bulk", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    rebase, fetch = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert set(rebase["detail"]["interpreters_started"]) == {1}
+    assert set(fetch["detail"]["interpreters_started"]) == {0}
+    monkeypatch.setitem(ALLOWED, "rebase", 0)
+    with pytest.raises(SystemExit, match="started 1 interpreters"):
+        git_in_bulk(quick=True)
+    assert left() == before
 
 
 def test_a_row_that_is_not_there_is_refused_with_those_that_are() -> None:

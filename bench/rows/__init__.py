@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from bench.measure import Result
+from bench.rows.check import check_commit
 from bench.rows.command import claim_command
 from bench.rows.guard import may_write
+from bench.rows.history import git_in_bulk
+from bench.rows.hooks import guard
 from bench.rows.ledger import million_entries
 from bench.rows.many import eight_processes
 from bench.rows.rate import claims_per_second
@@ -23,10 +26,13 @@ class Row(NamedTuple):
 
 
 ROWS: Final = (
+    Row("guard", "the guard, as a harness starts it", guard),
     Row("claim-command", "`handrail claim`, the whole process", claim_command),
     Row("claims-per-second", "claims of one process, durable", claims_per_second),
     Row("eight-processes", "eight processes claiming without pause", eight_processes),
     Row("live-leases", "a claim beside 10, 1 000 and 100 000 live leases", live_leases),
     Row("ledger", "a ledger of a million entries: look up, verify", million_entries),
+    Row("check-commit", "`handrail check commit` beside 50 000 files", check_commit),
+    Row("git-in-bulk", "a rebase of 200 commits, a fetch of 300 refs", git_in_bulk),
     Row("may-write", "what the guard looks up, in one process", may_write),
 )

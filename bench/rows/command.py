@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from bench.ground import PROGRAM, environment, found, scratch, session
 from bench.measure import Result, Target, in_turn, median, seconds, spread
+from bench.process import NOTHING, run
 
 MODULES_SHOWN = 12
 
@@ -27,11 +27,10 @@ def claim_command(quick: bool) -> Sequence[Result]:
             nonlocal turn
             turn += 1
             words = [str(PROGRAM), "claim", f"area-{turn % 7}/part-{turn}"]
-            return seconds(lambda: _run(words, folder, surroundings))
+            return seconds(lambda: run(words, folder, surroundings))
 
         def nothing() -> float:
-            words = [sys.executable, "-I", "-S", "-c", "pass"]
-            return seconds(lambda: _run(words, folder, surroundings))
+            return seconds(lambda: run(NOTHING, folder, surroundings))
 
         claim(), nothing()
         claims, floors = in_turn(5 if quick else 80, claim, nothing)
@@ -53,23 +52,6 @@ def claim_command(quick: bool) -> Sequence[Result]:
             detail,
         )
     ]
-
-
-def _run(words: list[str], folder: Path, surroundings: dict[str, str]) -> None:
-    """Start a process the cheapest way there is, and see that it does well."""
-    quiet = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-    ]
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        child = os.posix_spawn(words[0], words, surroundings, file_actions=quiet)
-    finally:
-        os.chdir(before)
-    _, status = os.waitpid(child, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise SystemExit(f"bench: {' '.join(words)} did not work")
 
 
 def _imports(folder: Path, surroundings: dict[str, str], times: int) -> dict[str, object]:
