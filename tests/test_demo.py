@@ -19,7 +19,7 @@ from handrail.edge.demo.perform import Outcome, perform, verdict
 from handrail.edge.demo.scenes import SCENES, Scene
 from handrail.edge.demo.stage import Stage
 from handrail.errors import FactsUnavailable
-from tests.support import Handrail
+from tests.support import SOURCE, Handrail
 
 LINES_MAX: Final = 60
 COLUMNS_MAX: Final = 80
@@ -41,9 +41,10 @@ BUGS: Final = {
     "attests_anything": """
         from handrail.core.decide import attest
         from handrail.core.lease import Lease
-        attest._covering = lambda by_anchor, path: Lease(
-            1, "", "", None, "exclusive", ".", (), 0, 0, 0, True
-        )
+        if "attest" in sys.argv:
+            attest._covering = lambda by_anchor, path: Lease(
+                1, "emil", "emil", "worker", "exclusive", ".", (), 0, 0, 0, True
+            )
     """,
     "attests_nothing": """
         from handrail.core.decide import attest
@@ -64,6 +65,49 @@ BUGS: Final = {
         whole = ledger.verify
         ledger.verify = lambda entries, heads=(): whole(entries)
     """,
+    "lets_every_edit_pass": """
+        from handrail.service.guarding import Guarding
+        Guarding.edit = lambda self, *words, **more: None
+    """,
+    "reads_no_shell": """
+        from handrail.edge.shell import scan
+        scan.may_write = lambda command: False
+    """,
+    "overlooks_what_a_script_wrote": """
+        from handrail.service.guarding import Guarding
+        Guarding.wrote = lambda self, before, after, known: ()
+    """,
+    "keeps_quiet_about_other_trees": """
+        from handrail.service.notices import Notices
+        Notices.take = lambda self: []
+    """,
+    "looks_at_no_commit": """
+        from handrail.edge.guard import commits
+        commits._HANDLERS = {}
+    """,
+    "vetoes_no_branch": """
+        if "reference-transaction" in sys.argv:
+            from handrail.edge.guard import commits
+            commits._refused = lambda *words: commits.GO_ON
+    """,
+    "forgets_whose_bytes_are_stale": """
+        from handrail.service import edits
+        whole = edits.view_of
+        edits.view_of = lambda *words: whole(*words)._replace(landings=())
+    """,
+    "lets_anything_land": """
+        from handrail.service.verification import Verification
+        whole = Verification.verify
+        Verification.verify = lambda self, ranges: whole(self, ranges)._replace(judgments=())
+    """,
+    "adopts_nothing": """
+        from handrail.core.decide import Adopt
+        from handrail.service import harness_sessions
+        whole = harness_sessions.decide
+        harness_sessions.decide = lambda view, asked, now: (
+            [] if isinstance(asked, Adopt) else whole(view, asked, now)
+        )
+    """,
     "talks_nonsense": """
         if "log" in sys.argv:
             sys.exit(print("{"))
@@ -72,11 +116,22 @@ BUGS: Final = {
 
 
 def broken_by(bug: str, folder: Path) -> tuple[str, ...]:
-    """Write the program that has the bug; returns how to start it."""
-    script = folder / "handrail-with-a-bug.py"
-    lines = [line[8:] for line in BUGS[bug].splitlines()]
-    tail = "from handrail.edge.cli.main import entry\nentry()\n"
-    script.write_text("\n".join(["import sys", *lines, tail]), encoding="utf-8")
+    """Write program and guard that have the bug; returns how to start the program.
+
+    The hooks start the guard by the launch line that the program's own `init` wrote.
+    """
+    script, guard = folder / "handrail-with-a-bug.py", folder / "guard-with-a-bug.py"
+    lines = ["import sys", *(line[8:] for line in BUGS[bug].splitlines())]
+    launch = (
+        "from handrail import wiring",
+        f"launch = (*wiring.launch_words()[:1], {str(guard)!r}, *wiring.launch_words()[2:])",
+        "wiring.launch_words = lambda: launch",
+    )
+    start = ("from handrail.edge.cli.main import entry", "entry()", "")
+    script.write_text("\n".join([*lines, *launch, *start]), encoding="utf-8")
+    found = (f"import sys; sys.path[:0] = [{str(SOURCE.parent)!r}, sys.argv[1]]",)
+    answer = ("from handrail.edge.guard.entry import main", "main(sys.argv[2:])", "")
+    guard.write_text("\n".join([*found, *lines, *answer]), encoding="utf-8")
     return (sys.executable, "-I", str(script))
 
 
@@ -163,7 +218,16 @@ def test_nothing_of_the_caller_reaches_the_agents_and_keep_leaves_the_repository
         ("confuses_names", ("overlap",)),
         ("gives_up_waiting", ("crash", "sleeper")),
         ("attests_anything", ("sleeper",)),
-        ("attests_nothing", ("sleeper",)),
+        ("attests_nothing", ("sleeper", "cleared")),
+        ("lets_every_edit_pass", ("edits",)),
+        ("reads_no_shell", ("edits",)),
+        ("overlooks_what_a_script_wrote", ("edits",)),
+        ("keeps_quiet_about_other_trees", ("edits",)),
+        ("looks_at_no_commit", ("sleeper", "cleared")),
+        ("vetoes_no_branch", ("sleeper",)),
+        ("forgets_whose_bytes_are_stale", ("sleeper",)),
+        ("lets_anything_land", ("sleeper",)),
+        ("adopts_nothing", ("cleared",)),
         ("hides_a_lease", ("board",)),
         ("believes_any_ledger", ("ledger",)),
         ("overlooks_a_cut", ("ledger",)),

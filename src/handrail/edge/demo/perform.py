@@ -17,10 +17,9 @@ from handrail.errors import HandrailError
 
 PROGRAM: Final = (sys.executable, "-I", "-m", "handrail")
 INTRODUCTION: Final = (
-    "Handrail keeps agents that share a git repository out of each other's way.",
-    "An agent claims the paths it wants to change. It gets a lease on them until a",
-    "given time, under a number called its token. All you see is real: git, the",
-    f"program, {len(CAST)} agents in a scratch repository, each with a working tree.",
+    "Handrail keeps agents that share a git repository out of each other's way: one",
+    "gets a lease on the paths it wants to change, for a time, under a number, its",
+    f"token. All you see is real: git, its hooks, a harness for each of {len(CAST)} agents.",
 )
 
 

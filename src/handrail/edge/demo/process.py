@@ -73,22 +73,56 @@ class Printed(Record):
 class Running:
     """A process that was started."""
 
-    def __init__(self, words: Sequence[str], folder: str, environment: Mapping[str, str]) -> None:
-        """Start it; raises FactsUnavailable if there is no such program."""
+    def __init__(
+        self,
+        words: Sequence[str],
+        folder: str,
+        environment: Mapping[str, str],
+        *,
+        listens: bool = False,
+    ) -> None:
+        """Start it; raises FactsUnavailable if there is no such program.
+
+        What ``listens`` reads lines from its stdin until that ends.
+        """
         self._name = os.path.basename(words[0])
         try:
             self._process = subprocess.Popen(
                 list(words),
                 cwd=folder,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
         except OSError as error:
             raise FactsUnavailable(what=words[0], reason=error.strerror or str(error)) from error
-        self._said = b""
+        self._said = self._told = b""
+
+    def send(self, line: bytes) -> None:
+        """Hand it a line; raises Broken if it has ended."""
+        stream = self._process.stdin
+        assert stream is not None
+        try:
+            stream.write(line + b"\n")
+            stream.flush()
+        except OSError as error:
+            raise Broken(f"{self._name} ended too early") from error
+
+    def line(self) -> bytes:
+        """Wait for a line on stdout; raises Broken if none comes."""
+        stream, deadline = self._process.stdout, time.monotonic() + TIMEOUT_S
+        assert stream is not None
+        while b"\n" not in self._told:
+            if not select.select([stream], [], [], max(deadline - time.monotonic(), 0))[0]:
+                raise Broken(f"{self._name} said nothing for {TIMEOUT_S:.0f} s")
+            chunk = os.read(stream.fileno(), 65_536)
+            if not chunk:
+                raise Broken(f"{self._name} ended too early")
+            self._told += chunk
+        line, _, self._told = self._told.partition(b"\n")
+        return line
 
     def heard(self, beginning: str) -> str | None:
         """Wait for a line on stderr that begins so; None if the process ends without one."""
@@ -133,9 +167,10 @@ class Running:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
-                stream.close()
+                with suppress(OSError):  # a line that nobody will read any more
+                    stream.close()
 
 
 def _text(said: bytes) -> str:

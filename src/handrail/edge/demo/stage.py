@@ -1,7 +1,7 @@
-"""The stage: a scratch repository, a working tree for each agent, and how an agent acts.
+"""The stage: a scratch repository, working trees, and the agents in them.
 
-An agent is a name, a session and a working tree. Whatever it does is a process of its own, with an
-environment made from nothing: no setting, harness or hook of the caller plays along.
+Whatever anybody does is a process of its own, with an environment made from nothing: no setting,
+harness or hook of the caller plays along. The hooks are those that ``handrail init`` wrote.
 
     stage.agent("ann").handrail("claim", "src/api").token
 """
@@ -15,12 +15,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from handrail.core.record import Record
+from handrail.edge.demo.agent import Agent, person
 from handrail.edge.demo.interrupts import Interrupts
 from handrail.edge.demo.narrator import Narrator
 from handrail.edge.demo.process import Answer, Broken, Running, expect
 from handrail.errors import FactsUnavailable
 
 CAST: Final = ("ann", "ben", "cleo", "dora", "emil", "finn", "gina", "hugo")
+GUESTS: Final = {"finn": "emil", "hugo": "gina"}
+"""Who works in whose working tree."""
 _INHERITED: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 
 
@@ -32,34 +35,6 @@ class Entry(Record):
     kind: str
     session: str | None
     fields: Mapping[str, object]
-
-
-class Agent:
-    """One agent with its session, in a working tree of its own."""
-
-    def __init__(self, stage: Stage, name: str, folder: str) -> None:
-        self._stage = stage
-        self.name = name
-        self.folder = folder
-
-    def start(self, *words: str) -> Running:
-        """Start ``handrail WORDS --json`` and return at once."""
-        environment = {**self._stage.environment, "HANDRAIL_SESSION": self.name}
-        return self._stage.start(self._stage.command(words), self.folder, environment)
-
-    def handrail(self, *words: str) -> Answer:
-        """Run ``handrail WORDS --json`` to its end."""
-        return self.start(*words).answer()
-
-    def commit(self, path: str, text: str) -> str:
-        """Write a file and commit it with git; returns the commit's id."""
-        whole = os.path.join(self.folder, path)
-        os.makedirs(os.path.dirname(whole), exist_ok=True)
-        with open(whole, "w", encoding="utf-8") as file:
-            file.write(text)
-        for words in (("add", "--", path), ("commit", "--quiet", "--message", path)):
-            self._stage.git(*words, folder=self.folder, who=self.name)
-        return self._stage.git("rev-parse", "HEAD", folder=self.folder)
 
 
 class Stage:
@@ -88,18 +63,19 @@ class Stage:
         self.git("init", "--quiet")
         self.git("symbolic-ref", "HEAD", "refs/heads/main")
         _must(self.handrail("init"), "handrail init")
-        self.git("add", "handrail.toml")
+        self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "Set Handrail up")
         for name in CAST:
-            folder = os.path.join(self.folder, name)
-            self.git("worktree", "add", "--quiet", "-b", name, folder)
+            folder = os.path.join(self.folder, GUESTS.get(name, name))
+            if name not in GUESTS:
+                self.git("worktree", "add", "--quiet", "-b", name, folder)
             self._agents[name] = Agent(self, name, folder)
-        starting = [
-            agent.start("session", "start", "--id", agent.name, "--agent", agent.name)
-            for agent in self.agents
-        ]
-        for started in starting:
-            _must(started.answer(), "handrail session start")
+        for agent in self.agents:
+            agent.send_hook("SessionStart", source="startup")
+        for agent in self.agents:
+            started = agent.hear()
+            if started.status != 0:
+                raise FactsUnavailable(what="the hook of SessionStart", reason=started.err.strip())
 
     def close(self) -> str | None:
         """Kill what still runs and remove the folder; returns it if it is still there."""
@@ -141,14 +117,9 @@ class Stage:
             for row in rows
         ]
 
-    def git(self, *words: str, folder: str | None = None, who: str = "demo") -> str:
-        """Run git as ``who`` and return what it printed; raises FactsUnavailable."""
-        person = {
-            f"GIT_{part}_{what}": value
-            for part in ("AUTHOR", "COMMITTER")
-            for what, value in (("NAME", who), ("EMAIL", f"{who}@example.org"))
-        }
-        environment = {**self.environment, **person}
+    def git(self, *words: str, folder: str | None = None) -> str:
+        """Run git as nobody's agent; returns what it printed; raises FactsUnavailable."""
+        environment = {**self.environment, **person("demo")}
         ended = self.start(["git", *words], folder or self.main, environment).printed()
         if ended.status != 0:
             reason = (ended.talk.strip().splitlines() or ["it gave no reason"])[-1]
@@ -160,10 +131,17 @@ class Stage:
         split = words.index("--") if "--" in words else len(words)
         return [*self._program, *words[:split], "--json", *words[split:]]
 
-    def start(self, words: Sequence[str], folder: str, environment: Mapping[str, str]) -> Running:
+    def start(
+        self,
+        words: Sequence[str],
+        folder: str,
+        environment: Mapping[str, str],
+        *,
+        listens: bool = False,
+    ) -> Running:
         """Start a process that ends with the stage at the latest."""
         with self._interrupts.held():
-            running = Running(words, folder, environment)
+            running = Running(words, folder, environment, listens=listens)
             self._running.append(running)
         return running
 

@@ -12,7 +12,9 @@ from typing import Final
 
 from handrail.core.record import Record
 from handrail.edge.demo.scenes.board import board
+from handrail.edge.demo.scenes.cleared import cleared
 from handrail.edge.demo.scenes.crash import crash
+from handrail.edge.demo.scenes.edits import edits
 from handrail.edge.demo.scenes.ledger import ledger
 from handrail.edge.demo.scenes.overlap import overlap
 from handrail.edge.demo.scenes.race import race
@@ -33,8 +35,12 @@ SCENES: Final = (
     Scene("overlap", "Two patterns that can mean the same file are never both granted.", overlap),
     Scene("crash", "An agent that crashes blocks the others no longer than its lease.", crash),
     Scene(
+        "edits", "What another holds is not edited; a shell that does it anyway is caught.", edits
+    ),
+    Scene(
         "sleeper", "Work done after the lease was lost cannot pass as work done in time.", sleeper
     ),
+    Scene("cleared", "A session that is cleared goes on with its own unfinished work.", cleared),
     Scene("board", "Everybody can see who holds what.", board),
     Scene("ledger", "What happened stays on record; nobody changes it unseen.", ledger),
 )

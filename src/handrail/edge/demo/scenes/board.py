@@ -5,13 +5,15 @@ from __future__ import annotations
 from handrail.edge.demo.process import Broken, expect
 from handrail.edge.demo.stage import Stage
 
+LINES_SHOWN = 4
 Held = set[tuple[int, object, tuple[object, ...]]]
 
 
 def board(stage: Stage) -> str:
     """Compare the board with what the ledger adds up to."""
-    stage.tell.act("you", "$ handrail status")
-    stage.tell.output("\n".join(line for line in stage.shown("status").splitlines() if line))
+    stage.tell.act("you", f"$ handrail status | grep . | head -{LINES_SHOWN}")
+    lines = [line for line in stage.shown("status").splitlines() if line]
+    stage.tell.output("\n".join(lines[:LINES_SHOWN]))
     shown, recorded = _shown(stage), _recorded(stage)
     expect(shown == recorded, f"the board shows {len(shown)} leases, not the {len(recorded)} held")
     return "on the board is what the ledger says was granted and has not ended"

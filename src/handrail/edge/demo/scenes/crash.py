@@ -27,11 +27,11 @@ def crash(stage: Stage) -> str:
     stage.tell.act("dora", f"$ handrail claim {SCOPE} --wait", "waits, first in line")
     job.kill()
     killed_at = time.monotonic()
-    stage.tell.act("cleo", "is killed with kill -9", "can give nothing back")
     answer = waiting.answer()
     waited_s = time.monotonic() - killed_at
     expect(bool(answer.token), f"{SCOPE} was lost with cleo: dora was {answer.outcome()}")
-    stage.tell.act("dora", "", f"granted, {waited_s:.1f} s after the crash")
+    outcome = f"dora is granted it {waited_s:.1f} s later"
+    stage.tell.act("cleo", "is killed with kill -9", outcome)
     _check_ledger(stage, int(token.rpartition(":")[2]), int(answer.token.rpartition(":")[2]))
     expect(waited_s < LATE_S, f"dora got {SCOPE} only {waited_s:.0f} s after the crash")
     return "dora got it once the dead lease had run out: not before, not much later"

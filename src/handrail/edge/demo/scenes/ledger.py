@@ -13,14 +13,10 @@ COPY, FORGED, CUT = "copy", "forged", "cut"
 
 def ledger(stage: Stage) -> str:
     """Verify the ledger, then two copies that somebody tampered with."""
-    stage.tell.aside(
-        "Each entry of the ledger holds the hash of the one before; number and hash of",
-        "the newest are the head. Keep a head: it will tell whether a copy is true.",
-    )
     whole = stage.handrail("ledger", "verify")
     head, count = str(whole.data.get("head")), whole.data.get("entries")
     expect(whole.status == 0 and isinstance(count, int), f"ledger verify: {whole.outcome()}")
-    stage.tell.act("you", "$ handrail ledger verify", f"{count} entries; we keep the head")
+    stage.tell.act("you", "$ handrail ledger verify", f"{count} entries; we keep the last hash")
     exported = stage.handrail("ledger", "export", "-o", os.path.join(stage.folder, COPY))
     expect(exported.status == 0, f"ledger export: {exported.outcome()}")
     lines = _read(stage, COPY)

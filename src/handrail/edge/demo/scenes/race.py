@@ -18,7 +18,6 @@ def race(stage: Stage) -> str:
         stage.tell.act(name, "", f"granted, token {answers[name].token}")
     expect(len(winners) == 1, f"{len(winners)} agents were granted {SCOPE} at once")
     refused = {name: answer for name, answer in answers.items() if name != winners[0]}
-    stage.tell.act("rest", "", f"refused: {winners[0]} holds it")
     for name, answer in refused.items():
         told = answer.code == "scope_held" and answer.of_error("session") == winners[0]
         expect(told, f"{name} was not told that {winners[0]} holds it: {answer.outcome()}")
