@@ -167,7 +167,7 @@ def test_a_guard_in_pieces_refuses_what_is_about_to_happen(
     source = Path(launch.read_text().split("'")[3]).parents[2]
     copied = tmp_path / "broken" / "handrail"
     shutil.copytree(source, copied)
-    (copied / "wiring.py").write_text("raise RuntimeError('in pieces')")
+    (copied / "wiring" / "__init__.py").write_text("raise RuntimeError('in pieces')")
     launch.write_text(launch.read_text().replace(str(source), str(copied)))
     ada = agents("s-ada")
     done = ada.hook("PreToolUse", tool_name="Edit", tool_input={"file_path": "src/a.py"})
