@@ -11,11 +11,15 @@ payload of each event; a tool that was refused does nothing.
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests.support import launcher
 
 AGENT = Path(__file__).with_name("agent.py")
 
@@ -172,3 +176,15 @@ def ledger(root: Path, handrail: Any) -> list[dict[str, Any]]:
     told = handrail("log", "--json", "-n", "500", cwd=root).json()
     entries: list[dict[str, Any]] = told["entries"]
     return entries
+
+
+def at_a_terminal(root: Path, *words: str) -> int:
+    """Run a command as a person at a terminal would; returns its exit status."""
+    master, slave = pty.openpty()
+    try:
+        return subprocess.run(
+            [*launcher(), *words], cwd=root, check=False, stdin=slave, stdout=slave, stderr=slave
+        ).returncode
+    finally:
+        os.close(master)
+        os.close(slave)

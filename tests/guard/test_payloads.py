@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.guard.conftest import Agents
-from tests.guard.support import Agent
-from tests.guard.test_tools import apply
+from tests.guard.support import Agent, at_a_terminal
 from tests.support import Repo
 
 HOSTILE = {
@@ -64,7 +63,7 @@ def test_what_is_no_payload_passes_with_a_notice_in_warn(
 ) -> None:
     config = guarded.path / "handrail.toml"
     config.write_text(config.read_text().replace('mode = "enforce"', 'mode = "warn"'))
-    assert apply(guarded) == 0
+    assert at_a_terminal(guarded.path, "config", "apply") == 0
     done = agents("s-1").raw_hook(HOSTILE[name])
     assert done.code == 0, done
     assert "malformed_payload" in json.loads(done.out)["systemMessage"]

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from tests.guard.histories import Model, read_history, rebuild
-from tests.guard.support import Agent, Hooked
+from tests.guard.support import Agent, Hooked, at_a_terminal
 from tests.support import Handrail, Repo
 
 PAYLOADS: Final = Path(__file__).parent / "data" / "payloads"
@@ -104,7 +104,7 @@ def test_the_verdicts_are_right_wherever_the_harness_stands(
     for agent in (ada, bob, cara):
         assert fed(agent, version, "SessionEnd", held).code == 0
     repo_of_a_history.git("worktree", "remove", "--force", str(beside))
-    assert uninstall(root) == 0
+    assert at_a_terminal(root, "uninstall") == 0
     changed = {
         path: (before.get(path), now)
         for path, now in {**dict.fromkeys(before), **listing(root)}.items()
@@ -115,25 +115,3 @@ def test_the_verdicts_are_right_wherever_the_harness_stands(
     assert sorted(line.split()[-1] for line in status) == [
         *(".claude/settings.json", ".handrail/hook", "AGENTS.md", "handrail.toml"),
     ]
-
-
-def uninstall(root: Path) -> int:
-    """Uninstall as a person at a terminal."""
-    import pty
-    import subprocess
-
-    from tests.support import launcher
-
-    master, slave = pty.openpty()
-    try:
-        return subprocess.run(
-            [*launcher(), "uninstall"],
-            cwd=root,
-            check=False,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-        ).returncode
-    finally:
-        os.close(master)
-        os.close(slave)

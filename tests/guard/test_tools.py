@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.guard.conftest import Agents
-from tests.guard.support import ledger
-from tests.support import Handrail, Repo, launcher
+from tests.guard.support import at_a_terminal, ledger
+from tests.support import Handrail, Repo
 
 
 def test_the_first_edit_of_a_free_path_takes_it(agents: Agents, handrail: Handrail) -> None:
@@ -209,26 +206,13 @@ def test_shadow_records_warn_says_and_enforce_refuses(guarded: Repo, agents: Age
     for mode in ("shadow", "warn"):
         config.write_text(config.read_text().replace('mode = "enforce"', f'mode = "{mode}"'))
         config.write_text(config.read_text().replace('mode = "shadow"', f'mode = "{mode}"'))
-        assert apply(guarded) == 0
+        assert at_a_terminal(guarded.path, "config", "apply") == 0
         done = bob.hook(
             "PreToolUse", tool_name="Edit", tool_input={"file_path": str(ada.root / "src/a.py")}
         )
         assert done.code == 0
         assert ("scope_held" in done.out) == (mode == "warn")
         assert "scope_held" in log.read_text()
-
-
-def apply(repo: Repo) -> int:
-    """Apply the configuration as a person at a terminal."""
-    master, slave = pty.openpty()
-    try:
-        words = [*launcher(), "config", "apply"]
-        return subprocess.run(
-            words, cwd=repo.path, check=False, stdin=slave, stdout=slave, stderr=slave
-        ).returncode
-    finally:
-        os.close(master)
-        os.close(slave)
 
 
 def test_settings_may_be_edited_as_long_as_they_keep_our_entries(agents: Agents) -> None:

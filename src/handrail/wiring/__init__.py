@@ -16,7 +16,6 @@ from handrail.core.names import check_name
 from handrail.facts.files import Secrets, read_bounded
 from handrail.facts.repository import Place, locate
 from handrail.service.context import Caller, Context
-from handrail.service.identity import session_here
 from handrail.store.sqlite import SqliteStore
 from handrail.text import visible
 from handrail.wiring.surroundings import SqliteGround
@@ -72,6 +71,9 @@ class Application:
     def context(self) -> Context:
         """What the use cases need."""
         self._recognise()
+        return self._as_is()
+
+    def _as_is(self) -> Context:
         secrets = Secrets(os.path.join(self.state_dir, "secrets"))
         return Context(self.store, self.caller, secrets, self.ground)
 
@@ -88,19 +90,15 @@ class Application:
             return
         self._recognised = True
         with self.store.read() as reader:
-            anybody = reader.processes()
-        if not anybody:
-            return
+            if not reader.processes():
+                return
         from handrail.facts.process import ancestors
+        from handrail.service.harness_sessions import HarnessSessions
 
-        by_process = dict(anybody)
-        with self.store.read() as reader:
-            for above in ancestors(os.getpid()):
-                name = by_process.get(above)
-                session = None if name is None else reader.session(name)
-                if session is not None and session.live:
-                    self.act_as(session_here(reader, session.id, self.place.worktree))
-                    return
+        sessions = HarnessSessions(self._as_is())
+        session = sessions.registered(ancestors(os.getpid()))
+        if session is not None:
+            self.act_as(sessions.name_here(session))
 
     def settings_text(self) -> str | None:
         """Return Claude Code's settings of this working tree; None if there are none to read."""
