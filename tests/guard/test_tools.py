@@ -231,6 +231,8 @@ def test_settings_may_be_edited_as_long_as_they_keep_our_entries(agents: Agents)
 
 
 def test_what_a_shell_line_writes_after_a_pull_is_not_stale(guarded: Repo, agents: Agents) -> None:
+    guarded.write("gen.py", "open('src/a.py', 'w').write('ada')\n")
+    guarded.commit("a program whose writes no shell line shows")
     beside = guarded.worktree("beside")
     ada, bob = agents("s-ada", name="ada"), agents("s-bob", beside, name="bob")
     ada.begins()
@@ -239,7 +241,7 @@ def test_what_a_shell_line_writes_after_a_pull_is_not_stale(guarded: Repo, agent
     bob.ends()
     assert ada.bash("git merge -q --ff-only beside").code == 0
     before = len(ada.calls)
-    assert ada.bash("python3 -c \"open('src/a.py', 'w').write('ada')\"").code == 0
+    assert ada.bash("python3 gen.py").code == 0
     assert [done.context for _, done in ada.calls[before:]] == ["", ""]
     assert ada.commits("on top").code == 0
 
