@@ -11,7 +11,7 @@ import pytest
 
 from tests.guard.conftest import Agents
 from tests.guard.support import Agent, at_a_terminal
-from tests.support import Repo
+from tests.support import Handrail, Repo
 
 HOSTILE = {
     "empty": b"",
@@ -202,6 +202,14 @@ def test_hooks_work_in_a_repository_in_the_middle_of_a_rebase(
     assert bob.edit("src/a.py", "mine\n").refused
     done = ada.shell("git add -A && GIT_EDITOR=true git rebase --continue")
     assert done.code == 0, done
+
+
+def test_doctor_reads_the_log(agents: Agents, handrail: Handrail) -> None:
+    assert "hook.log" not in handrail("doctor").out
+    agents("s-1").raw_hook(b"<xml/>")
+    told = handrail("doctor")
+    assert "hook.log: newest line: " in told.out, told
+    assert "malformed_payload" in told.out
 
 
 def test_the_log_is_kept_short(guarded: Repo, agents: Agents) -> None:

@@ -42,10 +42,10 @@ class HookLog:
         except OSError:
             return
 
-    def tail(self, lines: int) -> list[str]:
-        """Return the newest lines."""
+    def newest(self) -> str:
+        """Return the newest line; '' if nothing was written, or it cannot be read."""
         try:
             with open(self._path, encoding="utf-8", errors="replace") as file:
-                return file.read(BYTES_MAX * 2).splitlines()[-lines:]
+                return visible((file.read(BYTES_MAX * 2).splitlines() or [""])[-1])
         except OSError:
-            return []
+            return ""

@@ -86,12 +86,6 @@ class HarnessSessions:
         with self._store.read() as reader:
             return session_here(reader, id, self._context.caller.worktree)
 
-    def is_live(self, id: str) -> bool:
-        """Tell whether a session has begun here and not ended."""
-        with self._store.read() as reader:
-            known = reader.session(id)
-            return known is not None and known.live
-
     def registered(self, ancestors: Sequence[Process]) -> str | None:
         """Return the live session of the nearest process that a harness registered."""
         with self._store.read() as reader:

@@ -77,7 +77,7 @@ class Places:
         self, targets: Sequence[tuple[str, bool]]
     ) -> Iterator[tuple[Application, list[Target]]]:
         """Sort absolute paths by the workspace that guards them; raises MalformedScope."""
-        sorted_: dict[str, tuple[Application, list[Target]]] = {}
+        found_in: dict[str, tuple[Application, list[Target]]] = {}
         for path, below in targets:
             application = self._at(_out_of_git(path if below else os.path.dirname(path)))
             if application is None:
@@ -85,8 +85,8 @@ class Places:
             found = _inside(application, path, below=below)
             if found:
                 top = application.place.toplevel
-                sorted_.setdefault(top, (application, []))[1].extend(found)
-        yield from sorted_.values()
+                found_in.setdefault(top, (application, []))[1].extend(found)
+        yield from found_in.values()
 
     def mode_of(self, folder: str) -> str:
         """Return the mode of edits around a folder; the strictest where it cannot be read."""

@@ -36,7 +36,7 @@ _CHARS_MAX: Final = 8_192
 class Call(Record):
     """One hook event; ``paths`` are those that a tool is about to write, as the payload has them.
 
-    ``source`` says how a session began, ``reason`` how it ended. ``change`` is how an edit tool
+    ``reason`` says how a session ended. ``change`` is how an edit tool
     makes the new text out of the old: (None, all of it), or what is replaced by what.
     """
 
@@ -46,7 +46,6 @@ class Call(Record):
     tool: str = ""
     paths: tuple[str, ...] = ()
     command: str | None = None
-    source: str = ""
     reason: str = ""
     change: tuple[str | None, str] | None = None
 
@@ -71,7 +70,6 @@ def read(payload: bytes) -> Call:
         tool=tool,
         paths=_paths(tool, inputs),
         command=command if tool in ("Bash", "PowerShell") and isinstance(command, str) else None,
-        source=_text(told, "source"),
         reason=_text(told, "reason"),
         change=_change(tool, inputs),
     )

@@ -52,6 +52,8 @@ def doctor(invocation: Invocation) -> Reply:
         findings += [
             Finding(name, NOTE, str(number)) for name, number in application.counters.all().items()
         ]
+        if newest := application.hook_log.newest():
+            findings.append(Finding("hook.log", NOTE, f"newest line: {newest}"))
         if invocation.flag("replay"):
             verified = verify_store(store, (), _tick(invocation))
             findings.append(_replay_finding(verified))
