@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from handrail import errors
 from handrail.errors import HandrailError
+from handrail.errors import landing as _landing  # noqa: F401 - so that its classes are found
 from handrail.text import WORD_CHARS_MAX, WORDS_MAX
 from tests.support import SOURCE
 
@@ -314,7 +315,7 @@ def test_every_class_is_raised_somewhere() -> None:
     text = "\n".join(
         path.read_text(encoding="utf-8")
         for path in SOURCE.rglob("*.py")
-        if path.name != "errors.py"
+        if path.parent.name != "errors"
     )
     roots = {"Refused", "Malformed", "Unavailable"}
     used = {one.__name__ for one in SPOKEN if re.search(rf"\b{one.__name__}\b", text)}

@@ -20,7 +20,9 @@ from handrail import errors
 from handrail.core import lease, names, scope
 from handrail.core.decide import WAIT_KEPT_MS
 from handrail.core.events import KINDS
-from handrail.edge.cli.spec import COMMANDS, COMMON, Argument, Command, Option
+from handrail.edge.cli.nouns import COMMANDS
+from handrail.edge.cli.spec import COMMON, Argument, Command, Option
+from handrail.errors import landing as _landing  # noqa: F401 - so that its codes are found
 from handrail.text import format_duration
 
 ROOT: Final = Path(__file__).resolve().parent.parent

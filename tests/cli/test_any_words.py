@@ -16,7 +16,8 @@ from typing import Final
 
 import pytest
 
-from handrail.edge.cli.spec import COMMANDS, COMMON, Command
+from handrail.edge.cli.nouns import COMMANDS
+from handrail.edge.cli.spec import COMMON, Command
 from tests.cli.world import World, refusal, refusal_in_json, unharmed
 from tests.support import SOURCE, Result
 

@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 from handrail import __version__
 from handrail.edge.cli import click_app, quick
 from handrail.edge.cli.invocation import Invocation
-from handrail.edge.cli.spec import COMMANDS, COMMON, Command, Option
+from handrail.edge.cli.nouns import COMMANDS
+from handrail.edge.cli.spec import COMMON, Command, Option
 from handrail.errors import Usage
 from tests.cli.transcripts import TOPICS, play
 from tests.cli.world import Terminal, World, entries_of, eventually, refusal, unharmed

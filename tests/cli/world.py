@@ -32,7 +32,7 @@ from typing import Any, Final, cast
 
 import apsw
 
-from handrail.edge.cli.spec import COMMANDS
+from handrail.edge.cli.nouns import COMMANDS
 from handrail.service.claims import Asked, Granted
 from handrail.service.sessions import Sessions
 from handrail.service.setup import apply_config, initialise

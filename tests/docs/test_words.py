@@ -13,7 +13,8 @@ import pytest
 from handrail import errors
 from handrail.config import json_schema
 from handrail.core.events import KINDS
-from handrail.edge.cli.spec import COMMANDS, COMMON, Command
+from handrail.edge.cli.nouns import COMMANDS
+from handrail.edge.cli.spec import COMMON, Command
 from tests.support import ROOT, SOURCE
 from tools.docs import leaves
 

@@ -12,8 +12,9 @@ from click.shell_completion import get_completion_class
 from handrail import __version__, errors
 from handrail.edge.cli.invocation import Invocation, Value
 from handrail.edge.cli.main import execute
+from handrail.edge.cli.nouns import COMMANDS
 from handrail.edge.cli.output import write
-from handrail.edge.cli.spec import COMMANDS, COMMON, Argument, Command, Option
+from handrail.edge.cli.spec import COMMON, Argument, Command, Option
 from handrail.text import looks_like_duration
 
 PROGRAM: Final = "handrail"

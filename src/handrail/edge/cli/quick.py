@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handrail.edge.cli.invocation import Invocation, Value
-from handrail.edge.cli.spec import COMMANDS, COMMON, Command
+from handrail.edge.cli.spec import COMMON, QUICK, Command
 from handrail.text import looks_like_duration
 
 
@@ -18,7 +18,7 @@ def parse(argv: Sequence[str]) -> tuple[Command, Invocation] | None:
     words = list(argv)
     if not words:
         return None
-    command = next((c for c in COMMANDS if c.quick and c.path == words[0]), None)
+    command = next((c for c in QUICK if c.quick and c.path == words[0]), None)
     if command is None:
         return None
     flags = {flag: option for option in (*command.options, *COMMON) for flag in option.flags}
