@@ -7,7 +7,7 @@ import re
 import pytest
 
 from handrail.core.landing import CODES, PASS
-from handrail.service import evidence, verification
+from handrail.service import court, evidence
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "verify.md").read_text(encoding="utf-8")
@@ -26,7 +26,5 @@ def test_the_page_has_no_code_that_is_not_there() -> None:
 
 def test_the_bounds_are_those_of_the_program() -> None:
     assert f"last {evidence.ALIKE_MAX} attestations" in PAGE
-    bounds = (
-        rf"last {verification.SQUASHES_MAX} commits.*\s.*to\s+{verification.HEADS_MAX} branches"
-    )
+    bounds = rf"last {court.SQUASHES_MAX} commits.*\s.*to\s+{court.HEADS_MAX} branches"
     assert re.search(bounds, PAGE)

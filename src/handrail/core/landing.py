@@ -48,6 +48,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "unattributed_refused": (REFUSED, "made by nobody known: {reason}"),
     "unattested": (REFUSED, "let through without an attestation: {reason}"),
     "unseen": (REFUSED, "the ledger knows nothing of it"),
+    "no_ledger": (CANNOT_TELL, "no ledger that knows it can be believed here: {reason}"),
     "octopus": (REFUSED, "it has {parents} parents, and two is the most that can be judged"),
     "replace_ref": (REFUSED, "{ref} would replace objects for whoever fetches it"),
     "not_as_attested": (REFUSED, "entry {seq} attests another tree, other parents or paths"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from handrail.core.landing import Change
     from handrail.core.lease import Process
+    from handrail.service.verification import SharedLedgers
 
 
 class Caller(Record):
@@ -205,3 +206,4 @@ class Context(Record):
     caller: Caller
     secrets: SecretFiles
     outside: Outside
+    shared: SharedLedgers | None = None

@@ -1,67 +1,142 @@
-"""What a ledger says of commits: their attestations, what those rest on, and what was recorded.
+"""What ledgers say of commits: their attestations, what those rest on, and what was recorded.
 
-Promise: the ledger was verified before anything of it is believed; a question about an attestation
-is answered from what lies before it. What cannot be decoded in a ledger that verifies is
-LedgerBroken.
+Promise: a ledger was verified before anything of it is believed; a question about an attestation
+is answered from what lies before it in the same ledger. What cannot be decoded in a ledger that
+verifies is LedgerBroken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from handrail import errors
-from handrail.config import Settings, parse_config
+from handrail.config import parse_config
 from handrail.core.events import CommitAttested, ConfigApplied, Event
-from handrail.core.landing import Chronicle, Law, Standing
-from handrail.core.ledger import Entry, parse_head, read_event, read_header, verify
+from handrail.core.landing import (
+    PASS,
+    REFUSED,
+    Change,
+    Chronicle,
+    Judgment,
+    Law,
+    Standing,
+    judge_attested,
+    judge_recorded,
+)
+from handrail.core.ledger import Entry, Head, parse_head, read_event, read_header, verify
+from handrail.core.state import InForce
 from handrail.service.policy import policy_of, rules_in_force
-from handrail.store.port import Reader
 
 ALIKE_MAX: Final = 2_000
 RECORDED_MAX: Final = 10_000
 NAMING: Final = ("commit.unattested", "commit.unattributed")
 
 
-class Evidence:
-    """One ledger, verified, as rule V reads it."""
+class Ledger(Protocol):
+    """A ledger that can be asked: a store's, or one that was read from elsewhere.
 
-    def __init__(self, reader: Reader) -> None:
-        """Verify the ledger; raises LedgerBroken."""
-        self._reader = reader
+    Each method as in ``handrail.store.port.Reader``.
+    """
+
+    @property
+    def epoch(self) -> str:
+        """Its epoch."""
+
+    @property
+    def head(self) -> Head:
+        """Its newest (sequence, hash)."""
+
+    def config(self) -> InForce | None:
+        """Return the configuration in force at its end."""
+
+    def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
+        """Yield entries with ``after < seq <= until``, oldest first."""
+
+    def attestations(self, after: int = 0) -> dict[str, int]:
+        """Return the commits whose newest attestation is an entry after ``after``."""
+
+    def attestations_of(self, commit: str) -> list[Entry]:
+        """Return every entry that attests a commit, oldest first."""
+
+    def attested_alike(self, paths_hash: str, limit: int) -> list[Entry]:
+        """Return attestations of just these paths, the newest first."""
+
+    def recorded(self, kind: str, limit: int) -> list[Entry]:
+        """Return the newest entries of one of the rare kinds, newest first."""
+
+
+class SharedLedger(Protocol):
+    """A ledger of another place, checked: it vouches, or there is a fault and its reason."""
+
+    @property
+    def epoch(self) -> str:
+        """Its epoch."""
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """What it says; None where it cannot be believed."""
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong, in one word."""
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, as the end of a sentence."""
+
+
+class Evidence:
+    """One ledger as rule V reads it."""
+
+    def __init__(self, ledger: Ledger, *, verified: bool = False) -> None:
+        """Verify the ledger, unless somebody did; raises LedgerBroken."""
+        self.ledger = ledger
         self.chronicle = Chronicle()
         self._laws: dict[int, Law | None] = {}
         self._configs: list[Entry] | None = None
         self._named: dict[str, tuple[Event, int]] | None = None
-        self._first: dict[str, int] = {}
         self._alike: dict[str, list[str]] = {}
-        report = verify(reader.entries())
+        self._standings: dict[str, list[Standing]] = {}
+        if not verified:
+            self._verify()
+
+    def _verify(self) -> None:
+        report = verify(self.ledger.entries())
         if report.problem is not None:
             raise errors.LedgerBroken(seq=report.problem.seq, reason=report.problem.reason)
-        if report.head != reader.head:
-            raise errors.LedgerBroken(seq=reader.head.seq, reason="the store's head differs")
+        if report.head != self.ledger.head:
+            raise errors.LedgerBroken(seq=self.ledger.head.seq, reason="the store's head differs")
 
-    def standings(self, commits: Sequence[str]) -> dict[str, list[Standing]]:
-        """Return the attestations of each commit, oldest first, and learn what they rest on."""
-        found: dict[str, list[Standing]] = {}
+    def learn(self, commits: Sequence[str]) -> None:
+        """Read the attestations of these commits, oldest first, and what they rest on."""
         spans: list[tuple[int, int]] = []
         with _decoding() as through:
             for commit in commits:
-                for entry in through(self._reader.attestations_of(commit)):
+                if commit in self._standings:
+                    continue
+                standings = self._standings.setdefault(commit, [])
+                for entry in through(self.ledger.attestations_of(commit)):
                     standing = self._standing(entry)
-                    found.setdefault(commit, []).append(standing)
-                    self._first.setdefault(commit, entry.seq)
+                    standings.append(standing)
                     tokens = standing.attested.cover if standing.attested is not None else ()
                     first = min((token for token, _ in tokens if token > 0), default=entry.seq)
                     spans.append((min(first, entry.seq) - 1, entry.seq))
             for after, until in _joined(spans):
-                self.chronicle.take(through(self._reader.entries(after, until)))
-        return found
+                self.chronicle.take(through(self.ledger.entries(after, until)))
 
-    def first_standing(self, commit: str) -> int | None:
-        """Return the first attestation of a commit whose standings were asked for."""
-        return self._first.get(commit)
+    def judge(self, change: Change) -> Judgment | None:
+        """Judge a commit that was learned about by its attestations; None if it has none."""
+        return judge_attested(change, self._standings[change.commit], self.chronicle)
+
+    def judge_by_record(self, change: Change, *, unattributed: str) -> Judgment | None:
+        """Judge by what was recorded when a commit came, if nothing attested it before that."""
+        named = self.named().get(change.commit)
+        first = next(iter(self._standings.get(change.commit, ())), None)
+        if named is None or (first is not None and first.seq < named[1]):
+            return None
+        return judge_recorded(change, named[0], unattributed=unattributed)
 
     def _standing(self, entry: Entry) -> Standing:
         header, event = read_header(entry.header), read_event(entry)
@@ -71,13 +146,11 @@ class Evidence:
 
     def _law(self, before: int) -> Law | None:
         """Return the configuration in force at an entry; None where it cannot be read any more."""
-        rules = rules_in_force(self._reader)
-        seq = rules.in_force.seq
-        if seq < before:
-            fold = rules.settings.workspace.fold_case
-            return self._laws.setdefault(seq, Law(seq, rules.policy, fold))
+        latest = self._latest_law()
+        if latest is not None and latest.seq < before:
+            return self._laws.setdefault(latest.seq, latest)
         if self._configs is None:
-            self._configs = self._reader.recorded("config.applied", RECORDED_MAX)
+            self._configs = self.ledger.recorded("config.applied", RECORDED_MAX)
         for entry in self._configs:
             if entry.seq < before:
                 if entry.seq not in self._laws:
@@ -88,7 +161,7 @@ class Evidence:
     def alike(self, paths_hash: str) -> list[str]:
         """Return attested commits that change the same paths, those attested last first."""
         if paths_hash not in self._alike:
-            entries = self._reader.attested_alike(paths_hash, ALIKE_MAX)
+            entries = self.ledger.attested_alike(paths_hash, ALIKE_MAX)
             with _decoding() as through:
                 events = [read_event(entry) for entry in through(entries)]
             commits = [event.commit for event in events if isinstance(event, CommitAttested)]
@@ -101,21 +174,21 @@ class Evidence:
             epoch, named = parse_head(head)
         except errors.MalformedToken:
             return None
-        if epoch != self._reader.epoch:
+        if epoch != self.ledger.epoch:
             return None
-        entry = next(self._reader.entries(named.seq - 1, named.seq), None)
+        entry = next(self.ledger.entries(named.seq - 1, named.seq), None)
         return None if entry is not None and entry.hash == named.hash else named.seq
 
     def attested_last(self, limit: int) -> list[str]:
         """Return the commits that were attested last."""
-        rows = sorted(self._reader.attestations().items(), key=lambda row: -row[1])
+        rows = sorted(self.ledger.attestations().items(), key=lambda row: -row[1])
         return [commit for commit, _ in rows[:limit]]
 
     def named(self) -> Mapping[str, tuple[Event, int]]:
         """Return what was recorded when each unattested commit came; the first word counts."""
         if self._named is None:
             self._named = {}
-            entries = [e for kind in NAMING for e in self._reader.recorded(kind, RECORDED_MAX)]
+            entries = [e for kind in NAMING for e in self.ledger.recorded(kind, RECORDED_MAX)]
             with _decoding() as through:
                 for entry in through(sorted(entries)):
                     event = read_event(entry)
@@ -124,9 +197,69 @@ class Evidence:
                             self._named.setdefault(commit, (event, entry.seq))
         return self._named
 
-    def in_force(self) -> Settings:
-        """Return the configuration in force; raises NotInitialised."""
-        return rules_in_force(self._reader).settings
+    def _latest_law(self) -> Law | None:
+        try:
+            rules = rules_in_force(self.ledger)
+        except (errors.NotInitialised, errors.StoreCorrupt):
+            return None
+        return Law(rules.in_force.seq, rules.policy, rules.settings.workspace.fold_case)
+
+
+class Testimony:
+    """What several ledgers say, asked as one: that of the store here, and shared ones."""
+
+    def __init__(
+        self, own: Evidence | None, shared: Sequence[SharedLedger], *, enrolled: bool
+    ) -> None:
+        """``enrolled`` says whether the base enrols anybody."""
+        others = [row for row in shared if own is None or row.epoch != own.ledger.epoch]
+        vouching = [row.ledger for row in others if row.ledger is not None]
+        foreign = [Evidence(ledger, verified=True) for ledger in vouching]
+        self._all = [*([] if own is None else [own]), *foreign]
+        self.doubts = tuple(
+            f"the ledger of epoch {row.epoch} is {row.fault}: {row.reason}"
+            for row in others
+            if row.fault is not None
+        )
+        missing = any(row.fault not in (None, UNENROLLED) for row in others)
+        self.complete = bool(own is not None or enrolled) and not missing
+
+    def learn(self, commits: Sequence[str]) -> None:
+        """Read what each ledger says of these commits."""
+        for evidence in self._all:
+            evidence.learn(commits)
+
+    def judge(self, change: Change) -> Judgment | None:
+        """Judge by attestations; one ledger that vouches is enough."""
+        return _best([one.judge(change) for one in self._all])
+
+    def recorded(self, change: Change, *, unattributed: str) -> Judgment | None:
+        """Judge by what was recorded; a refusal in one ledger outweighs a pass in another."""
+        said = [one.judge_by_record(change, unattributed=unattributed) for one in self._all]
+        found = [one for one in said if one is not None]
+        return next((one for one in found if one.verdict == REFUSED), next(iter(found), None))
+
+    def alike(self, paths_hash: str) -> list[str]:
+        """Return attested commits that change the same paths."""
+        return list(dict.fromkeys(c for one in self._all for c in one.alike(paths_hash)))
+
+    def attested_last(self, limit: int) -> list[str]:
+        """Return the commits that were attested last, as many of each ledger."""
+        return list(dict.fromkeys(c for one in self._all for c in one.attested_last(limit)))
+
+    def denies(self, head: str) -> int | None:
+        """Return the entry that a head names by another hash than the ledger of its epoch."""
+        said = (one.denies(head) for one in self._all)
+        return next((seq for seq in said if seq is not None), None)
+
+
+UNENROLLED: Final = "unenrolled"
+
+
+def _best(said: Sequence[Judgment | None]) -> Judgment | None:
+    """Return the first that passes, else the first there is."""
+    found = [one for one in said if one is not None]
+    return next((one for one in found if one.verdict == PASS), next(iter(found), None))
 
 
 def _law_of(entry: Entry) -> Law | None:

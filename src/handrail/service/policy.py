@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from handrail.config import Settings, load_compiled
 from handrail.core.decide import Policy
 from handrail.core.record import Record
@@ -10,7 +12,15 @@ from handrail.core.scope import Pattern, parse_pattern
 from handrail.core.scope.match import tree_root
 from handrail.core.state import InForce
 from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreCorrupt
-from handrail.store.port import Reader
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Configured(Protocol):
+        """Whatever has a configuration in force: a store's reader, a ledger."""
+
+        def config(self) -> InForce | None:
+            """Return the configuration in force."""
 
 
 class Rules(Record):
@@ -31,7 +41,7 @@ _latest: Rules | None = None
 """What was in force when this process last asked: it changes seldom and is asked for each time."""
 
 
-def rules_in_force(reader: Reader) -> Rules:
+def rules_in_force(reader: Configured) -> Rules:
     """Return the rules that were last applied to the store; raises NotInitialised."""
     global _latest
     in_force = reader.config()

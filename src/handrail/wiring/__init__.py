@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from handrail.facts.installation import Installation
     from handrail.facts.traces import Traces
     from handrail.service.leases import Leases
+    from handrail.service.verification import Sources
 
 HARNESS_MARKERS: Final = (
     "CLAUDECODE",
@@ -76,6 +77,14 @@ class Application:
     def _as_is(self) -> Context:
         secrets = Secrets(os.path.join(self.state_dir, "secrets"))
         return Context(self.store, self.caller, secrets, self.ground)
+
+    @property
+    def sources(self) -> Sources:
+        """What commits are judged by: the store, where there is one, and shared ledgers."""
+        from handrail.service.verification import Found
+
+        store = self.store if self.ground.store_exists() else None
+        return Found(store, self.ground, None)
 
     @property
     def site(self) -> Installation:

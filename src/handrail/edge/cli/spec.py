@@ -199,6 +199,13 @@ EVERYDAY: Final[tuple[Command, ...]] = (
                 "Judge a push: lines OLD NEW REF, as git gives them to its hooks.",
             ),
             Option(
+                "base",
+                ("--base",),
+                "text",
+                "The commit that judges (default: what the protected ref holds).",
+                "COMMIT",
+            ),
+            Option(
                 "format",
                 ("--format",),
                 "text",

@@ -13,7 +13,8 @@ from handrail.edge.cli.output import dump
 from handrail.edge.findings import Finding, sarif, workflow_commands
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
-from handrail.service.verification import ENFORCE, Verification, Verified
+from handrail.service.court import ENFORCE
+from handrail.service.verification import Verification, Verified
 from handrail.text import shell_quote, visible
 
 FORMATS: Final = ("text", "json", "sarif", "github")
@@ -31,14 +32,14 @@ def verify(invocation: Invocation) -> Reply:
     """Judge the commits of ranges, or of a push."""
     form = _format(invocation)
     ranges = invocation.words("range")
-    verification = Verification(invocation.application.context)
+    verification = Verification(invocation.application.sources)
     if invocation.flag("stdin"):
-        if ranges:
-            reason = "Name the commits either as ranges or on stdin."
+        if ranges or invocation.text("base"):
+            reason = "Name the commits either as ranges or on stdin, which brings its own base."
             raise errors.Usage(reason=reason, next="handrail verify --help")
         verified = verification.verify_updates(_lines())
     else:
-        verified = verification.verify(ranges)
+        verified = verification.verify(ranges, invocation.text("base"))
     data, notes = _data(verified), _notes(verified)
     binding = verified.mode == ENFORCE
     status = STATUS[verified.verdict] if binding or verified.verdict != REFUSED else 0
@@ -57,6 +58,7 @@ def _notes(verified: Verified) -> tuple[str, ...]:
     notes = [
         f"note: {visible(ref)} is not protected and was not judged" for ref in verified.skipped
     ]
+    notes += [f"note: {visible(doubt)}" for doubt in verified.doubts]
     if verified.verdict == REFUSED and verified.mode != ENFORCE:
         notes.append(f"note: the base says {verified.mode} for landing, so nothing is refused")
     return tuple(notes)
@@ -108,6 +110,7 @@ def _data(verified: Verified) -> Data:
         "mode": verified.mode,
         "commits": commits,
         "skipped": list(verified.skipped),
+        "doubts": list(verified.doubts),
         "next": _next(verified),
     }
 

@@ -1,0 +1,202 @@
+"""Who judges: each commit in each way that rule V knows, the cheap ones first.
+
+Promise: a commit passes only by what an attestation in one ledger says of it, by what it is, or by
+a person's signature; no ledger takes away what another gives, and what nobody can tell is never a
+pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from handrail import errors
+from handrail.config import CONFIG_FILE, Settings
+from handrail.core.landing import (
+    BY_THE_LEDGER,
+    PASS,
+    Change,
+    Judgment,
+    judge_bare,
+    may_inherit,
+    say,
+)
+from handrail.service.context import History
+from handrail.service.evidence import Testimony
+from handrail.service.ranges import COMMITS_MAX, Base, base_at
+
+SQUASHES_MAX: Final = 20
+HEADS_MAX: Final = 32
+RANGE_OF_A_HEAD_MAX: Final = 1_000
+HEADS: Final = ("refs/pull", "refs/heads", "refs/remotes")
+ENFORCE: Final = "enforce"
+
+
+class Court:
+    """Judges commits, each way in turn, so that what is costly is asked of few."""
+
+    def __init__(
+        self, testimony: Callable[[Settings], Testimony], history: History, base: Base
+    ) -> None:
+        self._ask = testimony
+        self._testimony = Testimony(None, (), enrolled=True)
+        self._history = history
+        self._base = base
+        self.base = base.commit
+        self.mode = ENFORCE
+        self.to_redo: frozenset[str] = frozenset()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The ledgers that vouch for nothing, and why."""
+        return self._testimony.doubts
+
+    def judge(self, commits: Sequence[str], changes: dict[str, Change]) -> tuple[Judgment, ...]:
+        """Judge every commit."""
+        found: dict[str, Judgment] = {}
+        settings = self._base.settings
+        if settings is None and commits:
+            settings = self._adopted(commits, changes, found)
+        if settings is not None:
+            self.mode = settings.mode("land")
+            self._testimony = self._ask(settings)
+            rest = [changes[one] for one in commits if one not in found]
+            found.update(self._by_themselves(rest, settings))
+            found.update(self._squashed(_failing(rest, found), settings))
+            for change in _failing(rest, found):
+                said = self._recorded(change, settings)
+                if said is not None or change.commit not in found:
+                    found[change.commit] = said or self._unknown(change)
+        self.to_redo = self._to_redo(_failing([changes[one] for one in commits], found))
+        return tuple(found[one] for one in commits)
+
+    def _unknown(self, change: Change) -> Judgment:
+        """Say that no ledger knows a commit, or that those are missing which might."""
+        path = _first_path(change)
+        if self._testimony.complete:
+            return say(change, "unseen", path)
+        reason = next(iter(self._testimony.doubts), "the base enrols no store, and none is here")
+        return say(change, "no_ledger", path, reason=reason)
+
+    def _to_redo(self, failing: Sequence[Change]) -> frozenset[str]:
+        """Return the merges of many, and those of two that git makes without a conflict."""
+        two = [change for change in failing if len(change.parents) == 2]
+        trees = self._history.merged_trees([(c.parents[0], c.parents[1]) for c in two])
+        clean = {one.commit for one, tree in zip(two, trees, strict=True) if tree is not None}
+        return frozenset(clean | {one.commit for one in failing if one.paths is None})
+
+    def _adopted(
+        self, commits: Sequence[str], changes: dict[str, Change], found: dict[str, Judgment]
+    ) -> Settings | None:
+        """Let pass what comes before a configuration, and with it; returns what it says."""
+        adds = (one for one in commits if _adds_configuration(changes[one]))
+        first = next(adds, None)
+        before = set(commits)
+        if first is not None:
+            base = self._base.commit
+            before &= set(self._history.walk([first], [base] if base else [], COMMITS_MAX))
+        found.update({one: say(changes[one], "adoption") for one in commits if one in before})
+        return None if first is None else base_at(self._history, first).settings
+
+    def _believed(self, change: Change, judgment: Judgment) -> Judgment:
+        """Believe a ledger only as far as the commit's own trailer does not deny it."""
+        if judgment.code in BY_THE_LEDGER and change.ledger is not None:
+            denied = self._testimony.denies(change.ledger)
+            if denied is not None:
+                return say(change, "head_differs", seq=denied)
+        return judgment
+
+    def _recorded(self, change: Change, settings: Settings) -> Judgment | None:
+        """Judge by what was recorded when the commit came, if nothing attested it before that."""
+        said = self._testimony.recorded(change, unattributed=settings.workspace.unattributed)
+        return None if said is None else self._believed(change, said)
+
+    def _by_themselves(self, changes: Sequence[Change], settings: Settings) -> dict[str, Judgment]:
+        """Judge by attestation, by what a commit is, by inheritance, by signature."""
+        found: dict[str, Judgment] = {}
+        self._testimony.learn([change.commit for change in changes])
+        for change in changes:
+            judgment = judge_bare(change) or self._testimony.judge(change)
+            if judgment is not None:
+                found[change.commit] = self._believed(change, judgment)
+        for judge in (self._inherited, self._signed):
+            found.update(judge(_failing(changes, found), settings))
+        return found
+
+    def _inherited(self, changes: Sequence[Change], settings: Settings) -> dict[str, Judgment]:
+        """Judge by attested commits that make the same change."""
+        heirs = [change for change in changes if change.paths and len(change.parents) < 2]
+        asked = {heir.commit: self._testimony.alike(heir.paths_hash) for heir in heirs}
+        candidates = {one: None for alike in asked.values() for one in alike}
+        known = self._history.changes(self._history.present(list(candidates)))
+        outlines = {heir.outline for heir in heirs}
+        fitting = [one for one, change in known.items() if change.outline in outlines]
+        patches = self._history.patches(list(dict.fromkeys([*asked, *fitting])))
+        same = [
+            (heir, known[one])
+            for heir in heirs
+            for one in asked[heir.commit]
+            if one in known and patches.get(one, "") == patches.get(heir.commit)
+            if may_inherit(heir, known[one])
+        ]
+        self._testimony.learn([other.commit for _, other in same])
+        found: dict[str, Judgment] = {}
+        for heir, other in same:
+            judgment = self._testimony.judge(other)
+            if judgment is None or self._believed(other, judgment).verdict != PASS:
+                continue
+            values = {"session": dict(judgment.values)["session"], "basis": other.commit[:12]}
+            inherited = self._believed(heir, say(heir, "inherited", **values))
+            found.setdefault(heir.commit, inherited)
+        return found
+
+    def _signed(self, changes: Sequence[Change], settings: Settings) -> dict[str, Judgment]:
+        """Judge by the signature of a person whom the base names."""
+        keys = {key: person.name for person in settings.persons for key in person.signing_keys}
+        signed = {change.commit: change for change in changes if change.ssh_signed}
+        try:
+            signers = self._history.signers(list(signed), keys)
+        except errors.FactsUnavailable as error:
+            reason = error.values["reason"]
+            return {c.commit: say(c, "signer_unknown", reason=reason) for c in signed.values()}
+        return {one: say(signed[one], "signed", person=signers[one]) for one in signers}
+
+    def _squashed(self, changes: Sequence[Change], settings: Settings) -> dict[str, Judgment]:
+        """Judge by the heads whose merge a forge may have written as one commit."""
+        found: dict[str, Judgment] = {}
+        single = [change for change in changes if len(change.parents) == 1 and change.paths]
+        if not single:
+            return found
+        heads = list(dict.fromkeys(head for _, head in self._history.refs(*HEADS)))[:HEADS_MAX]
+        attested = self._history.present(self._testimony.attested_last(HEADS_MAX))
+        heads = list(dict.fromkeys([*heads, *self._history.tips(attested)]))
+        for change in single[-SQUASHES_MAX:]:
+            tried = [head for head in heads if head != change.commit]
+            trees = self._history.merged_trees([(change.parents[0], head) for head in tried])
+            for head, tree in zip(tried, trees, strict=True):
+                if tree == change.tree and self._passes(head, change, settings):
+                    judgment = say(change, "forge_merge", basis=head[:12])
+                    found[change.commit] = self._believed(change, judgment)
+                    break
+        return found
+
+    def _passes(self, head: str, change: Change, settings: Settings) -> bool:
+        """Tell whether all that a head brings passes, without what is asked about."""
+        brought = self._history.walk([head], change.parents, RANGE_OF_A_HEAD_MAX)
+        if not brought or len(brought) > RANGE_OF_A_HEAD_MAX or change.commit in brought:
+            return False
+        found = self._by_themselves(list(self._history.changes(brought).values()), settings)
+        return all(one in found and found[one].verdict == PASS for one in brought)
+
+
+def _failing(changes: Sequence[Change], found: Mapping[str, Judgment]) -> list[Change]:
+    return [c for c in changes if c.commit not in found or found[c.commit].verdict != PASS]
+
+
+def _first_path(change: Change) -> str | None:
+    return change.paths[0].path if change.paths else None
+
+
+def _adds_configuration(change: Change) -> bool:
+    rows = change.paths or ()
+    return any(row.path == CONFIG_FILE and row.old_mode == "000000" for row in rows)
