@@ -11,6 +11,7 @@ from bench.rows.command import claim_command
 from bench.rows.guard import may_write
 from bench.rows.history import git_in_bulk
 from bench.rows.hooks import guard
+from bench.rows.landing import pushes
 from bench.rows.ledger import million_entries
 from bench.rows.many import eight_processes
 from bench.rows.rate import claims_per_second
@@ -34,5 +35,6 @@ ROWS: Final = (
     Row("ledger", "a ledger of a million entries: look up, verify", million_entries),
     Row("check-commit", "`handrail check commit` beside 50 000 files", check_commit),
     Row("git-in-bulk", "a rebase of 200 commits, a fetch of 300 refs", git_in_bulk),
+    Row("push", "judging a push of 20 and of 1 000 commits", pushes),
     Row("may-write", "what the guard looks up, in one process", may_write),
 )
