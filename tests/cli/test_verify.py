@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ElementTree
 from typing import Any, Final
 
 import pytest
@@ -15,12 +16,15 @@ from handrail.core.landing import CODES
 from handrail.core.lease import Actor
 from handrail.edge.findings import (
     ANNOTATIONS_MAX,
+    Case,
     Finding,
     fingerprint,
+    junit,
     sarif,
     uri,
     workflow_commands,
 )
+from handrail.text import visible
 from tests.cli.world import Person, World, refusal, refusal_in_json, unharmed
 
 ZERO: Final = "0" * 40
@@ -137,6 +141,31 @@ def test_sarif_has_a_result_for_each_objection_and_a_rule_for_each_code(
     assert artifact == {"uri": "src/a%20b%23%25.py", "uriBaseId": "%SRCROOT%"}
     again = ada.handrail("verify", "--format", "sarif").json()
     assert again == log, "the same objection has the same fingerprint"
+
+
+def test_junit_has_a_test_for_each_commit(world: World, ada: Person) -> None:
+    good = world.repo.commit("nothing <&>")
+    bad = change(world, 'src/"a"\udcff&\n.py')
+    done = ada.handrail("verify", "--format", "junit")
+    assert done.code == 1
+    suites = ElementTree.fromstring(done.out)
+    (suite,) = suites
+    assert [suites.get(name) for name in ("tests", "failures", "errors")] == ["2", "1", "0"]
+    first, second = suite
+    assert (first.get("name"), list(first)) == (f"{good[:12]} nothing <&>", [])
+    assert second.get("name") == f"{bad[:12]} change of\\tmine"
+    (failure,) = second
+    assert (failure.tag, failure.get("type")) == ("failure", "unseen")
+    assert failure.get("message") == ('src/"a"\\udcff&\\n.py: the ledger knows nothing of it')
+
+
+@given(name=st.text(), message=st.text())
+def test_what_nobody_can_tell_is_an_error_in_junit(name: str, message: str) -> None:
+    text = junit("s", [Case(name, "redacted", message, told=False), Case(name, None, "")])
+    (suite,) = ElementTree.fromstring(text)
+    assert (suite.get("errors"), suite.get("failures")) == ("1", "0")
+    assert [case.get("name") for case in suite] == [visible(name)] * 2
+    assert suite[0][0].get("message") == visible(message)
 
 
 def test_annotations_are_made_of_one_line_each(world: World, ada: Person) -> None:

@@ -222,6 +222,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "bob: git reset --quiet -- src/a.py && handrail check commit",
         "bob: handrail check push",
         "bob: handrail check commit --format junit",
+        "bob: handrail check commit --format tap",
     ),
     "hook": (
         START,
@@ -244,6 +245,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: echo $(git rev-parse main HEAD) refs/heads/main | handrail verify --stdin",
         "ada: echo $(git rev-parse main HEAD) refs/heads/other | handrail verify --stdin",
         "ada: handrail verify --format junit",
+        "ada: handrail verify --format tap",
         "ada: handrail verify nonsense",
     ),
     "uninstall": (

@@ -1,8 +1,8 @@
-"""What a judgment objects to, in the formats of others: SARIF for code scanners, annotations.
+"""What a judgment objects to, in the formats of others: SARIF, JUnit's XML, annotations.
 
 Promises: SARIF 2.1.0 with one rule for each code; paths are repo-relative URIs; a fingerprint that
 stays the same for the same objection. Annotations are escaped as GitHub's runner reads them, and
-there are never more than it shows.
+there are never more than it shows. The XML is well formed whatever anybody wrote.
 
     print(workflow_commands([Finding("unseen", "error", "…", "src/a.py", "9f2c…")]))
 """
@@ -96,6 +96,44 @@ def fingerprint(finding: Finding) -> str:
     """Return what stays the same where the same thing is objected to."""
     said = "\0".join((finding.subject, finding.code, finding.path or ""))
     return sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class Case(Record):
+    """One thing that was judged, as a test; ``code`` is None where it passed.
+
+    ``told`` is False where nobody could tell: an error, not a failure.
+    """
+
+    name: str
+    code: str | None
+    message: str
+    told: bool = True
+
+
+def junit(suite: str, cases: Sequence[Case]) -> str:
+    """Write what was judged as a JUnit test suite, one test for each."""
+    failures = sum(case.code is not None and case.told for case in cases)
+    unsure = sum(case.code is not None and not case.told for case in cases)
+    counts = f'tests="{len(cases)}" failures="{failures}" errors="{unsure}"'
+    head = f'<testsuites {counts}><testsuite name="{_attribute(suite)}" {counts}>'
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', head]
+    for case in cases:
+        test = f'<testcase classname="{_attribute(suite)}" name="{_attribute(case.name)}"'
+        if case.code is None:
+            lines.append(f"{test}/>")
+            continue
+        element = "failure" if case.told else "error"
+        about = f'type="{_attribute(case.code)}" message="{_attribute(case.message)}"'
+        lines.append(f"{test}><{element} {about}/></testcase>")
+    return "\n".join([*lines, "</testsuite></testsuites>"])
+
+
+def _attribute(text: str) -> str:
+    """Escape a value: ``visible`` leaves no character that XML does not know."""
+    plain = visible(text)
+    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        plain = plain.replace(sign, entity)
+    return plain
 
 
 def workflow_commands(findings: Sequence[Finding]) -> str:

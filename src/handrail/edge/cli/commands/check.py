@@ -8,12 +8,12 @@ from handrail import errors
 from handrail.config import CONFIG_FILE
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import dump
-from handrail.edge.findings import Finding, sarif, workflow_commands
+from handrail.edge.findings import Case, Finding, junit, sarif, workflow_commands
 from handrail.edge.reply import Data, Reply
 from handrail.service.commit_check import CommitCheck
 from handrail.text import scope_word, visible
 
-FORMATS: Final = ("text", "json", "sarif", "github")
+FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 STAGES: Final = ("commit",)
 _NEXT: Final = "handrail check commit"
 
@@ -43,6 +43,10 @@ def check(invocation: Invocation) -> Reply:
     if form == "sarif":
         rules = {finding.code: finding.code.replace("_", " ") for finding in findings}
         return Reply(data, dump(sarif(findings, rules, CONFIG_FILE)), (), status)
+    if form == "junit":
+        cases = [Case(one.path or "", one.code, one.message) for one in findings]
+        passed = [Case("what is staged", None, "")]
+        return Reply(data, junit(f"handrail check {stage}", cases or passed), (), status)
     if form == "github":
         return Reply(data, workflow_commands(findings), (), status)
     text = whole_list(refusal) if refusal else "what is staged may be committed\n"

@@ -10,14 +10,14 @@ from handrail.config import CONFIG_FILE
 from handrail.core.landing import CANNOT_TELL, CODES, PASS, REFUSED, Judgment
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import dump
-from handrail.edge.findings import Finding, sarif, workflow_commands
+from handrail.edge.findings import Case, Finding, junit, sarif, workflow_commands
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.service.court import ENFORCE
 from handrail.service.verification import Verification, Verified
 from handrail.text import shell_quote, visible
 
-FORMATS: Final = ("text", "json", "sarif", "github")
+FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 INPUT_BYTES_MAX: Final = 1 << 20
 SHORT: Final = 12
 STATUS: Final = {PASS: 0, REFUSED: errors.EXIT_REFUSED, CANNOT_TELL: errors.EXIT_UNAVAILABLE}
@@ -49,6 +49,9 @@ def verify(invocation: Invocation) -> Reply:
     if form == "sarif":
         rules = {code: text for code, (_, text) in CODES.items()}
         return Reply(data, dump(sarif(told, rules, CONFIG_FILE)), notes, status)
+    if form == "junit":
+        cases = [_case(one) for one in verified.judgments]
+        return Reply(data, junit("handrail verify", cases), notes, status)
     if form == "github":
         return Reply(data, workflow_commands(told), notes, status)
     return Reply(data, _text(verified), notes, status)
@@ -124,6 +127,13 @@ def _finding(judgment: Judgment, *, binding: bool) -> Finding:
         judgment.path,
         judgment.commit,
     )
+
+
+def _case(judgment: Judgment) -> Case:
+    name = f"{judgment.commit[:SHORT]} {judgment.subject}"
+    code = None if judgment.verdict == PASS else judgment.code
+    where = "" if judgment.path is None else f"{judgment.path}: "
+    return Case(name, code, where + judgment.sentence, judgment.verdict != CANNOT_TELL)
 
 
 def _text(verified: Verified) -> str:
