@@ -139,7 +139,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     **dict.fromkeys(("workspace", "blob", "text", "proof", "session", "agent", "worktree"), words),
     **dict.fromkeys(("secret_hash", "reason", "commit", "tree", "paths_hash", "source"), words),
     **dict.fromkeys(("record",), words),
-    **dict.fromkeys(("predecessor", "role"), st.none() | words),
+    **dict.fromkeys(("predecessor", "role", "change"), st.none() | words),
     **dict.fromkeys(("ttl_ms", "expires_at", "expired_at", "claimed_at", "token"), numbers),
     **dict.fromkeys(("seq", "paths", "until"), numbers),
     "kind": st.sampled_from(["exclusive", "local"]),

@@ -26,6 +26,7 @@ from handrail.core.events import (
 from handrail.core.landing import CANNOT_TELL, PASS, REFUSED
 from handrail.core.lease import Actor
 from handrail.service import evidence, ranges
+from handrail.service.attestation import Attestation
 from handrail.service.records import Records
 from handrail.service.verification import Verification, Verified
 from tests.cli.world import World, make_world
@@ -805,3 +806,109 @@ def test_nothing_in_the_repository_or_the_store_is_changed(
     after = {path: path.stat().st_mtime_ns for path in (world.path / ".git").rglob("*")}
     known = {path for path in {*before, *after} if before.get(path) != after.get(path)}
     assert {path for path in known if path.parent != world.folder and path != world.folder} == set()
+
+
+# --------------------------------------------------------- what an attestation says of the change
+
+
+def attested_and_gone(world: World, *paths: str, text: str = "changed\n") -> str:
+    """Attest a change as the command does, reword it, and let git forget the first of the two."""
+    who = world.session()
+    world.claim(who, *paths)
+    first = change(world, *paths, text=text)
+    with world.open(who) as application:
+        Attestation(application.context).attest("HEAD")
+    world.release(who)
+    world.repo.git("commit", "--quiet", "--amend", "-m", "in other words")
+    forget(world)
+    assert world.repo.git("cat-file", "-t", first, check=False) == ""
+    return head(world)
+
+
+def forget(world: World) -> None:
+    world.repo.git("reflog", "expire", "--expire=now", "--all")
+    world.repo.git("gc", "--quiet", "--prune=now")
+
+
+def test_a_commit_inherits_from_one_that_git_has_forgotten(world: World, landed: str) -> None:
+    attested_and_gone(world, "src/a.py", "src/b.py")
+    assert only(verify(world)) == ("inherited", None)
+
+
+def test_what_is_another_change_inherits_nothing_from_it(world: World, landed: str) -> None:
+    attested_and_gone(world, "src/a.py", text="if x:\n    y = 1\n")
+    world.repo.write("src/a.py", "if x:\n     y = 1\n")
+    world.repo.git("commit", "--quiet", "--all", "--amend", "--no-edit")
+    forget(world)
+    assert only(verify(world)) == ("unseen", "src/a.py")
+
+
+def test_another_mode_is_another_change(world: World, landed: str) -> None:
+    attested_and_gone(world, "src/empty.py", text="")
+    (world.path / "src/empty.py").chmod(0o755)
+    world.repo.git("commit", "--quiet", "--all", "--amend", "--no-edit")
+    forget(world)
+    assert only(verify(world)) == ("unseen", "src/empty.py")
+
+
+def test_an_heir_is_judged_by_what_was_held_when_its_forerunner_was_attested(
+    world: World, landed: str
+) -> None:
+    """An entry that names a change, but whose session held nothing, gives nothing on."""
+    first = change(world, "src/a.py")
+    with world.open() as application:
+        (row,) = application.ground.commits("HEAD")
+    assert row.change is not None
+    event = CommitAttested(first, row.tree, row.parents, 1, row.paths_hash, (), row.change)
+    enter(world, event, session=world.session())
+    world.repo.git("commit", "--quiet", "--amend", "-m", "in other words")
+    assert only(verify(world)) == ("unseen", "src/a.py")
+
+
+# ------------------------------------------------------------------- what landed, judged once more
+
+
+def landed_history(world: World, tmp_path: Path, *, vouched: bool) -> str:
+    """Land a change that names a person, then what that person signed; returns where it began."""
+    eve = make_key(tmp_path, "eve")
+    world.configure('[[role]]\nname = "lead"\nlane = ["**"]\ncoordinates = true\n')
+    world.repo.commit("adopt")
+    start = head(world)
+    with_person(world, eve)
+    world.repo.commit("a person more", "handrail.toml")
+    if vouched:
+        lead = world.session(role="lead")
+        world.claim(lead, "handrail.toml")
+        attest(world, lead)
+        world.release(lead)
+    sign(world, tmp_path / "eve", "src/eve.py")
+    protect(world)
+    return start
+
+
+def test_what_landed_is_judged_by_the_law_that_had_landed_before_it(
+    world: World, tmp_path: Path
+) -> None:
+    start = landed_history(world, tmp_path, vouched=True)
+    assert codes(verify(world, f"{start}..HEAD")) == ["attested", "signed"]
+
+
+def test_a_law_that_does_not_pass_judges_nothing(world: World, tmp_path: Path) -> None:
+    start = landed_history(world, tmp_path, vouched=False)
+    assert codes(verify(world, f"{start}..HEAD")) == ["unseen", "unseen"]
+
+
+def test_a_law_that_has_not_landed_judges_nothing(world: World, tmp_path: Path) -> None:
+    """In one push with what needs it, it does not count yet."""
+    start = landed_history(world, tmp_path, vouched=True)
+    world.repo.git("update-ref", "refs/remotes/origin/main", start)
+    assert codes(verify(world)) == ["attested", "unseen"]
+    assert codes(verify(world, f"{start}..HEAD")) == ["attested", "unseen"]
+
+
+def test_the_caller_may_name_the_base(world: World, tmp_path: Path) -> None:
+    start = landed_history(world, tmp_path, vouched=True)
+    with world.open() as application:
+        verified = Verification(application.context).verify([f"{start}..HEAD"], start)
+    assert codes(verified) == ["attested", "unseen"]
+    assert verified.base == start

@@ -105,6 +105,7 @@ class CommitAttested(Record):
     paths: int
     paths_hash: str
     cover: tuple[tuple[int, int], ...]
+    change: str | None = None
 
 
 class CommitUnattested(Record):
@@ -300,7 +301,10 @@ def decode(kind: str, payload: dict[str, Json]) -> Event | None:
     if event is None:
         return None
     make: Callable[..., Event] = event
-    return make(*[_SHAPES[field](payload[field]) for field in event._fields])
+    # A field that came later has a default, and is not in the entries from before.
+    later = event._field_defaults
+    there = [name for name in event._fields if name in payload or name not in later]
+    return make(**{name: _SHAPES[name](payload[name]) for name in there})
 
 
 def _text(value: Json) -> str:
@@ -371,7 +375,7 @@ _SHAPES: Final[dict[str, Callable[[Json], object]]] = {
     **dict.fromkeys(("workspace", "blob", "text", "proof", "session", "agent", "worktree"), _text),
     **dict.fromkeys(("secret_hash", "reason", "kind", "commit", "tree", "paths_hash"), _text),
     **dict.fromkeys(("source", "record"), _text),
-    **dict.fromkeys(("predecessor", "role"), _text_or_none),
+    **dict.fromkeys(("predecessor", "role", "change"), _text_or_none),
     **dict.fromkeys(("ttl_ms", "expires_at", "expired_at", "claimed_at"), _number),
     **dict.fromkeys(("token", "seq", "paths", "until"), _number),
     "lasting": _flag,

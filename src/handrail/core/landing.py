@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from handrail.core.decide.view import Policy
+from handrail.core.digest import sha256
 from handrail.core.events import (
     CommitAttested,
     CommitUnattributed,
@@ -69,6 +70,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
 }
 BY_THE_LEDGER: Final = frozenset({"attested", "inherited", "forge_merge", "unattributed"})
 """Codes that believe this ledger, and so need it to be the one that the commit knew."""
+BASIS_CHARS: Final = 12
 REGULAR: Final = frozenset({"000000", "100644", "100755"})
 """Modes of what ``exempt`` may free of a lease: regular files, and their coming and going."""
 
@@ -285,6 +287,14 @@ def _judge_standing(change: Change, standing: Standing, chronicle: Chronicle) ->
     named = (attested.commit, attested.tree, attested.parents, attested.paths_hash)
     if named != (change.commit, change.tree, change.parents, change.paths_hash):
         return say(change, "not_as_attested", seq=seq)
+    return _judge_cover(change, standing, chronicle)
+
+
+def _judge_cover(change: Change, standing: Standing, chronicle: Chronicle) -> Judgment:
+    """Judge whether the leases of an attestation cover these paths."""
+    attested, law, seq = standing.attested, standing.law, standing.seq
+    if attested is None or law is None:
+        return say(change, "redacted", end=seq)
     if standing.session is None and change.paths:
         return say(change, "not_covered", change.outline[0][0], seq=seq)
     covers = [_cover(standing, token, until, chronicle, law) for token, until in attested.cover]
@@ -375,6 +385,34 @@ def may_inherit(change: Change, other: Change) -> bool:
     """
     alike = change.outline == other.outline and change.commit != other.commit
     return alike and bool(change.paths) and len(change.parents) < 2 > len(other.parents)
+
+
+def digest_of(change: Change, patch: str) -> str:
+    """Return a digest of what a commit does: the same for two, and each may inherit from the other.
+
+    ``patch`` is a digest of its diff without line numbers. Modes stand in it besides: a diff shows
+    none for what it only creates empty.
+    """
+    rows = [f"{path}\0{old}\0{new}" for path, old, new in change.outline]
+    said = "\0".join([*rows, patch])
+    return sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def judge_heir(
+    change: Change, standings: Sequence[Standing], chronicle: Chronicle
+) -> Judgment | None:
+    """Judge a commit by attestations of commits that do the same; None if none of them passes.
+
+    That they do is for the caller to know: their ``change`` equals what ``digest_of`` gives.
+    """
+    for standing in standings:
+        if standing.attested is None or standing.attested.commit == change.commit:
+            continue
+        judgment = _judge_cover(change, standing, chronicle)
+        if judgment.verdict == PASS:
+            basis = standing.attested.commit[:BASIS_CHARS]
+            return say(change, "inherited", session=standing.session, basis=basis)
+    return None
 
 
 def judge_recorded(change: Change, event: Event, *, unattributed: str) -> Judgment:

@@ -100,6 +100,9 @@ class Report(Record):
 def seal(before: Head, epoch: str, at: int, actor: Actor, event: Event, salt: str) -> Entry:
     """Make the entry that follows ``before``; ``at`` is store time in milliseconds."""
     fields: dict[str, object] = {**event._asdict(), "salt": salt}
+    for name, default in event._field_defaults.items():
+        if fields[name] == default:
+            del fields[name]  # a field that came later: without it, the bytes are as ever
     payload = _compact(fields).encode("ascii")
     digest, seq = sha256(payload).hexdigest(), before.seq + 1
     kind = KIND_OF[type(event)]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
-from handrail.core.landing import Change, ChangedPath
+from handrail.core.landing import Change, ChangedPath, digest_of
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
 from handrail.facts.git import HEX, RawCommit
@@ -68,6 +68,14 @@ def file_at(git: Neutral, commit: str, path: str) -> bytes | None:
     return rest[: int(words[2])]
 
 
+def last_change(git: Neutral, commit: str, path: str) -> str | None:
+    """Return the commit that gave a file the bytes it has at ``commit``; None if it has none."""
+    if file_at(git, commit, path) is None:
+        return None
+    words = ["rev-list", "--max-count=1", commit, "--", f":(top,literal){path}"]
+    return git.ask(words).decode("ascii", "replace").strip() or None
+
+
 def changes(git: Neutral, commits: Sequence[str]) -> dict[str, Change]:
     """Return what each commit changes; raises FactsUnavailable where one cannot be read."""
     heads = _heads(git, commits)
@@ -91,18 +99,30 @@ def changes_here(folder: str, commits: Sequence[str]) -> dict[str, Change]:
         return changes(git, commits)
 
 
-def with_merges(folder: str, rows: Sequence[RawCommit]) -> list[RawCommit]:
-    """Return these commits, merges of two with the paths and the digest that ``changes`` gives."""
-    merges = [row.commit for row in rows if len(row.parents) == 2]
-    if not merges:
-        return list(rows)
-    told = changes_here(folder, merges)
-    return [_as_told(told[row.commit]) if row.commit in told else row for row in rows]
+def as_judged(folder: str, rows: Sequence[RawCommit]) -> list[RawCommit]:
+    """Return these commits as ``changes`` tells them: merges of two with their paths.
+
+    Those with one parent or none come with the digest of what they change; without, where their
+    diff is too long to be looked at.
+    """
+    few = [row.commit for row in rows if len(row.parents) <= 2]
+    single = [row.commit for row in rows if len(row.parents) < 2 and row.paths]
+    with neutral(folder) as git:
+        told = changes(git, few)
+        try:
+            digests = patches(git, single)
+        except FactsUnavailable:
+            digests = {}
+    return [
+        _as_told(told[row.commit], digests.get(row.commit)) if row.commit in told else row
+        for row in rows
+    ]
 
 
-def _as_told(change: Change) -> RawCommit:
+def _as_told(change: Change, patch: str | None) -> RawCommit:
     paths = tuple(row.path for row in change.paths or ())
-    return RawCommit(change.commit, change.tree, change.parents, paths, change.paths_hash)
+    digest = None if patch is None else digest_of(change, patch)
+    return RawCommit(change.commit, change.tree, change.parents, paths, change.paths_hash, digest)
 
 
 _Row = tuple[bytes, bytes]

@@ -22,13 +22,17 @@ HEX: Final = frozenset("0123456789abcdef")
 
 
 class RawCommit(Record):
-    """A commit as git tells it; paths are git's bytes, undecodable ones as surrogates."""
+    """A commit as git tells it; paths are git's bytes, undecodable ones as surrogates.
+
+    ``change`` is a digest of what it does to them (``core.landing.digest_of``), where it was told.
+    """
 
     commit: str
     tree: str
     parents: tuple[str, ...]
     paths: tuple[str, ...]
     paths_hash: str
+    change: str | None = None
 
 
 def ask(
@@ -69,7 +73,7 @@ def ask(
 def read_range(folder: str, text: str) -> list[RawCommit]:
     """Return the commits of ``A..B``, or the one commit that ``text`` names, oldest first.
 
-    Merges come without paths: ``facts.commits.with_merges`` finds those of merges of two.
+    Merges come without paths: ``facts.commits.as_judged`` finds those of merges of two.
 
     Raises MalformedRange where git knows no such commits, and above COMMITS_MAX of them.
     """

@@ -82,6 +82,10 @@ class History:
         """Return a file of a commit."""
         return commits.file_at(self._git, commit, path)
 
+    def last_change(self, commit: str, path: str) -> str | None:
+        """Return the commit that gave a file the bytes it has at ``commit``."""
+        return commits.last_change(self._git, commit, path)
+
     def merged_trees(self, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
         """Return the tree of merging the second of each pair into the first."""
         return merges.merged_trees(self._git, pairs)

@@ -194,7 +194,7 @@ def facts_of(row: CommitRow, rules: Rules) -> CommitFacts:
     """Return a commit as the rules compare it."""
     fold = rules.settings.workspace.fold_case
     paths = tuple(normalise_path(path, fold_case=fold) for path in row.paths)
-    return CommitFacts(row.commit, row.tree, row.parents, paths, row.paths_hash)
+    return CommitFacts(row.commit, row.tree, row.parents, paths, row.paths_hash, row.change)
 
 
 def _covers(lease: Lease, path: str) -> bool:

@@ -80,6 +80,10 @@ class CommitRow(Protocol):
     def paths_hash(self) -> str:
         """SHA-256 over the sorted raw paths, separated by NUL."""
 
+    @property
+    def change(self) -> str | None:
+        """A digest of what it does to its paths (``core.landing.digest_of``), where told."""
+
 
 class History(Protocol):
     """What git says of commits, for judging them: full ids, and objects that nobody can replace.
@@ -113,6 +117,9 @@ class History(Protocol):
 
     def file_at(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit; None if there is none of that name."""
+
+    def last_change(self, commit: str, path: str) -> str | None:
+        """Return the commit that gave a file the bytes it has at ``commit``; None: no such file."""
 
     def merged_trees(self, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
         """Return the tree of merging the second of each pair into the first; None: conflicts."""

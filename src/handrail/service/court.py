@@ -13,16 +13,18 @@ from typing import Final
 from handrail import errors
 from handrail.config import CONFIG_FILE, Settings
 from handrail.core.landing import (
+    BASIS_CHARS,
     BY_THE_LEDGER,
     PASS,
     Change,
     Judgment,
+    digest_of,
     judge_bare,
     may_inherit,
     say,
 )
 from handrail.service.context import History
-from handrail.service.evidence import Testimony
+from handrail.service.evidence import UNENROLLED, Doubt, Testimony
 from handrail.service.ranges import COMMITS_MAX, Base, base_at
 
 SQUASHES_MAX: Final = 20
@@ -39,7 +41,7 @@ class Court:
         self, testimony: Callable[[Settings], Testimony], history: History, base: Base
     ) -> None:
         self._ask = testimony
-        self._testimony = Testimony(None, (), enrolled=True)
+        self._testimony = Testimony(None, (), ())
         self._history = history
         self._base = base
         self.base = base.commit
@@ -47,7 +49,7 @@ class Court:
         self.to_redo: frozenset[str] = frozenset()
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def doubts(self) -> tuple[Doubt, ...]:
         """The ledgers that vouch for nothing, and why."""
         return self._testimony.doubts
 
@@ -75,7 +77,8 @@ class Court:
         path = _first_path(change)
         if self._testimony.complete:
             return say(change, "unseen", path)
-        reason = next(iter(self._testimony.doubts), "the base enrols no store, and none is here")
+        missing = (one.sentence for one in self.doubts if one.fault != UNENROLLED)
+        reason = next(missing, "the base enrols no store, and none is here")
         return say(change, "no_ledger", path, reason=reason)
 
     def _to_redo(self, failing: Sequence[Change]) -> frozenset[str]:
@@ -124,19 +127,36 @@ class Court:
         return found
 
     def _inherited(self, changes: Sequence[Change], settings: Settings) -> dict[str, Judgment]:
-        """Judge by attested commits that make the same change."""
+        """Judge by attested commits that make the same change, whether those are here or not."""
         heirs = [change for change in changes if change.paths and len(change.parents) < 2]
         asked = {heir.commit: self._testimony.alike(heir.paths_hash) for heir in heirs}
-        candidates = {one: None for alike in asked.values() for one in alike}
+        heirs = [heir for heir in heirs if asked[heir.commit]]
+        patches = self._history.patches([heir.commit for heir in heirs])
+        found: dict[str, Judgment] = {}
+        for heir in heirs:
+            judgment = self._testimony.judge_heir(heir, digest_of(heir, patches[heir.commit]))
+            if judgment is not None:
+                found[heir.commit] = self._believed(heir, judgment)
+        rest = [heir for heir in heirs if heir.commit not in found]
+        return {**self._compared(rest, asked, patches), **found}
+
+    def _compared(
+        self,
+        heirs: Sequence[Change],
+        asked: Mapping[str, Sequence[str]],
+        patches: Mapping[str, str],
+    ) -> dict[str, Judgment]:
+        """Judge by attested commits that are here: their entries do not say what they change."""
+        candidates = {one: None for heir in heirs for one in asked[heir.commit]}
         known = self._history.changes(self._history.present(list(candidates)))
         outlines = {heir.outline for heir in heirs}
         fitting = [one for one, change in known.items() if change.outline in outlines]
-        patches = self._history.patches(list(dict.fromkeys([*asked, *fitting])))
+        theirs = self._history.patches(fitting)
         same = [
             (heir, known[one])
             for heir in heirs
             for one in asked[heir.commit]
-            if one in known and patches.get(one, "") == patches.get(heir.commit)
+            if one in known and theirs.get(one, "") == patches.get(heir.commit)
             if may_inherit(heir, known[one])
         ]
         self._testimony.learn([other.commit for _, other in same])
@@ -145,7 +165,8 @@ class Court:
             judgment = self._testimony.judge(other)
             if judgment is None or self._believed(other, judgment).verdict != PASS:
                 continue
-            values = {"session": dict(judgment.values)["session"], "basis": other.commit[:12]}
+            basis = other.commit[:BASIS_CHARS]
+            values = {"session": dict(judgment.values)["session"], "basis": basis}
             inherited = self._believed(heir, say(heir, "inherited", **values))
             found.setdefault(heir.commit, inherited)
         return found

@@ -23,9 +23,11 @@ from handrail.core.landing import (
     Law,
     Standing,
     judge_attested,
+    judge_heir,
     judge_recorded,
 )
 from handrail.core.ledger import Entry, Head, parse_head, read_event, read_header, verify
+from handrail.core.record import Record
 from handrail.core.state import InForce
 from handrail.service.policy import policy_of, rules_in_force
 
@@ -120,15 +122,31 @@ class Evidence:
                 for entry in through(self.ledger.attestations_of(commit)):
                     standing = self._standing(entry)
                     standings.append(standing)
-                    tokens = standing.attested.cover if standing.attested is not None else ()
-                    first = min((token for token, _ in tokens if token > 0), default=entry.seq)
-                    spans.append((min(first, entry.seq) - 1, entry.seq))
-            for after, until in _joined(spans):
-                self.chronicle.take(through(self.ledger.entries(after, until)))
+                    spans.append(_span(standing))
+            self._take(through, spans)
+
+    def _take(
+        self, through: Callable[[Iterable[Entry]], Iterator[Entry]], spans: list[tuple[int, int]]
+    ) -> None:
+        for after, until in _joined(spans):
+            self.chronicle.take(through(self.ledger.entries(after, until)))
 
     def judge(self, change: Change) -> Judgment | None:
         """Judge a commit that was learned about by its attestations; None if it has none."""
         return judge_attested(change, self._standings[change.commit], self.chronicle)
+
+    def judge_heir(self, change: Change, digest: str) -> Judgment | None:
+        """Judge by attestations of commits that do the same; None if none of them passes."""
+        standings: list[Standing] = []
+        spans: list[tuple[int, int]] = []
+        with _decoding() as through:
+            for entry in through(self.ledger.attested_alike(change.paths_hash, ALIKE_MAX)):
+                event = read_event(entry)
+                if isinstance(event, CommitAttested) and event.change == digest:
+                    standings.append(self._standing(entry))
+                    spans.append(_span(standings[-1]))
+            self._take(through, spans)
+        return judge_heir(change, standings, self.chronicle)
 
     def judge_by_record(self, change: Change, *, unattributed: str) -> Judgment | None:
         """Judge by what was recorded when a commit came, if nothing attested it before that."""
@@ -205,24 +223,42 @@ class Evidence:
         return Law(rules.in_force.seq, rules.policy, rules.settings.workspace.fold_case)
 
 
+UNENROLLED: Final = "unenrolled"
+ABSENT: Final = "absent"
+
+
+class Doubt(Record):
+    """A ledger that vouches for nothing: its fault in a word, and the end of a sentence."""
+
+    epoch: str
+    fault: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it."""
+        return f"the ledger of epoch {self.epoch} is {self.fault}: {self.reason}"
+
+
 class Testimony:
     """What several ledgers say, asked as one: that of the store here, and shared ones."""
 
     def __init__(
-        self, own: Evidence | None, shared: Sequence[SharedLedger], *, enrolled: bool
+        self, own: Evidence | None, shared: Sequence[SharedLedger], enrolled: Sequence[str]
     ) -> None:
-        """``enrolled`` says whether the base enrols anybody."""
+        """``enrolled`` are the epochs that the base enrols."""
         others = [row for row in shared if own is None or row.epoch != own.ledger.epoch]
         vouching = [row.ledger for row in others if row.ledger is not None]
         foreign = [Evidence(ledger, verified=True) for ledger in vouching]
         self._all = [*([] if own is None else [own]), *foreign]
-        self.doubts = tuple(
-            f"the ledger of epoch {row.epoch} is {row.fault}: {row.reason}"
-            for row in others
-            if row.fault is not None
-        )
-        missing = any(row.fault not in (None, UNENROLLED) for row in others)
-        self.complete = bool(own is not None or enrolled) and not missing
+        here = {row.epoch for row in shared} | ({own.ledger.epoch} if own is not None else set())
+        faulty = [Doubt(row.epoch, row.fault, row.reason) for row in others if row.fault]
+        absent = [
+            Doubt(epoch, ABSENT, "no ref here holds it") for epoch in enrolled if epoch not in here
+        ]
+        self.doubts = (*faulty, *absent)
+        missing = [doubt for doubt in self.doubts if doubt.fault != UNENROLLED]
+        self.complete = bool(self._all or enrolled) and not missing
 
     def learn(self, commits: Sequence[str]) -> None:
         """Read what each ledger says of these commits."""
@@ -232,6 +268,10 @@ class Testimony:
     def judge(self, change: Change) -> Judgment | None:
         """Judge by attestations; one ledger that vouches is enough."""
         return _best([one.judge(change) for one in self._all])
+
+    def judge_heir(self, change: Change, digest: str) -> Judgment | None:
+        """Judge by attestations of commits that do the same, whether those are here or not."""
+        return _best([one.judge_heir(change, digest) for one in self._all])
 
     def recorded(self, change: Change, *, unattributed: str) -> Judgment | None:
         """Judge by what was recorded; a refusal in one ledger outweighs a pass in another."""
@@ -253,13 +293,17 @@ class Testimony:
         return next((seq for seq in said if seq is not None), None)
 
 
-UNENROLLED: Final = "unenrolled"
-
-
 def _best(said: Sequence[Judgment | None]) -> Judgment | None:
     """Return the first that passes, else the first there is."""
     found = [one for one in said if one is not None]
     return next((one for one in found if one.verdict == PASS), next(iter(found), None))
+
+
+def _span(standing: Standing) -> tuple[int, int]:
+    """Return the part of the ledger that an attestation rests on."""
+    tokens = standing.attested.cover if standing.attested is not None else ()
+    first = min((token for token, _ in tokens if token > 0), default=standing.seq)
+    return min(first, standing.seq) - 1, standing.seq
 
 
 def _law_of(entry: Entry) -> Law | None:

@@ -8,12 +8,13 @@ protected ref, the remote's before one's own, or where the range begins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
 from handrail import errors
 from handrail.config import CONFIG_FILE, Settings, parse_config
+from handrail.core.landing import Change
 from handrail.core.record import Record
 from handrail.service.context import History
 
@@ -76,6 +77,51 @@ def walk(history: History, include: Sequence[str], exclude: Sequence[str]) -> li
         reason = f"it holds more than {COMMITS_MAX} commits"
         raise errors.MalformedRange(range=f"{include[0]} and others", reason=reason)
     return found[::-1]
+
+
+class Batch(Record):
+    """Commits that landed under one configuration: that of ``base``."""
+
+    base: str | None
+    commits: tuple[str, ...]
+
+
+def batches(
+    commits: Sequence[str], changes: Mapping[str, Change], tip: str, base: str | None
+) -> list[Batch]:
+    """Cut what landed on a branch where its configuration changed, oldest first.
+
+    Each step of the branch, along first parents, brought what the steps before had not.
+    """
+    chain: list[str] = []
+    step: str | None = tip
+    while step is not None and step in changes:
+        chain.append(step)
+        step = next(iter(changes[step].parents), None)
+    place = {commit: number for number, commit in enumerate(commits)}
+    found: list[Batch] = []
+    current: list[str] = []
+    seen: set[str] = set()
+    for step in reversed(chain):
+        brought = _brought(step, changes, seen)
+        current += brought
+        if any(row.path == CONFIG_FILE for one in brought for row in changes[one].paths or ()):
+            found.append(Batch(base, tuple(sorted(current, key=place.__getitem__))))
+            base, current = step, []
+    current += [commit for commit in commits if commit not in seen]
+    return [*found, Batch(base, tuple(sorted(current, key=place.__getitem__)))]
+
+
+def _brought(step: str, changes: Mapping[str, Change], seen: set[str]) -> list[str]:
+    """Return what a step reaches of these commits and no step before it did."""
+    brought, waiting = [], [step]
+    while waiting:
+        commit = waiting.pop()
+        if commit in changes and commit not in seen:
+            seen.add(commit)
+            brought.append(commit)
+            waiting += changes[commit].parents
+    return brought
 
 
 def protected_tip(history: History, protected: Sequence[str]) -> str | None:

@@ -148,8 +148,8 @@ def _first_config(store: Store, settings: Settings, text: bytes, *, dry_run: boo
             return "same" if in_force.blob == blob_id(text) else "differs"
         if dry_run:
             return "applied"
-        _put(tx, text, "init", UNATTRIBUTED)
-    _keep_compiled(store, settings, text)
+        put_config(tx, text, "init", UNATTRIBUTED)
+    keep_compiled(store, settings, text)
     return "applied"
 
 
@@ -167,9 +167,9 @@ def apply_config(context: Context, *, dry_run: bool = False) -> Applied:
         proof, actor = _who_decides(tx, context)
         if dry_run:
             return Applied(blob_id(text), tx.head.seq + 1, changed=True)
-        _put(tx, text, proof, actor)
+        put_config(tx, text, proof, actor)
         applied = Applied(blob_id(text), tx.head.seq, changed=True)
-    _keep_compiled(context.store, settings, text)
+    keep_compiled(context.store, settings, text)
     return applied
 
 
@@ -189,12 +189,12 @@ def _who_decides(tx: Tx, context: Context) -> tuple[str, Actor]:
     return "coordinator", actor_of(session)
 
 
-def _put(tx: Tx, text: bytes, proof: str, actor: Actor) -> None:
+def put_config(tx: Tx, text: bytes, proof: str, actor: Actor) -> None:
     """Commit the configuration; that it is UTF-8 was checked when it was parsed."""
     tx.commit([ConfigApplied(blob_id(text), text.decode("utf-8"), proof)], actor)
 
 
-def _keep_compiled(store: Store, settings: Settings, text: bytes) -> None:
+def keep_compiled(store: Store, settings: Settings, text: bytes) -> None:
     """Cache the compiled form, so that no later command parses TOML; it may be lost at no harm."""
     with store.transaction() as tx:
         in_force = tx.config()

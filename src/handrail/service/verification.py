@@ -18,16 +18,18 @@ from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
-from handrail.core.landing import CANNOT_TELL, PASS, REFUSED, Judgment
+from handrail.core.landing import CANNOT_TELL, PASS, REFUSED, Change, Judgment
 from handrail.core.record import Record
 from handrail.service.context import History, Outside
 from handrail.service.court import ENFORCE, Court
-from handrail.service.evidence import Evidence, SharedLedger, Testimony
+from handrail.service.evidence import Doubt, Evidence, SharedLedger, Testimony
 from handrail.service.policy import rules_in_force
 from handrail.service.ranges import (
     Base,
+    Batch,
     Update,
     base_at,
+    batches,
     commits_of,
     is_protected,
     protected_by,
@@ -45,11 +47,11 @@ class SharedLedgers(Protocol):
     """Ledgers that lie in git refs."""
 
     def read(
-        self, settings: Settings, proposed: Mapping[str, str | None]
+        self, settings: Settings, proposed: Mapping[str, str | None], own: str | None
     ) -> Sequence[SharedLedger]:
         """Read and check the ledgers here against what these settings enrol.
 
-        ``proposed`` are refs as they would be after a push.
+        ``proposed`` are refs as they would be after a push; the epoch ``own`` is not read.
         """
 
 
@@ -89,7 +91,7 @@ class Verified(Record):
     skipped: tuple[str, ...]
     to_redo: frozenset[str]
     mode: str = ENFORCE
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -108,7 +110,9 @@ class Verification:
         """Judge the commits of these ranges; without one, what HEAD has and the protected ref not.
 
         A range is ``A..B``, ``A...B`` or one commit; ``base`` names the commit that judges, where
-        the caller knows it. Raises NotInitialised, MalformedRange, LedgerBroken, FactsUnavailable.
+        the caller knows it. What landed already is judged step by step, as it landed: a
+        configuration judges what came after it, if all before passes. Raises NotInitialised,
+        MalformedRange, LedgerBroken, FactsUnavailable.
         """
         with self._opened() as (history, own):
             known = self._known(own, history)
@@ -126,11 +130,36 @@ class Verification:
                     raise errors.Usage(reason=reason, next="handrail verify HEAD")
                 commits, left = commits_of(history, [f"{protected}..HEAD"])
             changes = history.changes(commits)
-            judge = protected if protected is not None and protected not in changes else left
+            landed = base is None and protected is not None and protected in changes
+            judge = left if landed or protected is None else protected
             if judge is None and commits:
                 judge = next(iter(changes[commits[0]].parents), None)
+            if landed and protected is not None:
+                steps = batches(commits, changes, protected, judge)
+                return self._in_steps(own, history, steps, changes)
             court = self._court(own, history, base_at(history, judge), {})
             return self._verified(court, court.judge(commits, changes))
+
+    def _in_steps(
+        self,
+        own: Evidence | None,
+        history: History,
+        steps: Sequence[Batch],
+        changes: dict[str, Change],
+    ) -> Verified:
+        """Judge what landed, the base moving forward as long as everything passes."""
+        judgments: dict[str, Judgment] = {}
+        base, whole = steps[0].base, Verified((), steps[0].base, (), frozenset())
+        for batch in steps:
+            if all(one.verdict == PASS for one in judgments.values()):
+                base = batch.base
+            court = self._court(own, history, base_at(history, base), {})
+            found = court.judge(batch.commits, {one: changes[one] for one in batch.commits})
+            judgments.update((one.commit, one) for one in found)
+            whole = self._verified(court, ())._replace(
+                base=whole.base, to_redo=whole.to_redo | court.to_redo
+            )
+        return whole._replace(judgments=tuple(judgments[one] for one in changes))
 
     def verify_updates(self, lines: Sequence[str]) -> Verified:
         """Judge what a push brings to protected refs, from lines as git gives to its hooks."""
@@ -184,8 +213,9 @@ class Verification:
         shared = self._sources.shared
 
         def testimony(settings: Settings) -> Testimony:
-            rows = () if shared is None else shared.read(settings, proposed)
-            return Testimony(own, rows, enrolled=bool(settings.epochs))
+            epoch = None if own is None else own.ledger.epoch
+            rows = () if shared is None else shared.read(settings, proposed, epoch)
+            return Testimony(own, rows, [each.id for each in settings.epochs])
 
         return Court(testimony, history, base)
 

@@ -60,6 +60,7 @@ def decide_attest(view: View, attest: Attest, now: int) -> Changes:
                 paths=len(commit.paths),
                 paths_hash=commit.paths_hash,
                 cover=tuple(sorted(cover.items())),
+                change=commit.change,
             )
         )
     if missing:

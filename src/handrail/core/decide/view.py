@@ -190,13 +190,17 @@ class ChangeRole(Record):
 
 
 class CommitFacts(Record):
-    """A commit as git tells it: ids, parents, and its changed paths, normalised."""
+    """A commit as git tells it: ids, parents, and its changed paths, normalised.
+
+    ``change`` is a digest of what it does to them, None where nobody can tell.
+    """
 
     commit: str
     tree: str
     parents: tuple[str, ...]
     paths: tuple[str, ...]
     paths_hash: str
+    change: str | None = None
 
 
 class Attest(Record):

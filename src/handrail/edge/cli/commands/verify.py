@@ -14,6 +14,7 @@ from handrail.edge.findings import Case, Finding, junit, sarif, workflow_command
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.service.court import ENFORCE
+from handrail.service.evidence import ABSENT, UNENROLLED
 from handrail.service.verification import Verification, Verified
 from handrail.text import shell_quote, visible
 
@@ -26,6 +27,8 @@ NOTICED: Final = ("unattributed", "adoption")
 """Codes that pass, and of which somebody should know."""
 ATTESTABLE: Final = ("unseen", "unattested", "unattributed_refused")
 TOLD_MAX: Final = 50
+USUAL: Final = (UNENROLLED, ABSENT)
+"""What is wrong with ledgers in ordinary times: worth a word only where something does not land."""
 
 
 def verify(invocation: Invocation) -> Reply:
@@ -61,7 +64,8 @@ def _notes(verified: Verified) -> tuple[str, ...]:
     notes = [
         f"note: {visible(ref)} is not protected and was not judged" for ref in verified.skipped
     ]
-    notes += [f"note: {visible(doubt)}" for doubt in verified.doubts]
+    usual = USUAL if verified.verdict == PASS else ()
+    notes += [f"note: {visible(one.sentence)}" for one in verified.doubts if one.fault not in usual]
     if verified.verdict == REFUSED and verified.mode != ENFORCE:
         notes.append(f"note: the base says {verified.mode} for landing, so nothing is refused")
     return tuple(notes)
@@ -113,7 +117,7 @@ def _data(verified: Verified) -> Data:
         "mode": verified.mode,
         "commits": commits,
         "skipped": list(verified.skipped),
-        "doubts": list(verified.doubts),
+        "doubts": [one._asdict() for one in verified.doubts],
         "next": _next(verified),
     }
 
