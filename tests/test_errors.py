@@ -33,12 +33,17 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("unknown_session", "wrong_worktree", "wrong_secret", "session_exists", "role_fixed"),
         *("needs_person", "still_live", "unsupported_commit", "orphaned", "stale_bytes"),
         *("guarded_path", "not_covered"),
+        "ledger_forked",
     ),
     MALFORMED: (
         *("malformed", "malformed_scope", "malformed_ttl", "malformed_token", "foreign_epoch"),
         *("unknown_token", "unknown_role", "unknown_entry", "malformed_config"),
         *("malformed_environment", "malformed_range", "malformed_ledger", "malformed_name"),
         "malformed_payload",
+        "malformed_event",
+        "not_bare",
+        "malformed_owners",
+        *("malformed_key", "unknown_remote"),
         "usage",
     ),
     UNAVAILABLE: (
@@ -46,6 +51,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("facts_unavailable", "store_busy", "store_read_only", "store_corrupt", "disk_full"),
         *("newer_format", "network_file_system", "unsupported_platform", "ledger_broken"),
         "output_closed",
+        *("remote_unavailable", "ledger_not_taken", "sync_contended"),
     ),
     BUG: ("error", "bug"),
     INTERRUPTED: ("interrupted",),
@@ -60,7 +66,7 @@ def every_class(root: type[HandrailError] = HandrailError) -> Iterator[type[Hand
 
 
 CLASSES: Final = sorted(
-    {one for one in every_class() if one.__module__ == "handrail.errors"},
+    {one for one in every_class() if one.__module__.startswith("handrail.errors")},
     key=lambda one: one.__name__,
 )
 SPOKEN: Final = [one for one in CLASSES if one.__bases__[0] is not Exception]

@@ -163,7 +163,7 @@ USAGE: Final = (
         "log x",
     ),
     *("run --claim x", "run -- true", "completion", "completion tcsh", "attest", "attest a b"),
-    *("init --preset nonsense", "init --bare", "ledger nonsense", "ledger redact", "-C"),
+    *("init --preset nonsense", "ledger nonsense", "ledger redact", "-C"),
     *("config nonsense", "-C /nonexistent status", "-C README.md status", "release", "store what"),
 )
 

@@ -188,7 +188,7 @@ USAGE: Final = (
     ),
     *("run --claim x", "run --claim x --", "run -- true", "run --claim x -- /nonexistent/program"),
     *("run --claim x -- /etc/passwd", "completion", "completion tcsh", "attest", "attest a b"),
-    *("init --preset nonsense", "init --bare", "ledger nonsense", "ledger import", "ledger redact"),
+    *("init --preset nonsense", "ledger nonsense", "ledger import", "ledger redact"),
     *("config nonsense", "store nonsense", "-C /nonexistent status", "-C README.md status"),
     *("status -C /nonexistent", "release"),
 )

@@ -301,6 +301,11 @@ DRY: Final = {
     "attest": "handrail attest HEAD --dry-run",
     "ledger import": "handrail ledger import ../export.txt --dry-run",
     "config apply": "handrail config apply --dry-run",
+    "lanes import": "echo '/docs @docs' | handrail lanes import /dev/stdin --dry-run",
+    "ci": "git init -q --bare ../hub.git && echo '{}' >../event && GITHUB_SHA=$(git rev-parse HEAD)"
+    " handrail ci ../event --event schedule --remote ../hub.git --dry-run",
+    "ledger sync": "git init -q --bare ../hub.git && handrail ledger sync ../hub.git --dry-run",
+    "enroll": "handrail enroll --dry-run",
     "store rebuild": "handrail store rebuild --dry-run",
     "uninstall": "handrail uninstall --dry-run",
 }
@@ -326,7 +331,7 @@ def test_a_dry_run_changes_nothing(world: World, path: str, tmp_path: Path) -> N
     world.repo.commit("a", "src")
     with (world.path / "handrail.toml").open("a") as config:
         config.write("# changed\n")
-    if path in ("config apply", "uninstall"):
+    if path in ("config apply", "enroll", "uninstall"):
         del person.env["HANDRAIL_SESSION"]
     before = _everything(world)
     done = person.types(DRY[path], terminal=True)
@@ -354,7 +359,7 @@ def test_bash_completes_commands_and_options(world: World) -> None:
         "handrail cla": ["claim"],
         "handrail session st": ["start"],
         "handrail claim --wa": ["--wait"],
-        "handrail ledger ": ["export", "import", "redact", "verify"],
+        "handrail ledger ": ["export", "import", "redact", "sync", "verify"],
         "handrail release --a": ["--all"],
     }.items():
         words = typed.split(" ")

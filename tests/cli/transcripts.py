@@ -248,6 +248,64 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: handrail verify --format tap",
         "ada: handrail verify nonsense",
     ),
+    "lanes": (
+        "ada: echo '/docs/ @acme/docs @bob' >CODEOWNERS && echo '/docs/api @eve' >>CODEOWNERS",
+        "ada: echo '!/docs/old @eve' >>CODEOWNERS && handrail lanes import --dry-run",
+        "ada: handrail lanes import",
+        "ada: handrail lanes import --json",
+        "ada: handrail lanes import elsewhere",
+        "ada: handrail lanes export",
+        "ada!: handrail config apply",
+        "ada: handrail lanes export --owner docs=@acme/docs",
+        "ada: handrail lanes export --owner docs=acme",
+        "ada: handrail lanes export -o CODEOWNERS",
+        "ada: rm CODEOWNERS && handrail lanes import",
+        "ada: handrail lanes export -o CODEOWNERS --json",
+    ),
+    "backtest": (
+        "ada: git tag start && git switch --quiet -c one && mkdir src && echo a >src/a.py",
+        "ada: git add src && git commit --quiet -m a && git switch --quiet -c two start",
+        "ada: mkdir src && echo b >src/a.py && echo c >c && git add src c && git commit -qm b",
+        "ada: git switch --quiet main && git merge --quiet --no-ff one",
+        "ada: git merge --quiet --no-ff -X ours two",
+        "ada: handrail backtest --since start",
+        """ada: sed -i 's/^lane = .*/lane = ["src"]/' handrail.toml""",
+        "ada: handrail backtest --since start",
+        "ada: handrail backtest --since start --by commit --json",
+        "ada: git show start:handrail.toml >../old.toml",
+        "ada: handrail backtest --since start --until one --policy ../old.toml",
+        "ada: handrail backtest",
+        "ada: handrail backtest --since nonsense",
+        "ada: handrail backtest --since start --by day",
+        "ada: handrail backtest --since start --policy nowhere.toml",
+    ),
+    "ci": (
+        "ada: handrail ci",
+        "ada: echo '{}' >event.json && handrail ci event.json --event pull_request",
+        "ada: git init --quiet --bare ../hub.git && git remote add origin ../hub.git",
+        "ada: git push --quiet --no-verify origin main && handrail ci event.json --event schedule",
+        "ada: export GITHUB_SHA=$(git rev-parse HEAD); handrail ci event.json --event schedule",
+        "ada: handrail ci event.json --event schedule --json",
+        "ada: handrail ci event.json --event schedule --format tap",
+        "ada: handrail ci event.json --event schedule --key nowhere",
+    ),
+    "sharing": (
+        "ada: handrail ledger sync",
+        "ada: git init --quiet --bare ../hub.git && git remote add origin ../hub.git",
+        "ada: handrail ledger sync --dry-run",
+        "ada: handrail ledger sync",
+        "ada: handrail enroll",
+        "eve!: handrail enroll --holder eve --dry-run",
+        "eve!: handrail enroll --holder eve",
+        "eve!: handrail enroll --json",
+        "eve!: handrail config apply",
+        "eve!: handrail enroll",
+        "eve!: handrail enroll --key nowhere",
+        "ada: handrail ledger sync",
+        "ada: handrail ledger sync --json",
+        "ada: handrail ledger sync nowhere",
+        "ada: git remote set-url origin ../gone.git && handrail ledger sync",
+    ),
     "uninstall": (
         "ada: echo 'exit 0' >.git/hooks/pre-commit && echo '# Rules' >AGENTS.md",
         "ada: handrail init --quiet",
@@ -276,6 +334,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
 _MASKS: Final = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "TIME"),
     (r"\b[0-9a-f]{64}\b", "HASH"),
+    (r"ssh-ed25519 AAAA[\w+/]+=*", "ssh-ed25519 KEY"),
     (r'"salt":"[0-9a-f]{32}"', '"salt":"SALT"'),
     (r'"at":\d{13}', '"at":MS'),
     (r'("expires_at"|"expired_at"|"claimed_at"):\d{13}', r"\1:MS"),
@@ -308,6 +367,8 @@ class Mask:
         text = re.sub(r"\bs-[a-z0-9]{12}\b", lambda found: self._named(found[0], "s-SESSION"), text)
         epochs = r'(?<=epoch )[a-z0-9]{8}\b|(?<="epoch": ")[a-z0-9]{8}|(?<="epoch":")[a-z0-9]{8}'
         tokens = r"\b[a-z0-9]{8}(?=:\d)|(?<=handrail-ledger 1 )[a-z0-9]{8}"
+        named = r'(?<=ledger/)[a-z0-9]{8}\b|(?<=\bid = ")[a-z0-9]{8}|(?<=id = \\")[a-z0-9]{8}'
+        tokens = f"{tokens}|{named}"
         return re.sub(f"{epochs}|{tokens}", lambda found: self._named(found[0], "EPOCH"), text)
 
     def _named(self, what: str, kind: str) -> str:

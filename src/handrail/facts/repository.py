@@ -60,6 +60,25 @@ def locate(start: str, environment: Mapping[str, str]) -> Place:
         folder = parent
 
 
+def locate_bare(start: str, environment: Mapping[str, str]) -> Place:
+    """Find the bare repository around ``start``; raises NoRepository, NotBare.
+
+    Its own folder stands for the working tree: nobody edits there, but git can be asked in it.
+    """
+    from handrail.errors.landing import NotBare
+    from handrail.facts.git import ask
+
+    try:
+        place = locate(os.path.join(start, environment.get("GIT_DIR") or "."), {})
+    except BareRepository as found:
+        folder = str(found.values["path"])
+        if ask(folder, ["rev-parse", "--is-bare-repository"]).strip() == b"true":
+            return Place(folder, folder, folder, MAIN_WORKTREE)
+        step = f"{found.next} && handrail init" if folder.endswith("/.git") else None
+        raise NotBare(path=folder, next=step) from found
+    raise NotBare(path=place.toplevel)
+
+
 def _is_git_dir(folder: str) -> bool:
     return os.path.lexists(os.path.join(folder, "HEAD")) and os.path.isdir(
         os.path.join(folder, "objects")

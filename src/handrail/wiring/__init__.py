@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.core.names import check_name
-from handrail.facts.files import Secrets, read_bounded
+from handrail.facts.files import CONFIG_BYTES_MAX, Secrets, read_bounded
 from handrail.facts.repository import Place, locate
 from handrail.service.context import Caller, Context
 from handrail.store.sqlite import SqliteStore
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from handrail.facts.counters import Counters
     from handrail.facts.hooklog import HookLog
     from handrail.facts.installation import Installation
+    from handrail.facts.keys import KeyFiles
     from handrail.facts.traces import Traces
     from handrail.service.leases import Leases
     from handrail.service.verification import Sources
+    from handrail.wiring.receiving import Arrivals
 
 HARNESS_MARKERS: Final = (
     "CLAUDECODE",
@@ -61,6 +63,16 @@ class Application:
             raise errors.UnsupportedPlatform(platform=sys.platform)
         return cls(locate(folder, environment), environment, terminal=terminal)
 
+    @classmethod
+    def open_bare(cls, folder: str, environment: Mapping[str, str]) -> Application:
+        """Find the bare repository around ``folder``; raises NoRepository, NotBare.
+
+        Which one it is may be said by the environment, and nothing else.
+        """
+        from handrail.facts.repository import locate_bare
+
+        return cls(locate_bare(folder, environment), {}, terminal=False)
+
     @property
     def store(self) -> SqliteStore:
         """The store of this workspace; raises NotInitialised."""
@@ -82,9 +94,24 @@ class Application:
     def sources(self) -> Sources:
         """What commits are judged by: the store, where there is one, and shared ledgers."""
         from handrail.service.verification import Found
+        from handrail.wiring.published import SharedRefs
 
         store = self.store if self.ground.store_exists() else None
-        return Found(store, self.ground, None)
+        return Found(store, self.ground, SharedRefs(self.place.toplevel))
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """What a push to this repository finds."""
+        from handrail.wiring.receiving import Arrivals
+
+        return Arrivals(self.place.common_dir)
+
+    @property
+    def keys(self) -> KeyFiles:
+        """The key that signs this store's ledger."""
+        from handrail.facts.keys import VARIABLE, KeyFiles
+
+        return KeyFiles(self.state_dir, self._environment.get(VARIABLE))
 
     @property
     def site(self) -> Installation:
@@ -203,9 +230,18 @@ def launch_words() -> tuple[str, str, str]:
     return sys.executable, guard, os.path.dirname(folder)
 
 
-def read_file(path: str, *, pipe: bool = False) -> bytes | None:
-    """Return a file's bytes up to the bound of a configuration, None if it is not there."""
-    return read_bounded(path, pipe=pipe)
+def keep_what_counts(environment: MutableMapping[str, str]) -> None:
+    """Forget what a pusher may have set: in a hook of the repository around us it has no say."""
+    from handrail.facts.receiving import counting
+
+    kept = counting(environment, os.path.realpath(environment.get("GIT_DIR") or "."))
+    environment.clear()
+    environment.update(kept)
+
+
+def read_file(path: str, limit: int = CONFIG_BYTES_MAX, *, pipe: bool = False) -> bytes | None:
+    """Return a file's bytes up to a bound, a configuration's at first, None if it is not there."""
+    return read_bounded(path, limit, pipe=pipe)
 
 
 def state_dir(environment: Mapping[str, str], place: Place) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from handrail.facts.clock import BootClock
@@ -16,6 +16,7 @@ from handrail.store.sqlite import SqliteStore
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from handrail.core.history import PastCommit
     from handrail.core.lease import Process
     from handrail.core.ledger import Entry
     from handrail.service.context import History
@@ -55,20 +56,24 @@ class Surroundings:
 
     def commits(self, text: str) -> list[CommitRow]:
         """Return the commits of a range, oldest first."""
+        from handrail.facts.commits import as_judged
         from handrail.facts.git import read_range
 
-        rows = read_range(self._place.toplevel, text)
-        if all(len(row.parents) < 2 for row in rows):
-            return list(rows)
-        from handrail.facts.commits import with_merges
-
-        return list(with_merges(self._place.toplevel, rows))
+        return list(as_judged(self._place.toplevel, read_range(self._place.toplevel, text)))
 
     def history(self) -> AbstractContextManager[History]:
         """Open what git says of commits, for one verification."""
         from handrail.facts.history import open_history
 
         return open_history(self._place.toplevel)
+
+    def past(
+        self, since: str, until: str, tell: Callable[[int], None]
+    ) -> tuple[str, list[PastCommit]]:
+        """Return what a name means, and the commits up to it, parents before children."""
+        from handrail.facts.past import read_past
+
+        return read_past(self._place.toplevel, since, until, tell)
 
     def config_file(self) -> bytes | None:
         """Return the working tree's ``handrail.toml``."""

@@ -23,6 +23,7 @@ NOUNS: Final = {
     "lease": "What one holds: renew.",
     "ledger": "The append-only record: verify, export, import, redact.",
     "config": "handrail.toml: validate, schema, apply.",
+    "lanes": "Who owns which paths: import and export CODEOWNERS.",
     "store": "The live state: verify, rebuild.",
 }
 COMPLETE_VARIABLE: Final = "_HANDRAIL_COMPLETE"

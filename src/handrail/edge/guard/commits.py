@@ -1,9 +1,10 @@
 """The hooks of git, decided with all of Handrail at hand.
 
-Promises: a veto comes only from ``pre-commit`` and from ``reference-transaction``, and from that
-only where one new commit is put on top of a branch by ``git commit`` or ``git update-ref``, nothing
-else being in progress: git has changed no file then. Everything else is let through and recorded,
-and judged at the landing. Whatever fails here lets git go on; ``hook.log`` has the line.
+Promises: of the hooks of a commit, a veto comes only from ``pre-commit`` and from
+``reference-transaction``, and from that only where one new commit is put on top of a branch by
+``git commit`` or ``git update-ref``, nothing else being in progress: git has changed no file then.
+Everything else is let through and recorded, and judged at the landing; ``pre-push`` judges by the
+same rule (see ``pushing``). Whatever fails here lets git go on; ``hook.log`` has the line.
 """
 
 from __future__ import annotations
@@ -189,6 +190,16 @@ def _record_unknown(
         committing.unattributed(updates, commits, "no session")
 
 
+# --- pre-push ------------------------------------------------------------------------------------
+
+
+def _pre_push(hook: Hook) -> int:
+    """Share the ledger first, then judge what is pushed to protected refs."""
+    from handrail.edge.guard.pushing import pre_push
+
+    return VETO if pre_push(hook.application, hook.words, hook.stdin) else GO_ON
+
+
 def _lines(stdin: bytes) -> list[tuple[str, str, str]]:
     rows = [line.split(" ", 2) for line in os.fsdecode(stdin).splitlines()]
     return [(row[0], row[1], row[2]) for row in rows if len(row) == 3]
@@ -204,4 +215,5 @@ _HANDLERS: Mapping[str, Callable[[Hook], int]] = {
     "pre-commit": _pre_commit,
     "prepare-commit-msg": _prepare_commit_msg,
     "reference-transaction": _reference_transaction,
+    "pre-push": _pre_push,
 }

@@ -46,6 +46,10 @@ def main(words: "Sequence[str]") -> None:
 def _git(name: str, words: "Sequence[str]") -> int:
     """Answer a hook of git; what is wrong with Handrail stops no commit."""
     try:
+        if name == "pre-receive":  # whose script takes any answer but its own two for a crash
+            from handrail.edge.guard.receiving import run as receive
+
+            return receive(read_all())
         from handrail.edge.guard.commits import run
 
         return run(name, words, read_all())

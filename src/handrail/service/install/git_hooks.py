@@ -6,8 +6,17 @@ loses its name before it has the other one, so no moment is without it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from handrail import errors
-from handrail.service.install.scripts import BEFORE, HOOKS, LEGACY, git_hook, is_ours
+from handrail.service.install.scripts import (
+    BEFORE,
+    HOOKS,
+    LEGACY,
+    PRE_RECEIVE,
+    git_hook,
+    is_ours,
+)
 from handrail.service.install.site import (
     CHAINED,
     CREATED,
@@ -30,7 +39,9 @@ _EXECUTABLE = 0o777
 _ANY_EXECUTE = 0o111
 
 
-def install_hooks(site: Site, *, dry_run: bool, tracked: bool = True) -> tuple[Step, ...]:
+def install_hooks(
+    site: Site, *, dry_run: bool, tracked: bool = True, names: Sequence[str] = HOOKS
+) -> tuple[Step, ...]:
     """Write each hook; without ``tracked`` only where that changes no file git would show."""
     try:
         folder = site.hooks_folder()
@@ -43,7 +54,7 @@ def install_hooks(site: Site, *, dry_run: bool, tracked: bool = True) -> tuple[S
     note = _whose(site, folder)
     if note.startswith("in the working tree") and not tracked:
         return ()
-    return tuple(_install(site, folder, name, note, dry_run=dry_run) for name in HOOKS)
+    return tuple(_install(site, folder, name, note, dry_run=dry_run) for name in names)
 
 
 def _install(site: Site, folder: str, name: str, note: str, *, dry_run: bool) -> Step:
@@ -56,7 +67,7 @@ def _install(site: Site, folder: str, name: str, note: str, *, dry_run: bool) ->
             return Step(path, KEPT, "the pre-commit framework runs ours")
         foreign = seen.kind != NOTHING and not is_ours(seen.content)
         first = (path, seen) if foreign else (path + BEFORE, before)
-        wanted = git_hook(name, _text(site, *first))
+        wanted = git_hook(name, _text(site, *first), shared=bool(note))
         if seen.kind == FILE and seen.content == wanted and seen.mode & _ANY_EXECUTE:
             return Step(path, KEPT)
         if not dry_run:
@@ -119,11 +130,13 @@ def _folders(site: Site) -> list[str]:
     return [folder] if site.real(folder) == site.real(own) else [folder, own]
 
 
-def uninstall_hooks(site: Site, *, dry_run: bool) -> tuple[Step, ...]:
+def uninstall_hooks(
+    site: Site, *, dry_run: bool, names: Sequence[str] = (*HOOKS, PRE_RECEIVE)
+) -> tuple[Step, ...]:
     """Remove ours, and give back its name to what stood there before."""
     steps: list[Step] = []
     for folder in _folders(site):
-        for name in HOOKS:
+        for name in names:
             steps += _uninstall(site, f"{folder}/{name}", dry_run=dry_run)
     return tuple(steps)
 
@@ -154,16 +167,16 @@ def _give_back(site: Site, path: str, aside: str, before: Seen, *, dry_run: bool
     return Step(path, RESTORED)
 
 
-def lost_git_hooks(site: Site) -> tuple[Lost, ...]:
+def lost_git_hooks(site: Site, names: Sequence[str] = HOOKS) -> tuple[Lost, ...]:
     """Find hooks that git does not run any more, or never did where it looks now."""
     folder = site.hooks_folder()
     elsewhere = any(
         is_ours(site.look(f"{other}/{name}").content)
         for other in _folders(site)[1:]
-        for name in HOOKS
+        for name in names
     )
     lost = []
-    for name in HOOKS:
+    for name in names:
         path = f"{folder}/{name}"
         seen = site.look(path)
         if is_ours(seen.content) and seen.kind == FILE:

@@ -28,7 +28,7 @@ def _path(site: Site) -> str:
     return f"{site.common_dir}/{LAUNCH}"
 
 
-def install_launch(site: Site, *, dry_run: bool) -> Step:
+def install_launch(site: Site, *, dry_run: bool, mode: int = _MODE) -> Step:
     """Write the line that starts the Handrail which is running now."""
     path, wanted = _path(site), launch_line(*site.launch)
     try:
@@ -38,7 +38,7 @@ def install_launch(site: Site, *, dry_run: bool) -> Step:
         if seen.kind not in (FILE, NOTHING):
             return Step(path, LEFT, f"a {seen.kind} stands there; remove it and try again")
         if not dry_run:
-            site.write(path, wanted, seen, _MODE)
+            site.write(path, wanted, seen, mode)
         return Step(path, CREATED if seen.kind == NOTHING else UPDATED)
     except errors.Unavailable as error:
         return Step(path, LEFT, reason_of(error))

@@ -5,7 +5,8 @@ Promises, each held by tests under a real ``sh``:
 - plain POSIX: no process but ``sh`` itself until the launch line replaces it, no look-up in PATH,
   the caller's words and stdin handed on as they came;
 - a launch line that leads nowhere is never a failure: the harness's hook answers as
-  ``uninstalled`` in ``handrail.toml`` says, a hook of git lets through;
+  ``uninstalled`` in ``handrail.toml`` says, a hook of git lets through; ``pre-receive`` alone
+  refuses whatever was not found good;
 - in a rebase or a fetch no interpreter starts: the head of a script ends it before;
 - what stood in a hook's place before runs first, with the same words and stdin, and its failure is
   the hook's failure.
@@ -166,6 +167,19 @@ $lines
 END
 fi
 """
+_PUSH_FIRST: Final = r"""gather
+if [ -z "$lines" ]; then
+  # Nothing is pushed; what stood here before may want to know.
+  [ -f "$before" ] && [ -x "$before" ] || exit 0
+  @RUN@ </dev/null
+  exit $?
+fi
+if [ -f "$before" ] && [ -x "$before" ]; then
+  @RUN@ <<END || exit $?
+$lines
+END
+fi
+"""
 _TRANSACTION_HEAD: Final = r"""# Only a branch about to move is looked at: a fetch ends here.
 [ "$1" = prepared ] || exit 0
 [ -n "$gathered" ] || gather
@@ -203,15 +217,48 @@ _MISSING: Final = r"""if [ -f handrail.toml ] || [ -f .handrail/hook ]; then
   fi
   """
 
+# No process takes this one's place: whatever ends it, and be it a crash, is answered here. Only the
+# one status that nothing else gives is a yes. Names are read as UTF-8, whatever the locale.
+_JUDGED: Final = r"""
+@WITHOUT@( find_common "${GIT_DIR:-.}" && [ -r "$common/handrail/launch" ] || exit 1
+  LC_ALL=C; export LC_ALL
+  set -- hook git @NAME@ "$@"
+  . "$common/handrail/launch" )
+case $? in
+  @LANDS@) exit 0 ;;
+  @STAYS_OUT@) exit 1 ;;
+esac
+echo "handrail: the push was refused: what judges pushes here does not start" >&2
+echo "  next, where the repository is kept: handrail init --bare" >&2
+exit 1
+"""
+_WITHOUT: Final = r"""# Others may use this hook. Where nothing was ever set up, nothing is judged.
+find_common "${GIT_DIR:-.}" && [ -d "$common/handrail" ] || exit 0
+"""
+_PUT_BACK_GATHERED: Final = r"""
+if [ -n "$gathered" ]; then
+exec <<END
+$lines
+END
+fi
+"""
+LANDS: Final = 40
+STAYS_OUT: Final = 41
+"""How the guard answers ``pre-receive``; no interpreter and no shell ends so by itself."""
+
 _EXECUTED: Final = '"$before" "$@"'
 _SOURCED: Final = '( . "$before" )'
 """For scripts that go by their own name: they must find it in ``$0``."""
 _BY_NAME: Final = (b"basename", b'")/h"', b"##*/")
 
-HOOKS: Final = ("pre-commit", "prepare-commit-msg", "reference-transaction")
+HOOKS: Final = ("pre-commit", "prepare-commit-msg", "reference-transaction", "pre-push")
+PRE_RECEIVE: Final = "pre-receive"
+"""The hook of a bare repository."""
 _BODIES: Final = {
+    PRE_RECEIVE: _CHAIN + _GATHER + _LINES_FIRST + _PUT_BACK_GATHERED + _FUNCTIONS + _JUDGED,
     "pre-commit": _CHAIN + _BEFORE_FIRST + _FUNCTIONS + _LAUNCH,
     "prepare-commit-msg": _CHAIN + _BEFORE_FIRST + _REBASE_HEAD + _FUNCTIONS + _LAUNCH,
+    "pre-push": _CHAIN + _GATHER + _PUSH_FIRST + _FUNCTIONS + _PUT_BACK + _LAUNCH,
     "reference-transaction": (
         _CHAIN + _GATHER + _LINES_FIRST + _TRANSACTION_HEAD + _FUNCTIONS + _PUT_BACK + _LAUNCH
     ),
@@ -223,12 +270,17 @@ def harness_hook() -> bytes:
     return _HARNESS.encode("ascii")
 
 
-def git_hook(name: str, before: bytes | None = None) -> bytes:
-    """Return a hook of git; ``before`` is the text of the one that it runs first, if any."""
+def git_hook(name: str, before: bytes | None = None, *, shared: bool = False) -> bytes:
+    """Return a hook of git; ``before`` is the text of the one that it runs first, if any.
+
+    ``shared``: other repositories may use it too.
+    """
     text = _SHEBANG + _BODIES[name]
     missing = _MISSING if name == "pre-commit" else ""
     run = _SOURCED if _goes_by_its_name(before) else _EXECUTED
     text = text.replace("@RUN@", run).replace("@MISSING@", missing)
+    text = text.replace("@WITHOUT@", _WITHOUT if shared else "")
+    text = text.replace("@LANDS@", str(LANDS)).replace("@STAYS_OUT@", str(STAYS_OUT))
     return text.replace("@NAME@", name).encode("ascii")
 
 

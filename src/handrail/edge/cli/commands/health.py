@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from handrail import errors
 from handrail.core.ledger import Entry
 from handrail.edge.cli.commands.ledger import read_export
-from handrail.edge.cli.commands.setup import shown, step_lines
+from handrail.edge.cli.commands.setup import of_working_tree, shown, step_lines
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import say
 from handrail.edge.render import count
@@ -35,7 +35,14 @@ REPAIR = "handrail doctor --repair"
 
 def doctor(invocation: Invocation) -> Reply:
     """Look at everything."""
-    application = invocation.application
+    try:
+        application = invocation.application
+    except errors.BareRepository as found:
+        if of_working_tree(found):
+            raise
+        from handrail.edge.cli.commands.bare import doctor_bare
+
+        return doctor_bare(invocation)
     findings: list[Finding] = []
     try:
         store = application.store
@@ -59,6 +66,11 @@ def doctor(invocation: Invocation) -> Reply:
             findings.append(_replay_finding(verified))
     except errors.Unavailable as error:
         findings.append(Finding(error.code, BAD, error.message, error.next))
+    return found_reply(findings)
+
+
+def found_reply(findings: Sequence[Finding]) -> Reply:
+    """Write down what was found; something bad is a refusal."""
     bad = [finding for finding in findings if finding.level == BAD]
     lines = []
     for finding in findings:

@@ -10,6 +10,11 @@ from handrail.edge.reply import Reply
 def hook(invocation: Invocation) -> Reply:
     """Answer a hook, its payload on stdin, in the terms of whoever would have called it."""
     words = invocation.words("words")
+    if words[:2] == ("git", "pre-receive"):
+        from handrail.edge.guard.receiving import run as receive
+        from handrail.service.install.scripts import LANDS
+
+        return Reply({}, "", (), 0 if receive(read_all()) == LANDS else 1)
     if words[:1] == ("git",):
         from handrail.edge.guard.commits import run
 

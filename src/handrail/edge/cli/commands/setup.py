@@ -41,11 +41,16 @@ HARNESSES_TO_COME: Final = (
 def init(invocation: Invocation) -> Reply:
     """Set the repository up."""
     if invocation.flag("bare"):
-        raise errors.Usage(
-            reason="Setting up a bare repository comes with landing; this release guards clones.",
-            next="handrail init",
-        )
-    application = invocation.application
+        from handrail.edge.cli.commands.bare import init_bare
+
+        return init_bare(invocation)
+    try:
+        application = invocation.application
+    except errors.BareRepository as found:
+        if of_working_tree(found):
+            raise
+        path = found.values["path"]
+        raise errors.BareRepository(path=path, next="handrail init --bare") from found
     dry_run = invocation.flag("dry_run")
     later = _later(invocation.text("harness"))
     done = initialise(application.ground, invocation.text("preset") or "minimal", dry_run=dry_run)
@@ -63,6 +68,11 @@ def init(invocation: Invocation) -> Reply:
     lines = step_lines(done.steps, application.place.toplevel, dry_run=dry_run)
     lines.append(f"workspace {done.workspace} {'would be ' if dry_run else 'is '}ready")
     return Reply(data, "\n".join(lines), (*later, *_notes(done, application.place.toplevel)))
+
+
+def of_working_tree(found: errors.BareRepository) -> bool:
+    """Tell whether a folder is the git folder of a working tree, which somebody entered."""
+    return os.path.basename(str(found.values["path"])) == ".git"
 
 
 def step_lines(steps: Iterable[Step], toplevel: str, *, dry_run: bool = False) -> list[str]:
@@ -171,7 +181,15 @@ def apply(invocation: Invocation) -> Reply:
 
 def uninstall(invocation: Invocation) -> Reply:
     """Take Handrail out of the repository."""
-    application, dry_run = invocation.application, invocation.flag("dry_run")
+    dry_run = invocation.flag("dry_run")
+    try:
+        application = invocation.application
+    except errors.BareRepository as found:
+        if of_working_tree(found):
+            raise
+        from handrail.edge.cli.commands.bare import uninstall_bare
+
+        return uninstall_bare(invocation)
     plan = uninstall_plan(application.context)
     taken = take_out(application.site, dry_run=dry_run)
     prefix = "would be " if dry_run else ""

@@ -45,7 +45,7 @@ def verify(invocation: Invocation) -> Reply:
         verified = verification.verify(ranges, invocation.text("base"))
     data, notes = _data(verified), _notes(verified)
     binding = verified.mode == ENFORCE
-    status = STATUS[verified.verdict] if binding or verified.verdict != REFUSED else 0
+    status = STATUS[verified.verdict if binding else _untold(verified)]
     if form == "json":
         return Reply(data, dump(data), notes, status)
     told = [_finding(one, binding=binding) for one in verified.judgments if _telling(one)]
@@ -57,7 +57,13 @@ def verify(invocation: Invocation) -> Reply:
         return Reply(data, junit("handrail verify", cases), notes, status)
     if form == "github":
         return Reply(data, workflow_commands(told), notes, status)
-    return Reply(data, _text(verified), notes, status)
+    return Reply(data, text_of(verified), notes, status)
+
+
+def _untold(verified: Verified) -> str:
+    """Return the verdict where nothing is refused: what cannot be told is no pass there either."""
+    unsure = any(one.verdict == CANNOT_TELL for one in verified.judgments)
+    return CANNOT_TELL if unsure else PASS
 
 
 def _notes(verified: Verified) -> tuple[str, ...]:
@@ -140,7 +146,8 @@ def _case(judgment: Judgment) -> Case:
     return Case(name, code, where + judgment.sentence, judgment.verdict != CANNOT_TELL)
 
 
-def _text(verified: Verified) -> str:
+def text_of(verified: Verified) -> str:
+    """Write what was judged, for people."""
     lines = []
     for judgment in verified.judgments:
         if _telling(judgment):
@@ -167,6 +174,8 @@ def _summary(verified: Verified) -> str:
 def _next(verified: Verified) -> str | None:
     """Return the one command that leads on from the first kind of objection there is."""
     bad = [judgment for judgment in verified.judgments if judgment.verdict != PASS]
+    if any(judgment.code == "no_ledger" for judgment in bad):
+        return "handrail ledger sync"
     plain = [
         judgment.commit
         for judgment in bad
