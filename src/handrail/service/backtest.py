@@ -21,7 +21,7 @@ from handrail.core.backtest import Findings, Unit, key_of, replay
 from handrail.core.decide import Policy
 from handrail.core.history import Branch, PastCommit, lines_of
 from handrail.core.record import Record
-from handrail.core.scope.match import segment_matches
+from handrail.service.agents import means_author, means_branch
 from handrail.service.policy import policy_of, rules_in_force
 from handrail.store.port import Store
 
@@ -133,10 +133,9 @@ def _who(one: PastCommit, branch: str | None, settings: Settings | None) -> tupl
 
 def _fits(agent: Agent, one: PastCommit, branch: str | None) -> bool:
     """Tell whether all that a row names fits."""
-    if agent.match_author is not None:
-        names = (f"{one.author} <{one.mail}>", one.author, one.mail)
-        if not any(segment_matches(agent.match_author, name) for name in names):
-            return False
+    author = agent.match_author
+    if author is not None and not means_author(author, f"{one.author} <{one.mail}>"):
+        return False
     if agent.match_branch is None:
         return True
-    return branch is not None and segment_matches(agent.match_branch, branch)
+    return branch is not None and means_branch(agent.match_branch, branch)

@@ -8,7 +8,7 @@ One object belongs to one thread.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import apsw
@@ -16,7 +16,8 @@ import apsw
 from handrail import errors
 from handrail.core.events import StoreCreated
 from handrail.core.lease import Actor
-from handrail.core.ledger import GENESIS, Entry
+from handrail.core.ledger import GENESIS, Entry, read_event, read_header, verify
+from handrail.core.state import replay
 from handrail.store.clock import Timeline
 from handrail.store.fairlock import FairLock
 from handrail.store.filesystem import refuse_network, unwritable
@@ -92,6 +93,36 @@ class SqliteStore:
             connection.close()
         lock.close()
         return cls(path, clock, salt)
+
+    @classmethod
+    def restore(
+        cls, path: str, clock: Clock, salt: Callable[[], str], entries: Sequence[Entry]
+    ) -> SqliteStore:
+        """Make the file anew from a whole ledger, byte for byte, to go on in its own epoch.
+
+        The tables are what the entries add up to: renewals, waiting claims and processes are no
+        history and are not there. Store time goes on from the newest entry. Raises LedgerBroken
+        where the ledger does not verify or does not begin with its store, Usage where a store is
+        there already.
+        """
+        created = _checked(entries)
+        store = cls.create(
+            path,
+            clock,
+            salt,
+            workspace=created.workspace,
+            epoch=read_header(entries[0].header).epoch,
+        )
+        try:
+            with store.transaction() as tx:
+                if tx.head.seq != 1:
+                    raise errors.Usage(reason=f"A store is at {path} already.")
+                tx.refill(entries, replay(entries))
+                tx.commit([], Actor())
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     @contextmanager
     def transaction(self) -> Iterator[SqliteTx]:
@@ -213,6 +244,20 @@ def salvage(path: str) -> list[Entry]:
         finally:
             connection.close()
     return entries
+
+
+def _checked(entries: Sequence[Entry]) -> StoreCreated:
+    """Return the first event of a ledger that verifies."""
+    report = verify(entries)
+    if report.problem is not None:
+        raise errors.LedgerBroken(seq=report.problem.seq, reason=report.problem.reason)
+    try:
+        created = read_event(entries[0]) if entries else None
+    except (ValueError, KeyError, TypeError):
+        created = None
+    if not isinstance(created, StoreCreated):
+        raise errors.LedgerBroken(seq=1, reason="it does not say which workspace it is of")
+    return created
 
 
 def _found(

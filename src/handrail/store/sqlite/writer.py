@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import apsw
 
@@ -21,7 +21,7 @@ from handrail.core.lease import (
 from handrail.core.ledger import Entry, Head, read_event, read_header, seal
 from handrail.core.state import Blobs, State, apply, landing_of, left_of
 from handrail.errors import Usage
-from handrail.store.clock import Reading
+from handrail.store.clock import Reading, Timeline
 from handrail.store.port import REQUESTS_KEPT_MS, Request
 from handrail.store.sqlite.reader import (
     BY_TOKEN,
@@ -322,6 +322,20 @@ class SqliteTx(SqliteReader):
         """Keep a compiled form beside the configuration in force."""
         self._touched, self._unchanged = True, False
         self._run("UPDATE config SET compiled = ?", (compiled,))
+
+    def refill(self, entries: Sequence[Entry], state: State) -> None:
+        """Put a whole ledger in place of what is here, and the tables that it adds up to."""
+        self._run("DELETE FROM entry")
+        for entry in entries:
+            header = read_header(entry.header)
+            event = read_event(entry, header)
+            subject = None if event is None else subject_of(event)
+            row = (entry.seq, header.kind, subject, entry.header, entry.payload)
+            self._run("INSERT INTO entry VALUES (?,?,?,?,?)", row)
+            self._last_now = max(self._last_now, header.at)
+        self._timeline = Timeline("", 0).anchored(self._reading, self._last_now)
+        self.now = self._timeline.now(self._reading, self._last_now)
+        self.replace(state)
 
     def replace(self, state: State) -> None:
         """Put these tables in place of those that are there, with the ledger's head and names."""

@@ -1,0 +1,251 @@
+"""``ci``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from handrail import errors
+from handrail.config import CONFIG_FILE
+from handrail.core.forge import (
+    EVENT_BYTES_MAX,
+    GITLAB,
+    Event,
+    MergeGroup,
+    Other,
+    PullRequest,
+    Push,
+    gitlab_event,
+    read_github,
+    read_gitlab,
+)
+from handrail.core.landing import CANNOT_TELL, CODES, PASS, REFUSED
+from handrail.edge.cli.commands.verify import FORMATS, LEVELS, NOTICED, SHORT, STATUS
+from handrail.edge.cli.invocation import Invocation
+from handrail.edge.cli.output import dump, say
+from handrail.edge.findings import Case, Finding, junit, sarif, workflow_commands
+from handrail.edge.render import count
+from handrail.edge.reply import Data, Reply
+from handrail.edge.summary import Row, summary
+from handrail.service.court import ENFORCE
+from handrail.service.pull_requests import Answer
+from handrail.text import visible
+from handrail.wiring.forge import KEY, ForgeRun, signer_of
+
+RULES: Final = {
+    "scope_held": "another open pull request, or a session, holds this path",
+    "unanchored_limit": "too many live scopes begin with a wildcard",
+    "outside_lane": "the role may not write this path",
+    "sandbox_read_only": "the role only reads",
+    "unknown_role": "the role is not in the configuration of the base",
+    "malformed_scope": "whether the lane holds this path is too much to find out",
+    "guarded_path": "only a coordinator or a person changes this path",
+    "not_covered": "a merge changes what no other commit of the pull request touches",
+    "malformed_config": "the configuration would be broken if this landed",
+    "not_fast_forward": "a protected branch was moved by force",
+    "ref_deleted": "a protected branch was deleted",
+    "outdated_event": "the pull request has moved on or has ended",
+    "no_key": "there is no key to record with",
+    "no_ledger": "the ledger of CI is not known",
+    "no_commit": "the event names no commit",
+    "no_base": "no protected branch is here",
+}
+"""What each objection means in general; codes of errors mean here what they mean there."""
+
+
+def ci(invocation: Invocation) -> Reply:
+    """Answer an event of a forge, and record what it changes."""
+    form = _format(invocation)
+    event = told = _event(invocation, os.environ)
+    if invocation.flag("verify") and isinstance(told, PullRequest):
+        event = Other(f"of pull request #{told.number}", told.head)
+    signer = signer_of(os.environ, invocation.file("key"))
+    # Whoever is started from here on (git, and what its configuration names) has no use for it.
+    os.environ.pop(KEY, None)
+    run = ForgeRun(
+        invocation.application.place,
+        invocation.text("remote"),
+        signer,
+        say if invocation.flag("verbose") else lambda _: None,
+    )
+    answer = run.answer(event, record=not invocation.flag("dry_run"))
+    found = _findings(answer)
+    notes = _notes(answer)
+    rules = {**{name: told for name, (_, told) in CODES.items()}, **RULES}
+    _write_summary(_what(told), answer, found, notes)
+    file = invocation.file("sarif")
+    if file is not None:
+        _write(file, dump(sarif(found, rules, CONFIG_FILE)) + "\n", "w")
+    data, status = _data(answer, told), _status(answer)
+    if form == "json":
+        return Reply(data, dump(data), notes, status)
+    if form == "sarif":
+        return Reply(data, dump(sarif(found, rules, CONFIG_FILE)), notes, status)
+    if form == "junit":
+        return Reply(data, junit("handrail ci", _cases(answer)), notes, status)
+    if form == "github":
+        return Reply(data, workflow_commands(found), notes, status)
+    trial = invocation.flag("dry_run")
+    return Reply(data, _text(_what(told), answer, found, trial=trial), notes, status)
+
+
+def _format(invocation: Invocation) -> str:
+    form = invocation.text("format") or "text"
+    if form not in FORMATS:
+        reason = f"{visible(form)!r} is no format; there are {', '.join(FORMATS)}."
+        raise errors.Usage(reason=reason, next="handrail ci --help")
+    if invocation.flag("json") and form not in ("text", "json"):
+        raise errors.Usage(
+            reason=f"Give either --json or --format {form}.", next="handrail ci --help"
+        )
+    return form
+
+
+def _event(invocation: Invocation, environment: Mapping[str, str]) -> Event:
+    """Read the event: of the file that is named, else of the run that we are in."""
+    name = invocation.text("event") or environment.get("GITHUB_EVENT_NAME")
+    file = invocation.file("file") or environment.get("GITHUB_EVENT_PATH")
+    if file is None and not name and environment.get("GITLAB_CI"):
+        return gitlab_event(environment)
+    if file is None or not name:
+        lacking = "an event file" if file is None else "the event's name"
+        reason = f"There is no run of a forge around us: give {lacking}."
+        raise errors.Usage(reason=reason, next="handrail ci --help")
+    if name == GITLAB:
+        return read_gitlab(_read(file))
+    return read_github(name, _read(file), environment.get("GITHUB_SHA") or None)
+
+
+def _read(file: str) -> bytes:
+    try:
+        with open(file, "rb") as opened:
+            return opened.read(EVENT_BYTES_MAX + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no path"
+        raise errors.FactsUnavailable(what=file, reason=reason) from error
+
+
+def _write(file: str, text: str, how: str) -> None:
+    try:
+        with open(file, how, encoding="utf-8") as opened:
+            opened.write(text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no path"
+        raise errors.FactsUnavailable(what=file, reason=reason) from error
+
+
+def _what(event: Event) -> str:
+    if isinstance(event, PullRequest):
+        return f"pull request #{event.number}"
+    if isinstance(event, Push):
+        return f"the push to {event.ref}"
+    if isinstance(event, MergeGroup):
+        return f"the merge group {event.head[:SHORT]}"
+    return f"the event {event.name}"
+
+
+# --- answering -----------------------------------------------------------------------------------
+
+
+def _status(answer: Answer) -> int:
+    binding = answer.mode == ENFORCE or answer.verdict != REFUSED
+    return STATUS[answer.verdict] if binding else 0
+
+
+def _findings(answer: Answer) -> list[Finding]:
+    binding = answer.mode == ENFORCE
+
+    def level(verdict: str) -> str:
+        return LEVELS[verdict] if binding or verdict != REFUSED else "warning"
+
+    found = [
+        Finding(one.code, level(one.verdict), visible(one.sentence), one.path, one.code)
+        for one in answer.objections
+    ]
+    for one in answer.judgments:
+        if one.verdict != PASS or one.code in NOTICED:
+            told = visible(f"{one.commit[:SHORT]} {one.subject}: {one.sentence}")
+            found.append(Finding(one.code, level(one.verdict), told, one.path, one.commit))
+    return found
+
+
+def _cases(answer: Answer) -> list[Case]:
+    """Return all that was judged as tests: what was objected to, then each commit."""
+    cases = [
+        Case(one.code, one.code, _at(one.path) + one.sentence, one.verdict != CANNOT_TELL)
+        for one in answer.objections
+    ]
+    for one in answer.judgments:
+        code = None if one.verdict == PASS else one.code
+        name, message = f"{one.commit[:SHORT]} {one.subject}", _at(one.path) + one.sentence
+        cases.append(Case(name, code, message, one.verdict != CANNOT_TELL))
+    return cases
+
+
+def _at(path: str | None) -> str:
+    return "" if path is None else f"{path}: "
+
+
+def _notes(answer: Answer) -> tuple[str, ...]:
+    notes = [f"note: {visible(note)}" for note in answer.notes]
+    if answer.verdict == REFUSED and answer.mode != ENFORCE:
+        notes.append(f"note: the base says {answer.mode} for landing, so nothing is refused")
+    return tuple(notes)
+
+
+def _data(answer: Answer, event: Event) -> Data:
+    return {
+        "verdict": answer.verdict,
+        "about": _what(event),
+        "title": event.title if isinstance(event, PullRequest) else None,
+        "from": event.head_repository if isinstance(event, PullRequest) else None,
+        "base": answer.base,
+        "mode": answer.mode,
+        "recorded": answer.recorded,
+        "objections": [
+            {
+                "code": one.code,
+                "verdict": one.verdict,
+                "path": one.path,
+                "message": one.sentence,
+                "values": dict(one.values),
+            }
+            for one in answer.objections
+        ],
+        "commits": [
+            {
+                "commit": one.commit,
+                "subject": one.subject,
+                "verdict": one.verdict,
+                "code": one.code,
+                "path": one.path,
+                "message": one.sentence,
+            }
+            for one in answer.judgments
+        ],
+        "notes": list(answer.notes),
+    }
+
+
+def _text(what: str, answer: Answer, found: list[Finding], *, trial: bool) -> str:
+    lines = []
+    for finding in found:
+        where = visible(_at(finding.path))
+        lines.append(f"{finding.level}: {finding.code}: {where}{finding.message}")
+    verdict = {PASS: "may land", REFUSED: "may not land"}.get(answer.verdict, "cannot be judged")
+    judged = count(len(answer.judgments), "commit")
+    rest = "; without --dry-run it would be recorded" if trial else ""
+    return "\n".join([*lines, f"{visible(what)} {verdict}: {judged} judged{rest}"])
+
+
+def _write_summary(what: str, answer: Answer, found: list[Finding], notes: tuple[str, ...]) -> None:
+    """Add to the page of the run, where the forge offers one; a verdict does not depend on it."""
+    file = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not file:
+        return
+    rows = [Row(one.level, one.code, one.path, one.message) for one in found]
+    try:
+        _write(file, summary(answer.verdict, what, rows, notes), "a")
+    except errors.FactsUnavailable as error:
+        say(f"note: {error.message}")
