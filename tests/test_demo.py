@@ -21,7 +21,7 @@ from handrail.edge.demo.stage import Stage
 from handrail.errors import FactsUnavailable
 from tests.support import SOURCE, Handrail
 
-LINES_MAX: Final = 60
+LINES_MAX: Final = 67
 COLUMNS_MAX: Final = 80
 SECONDS_MAX: Final = 20
 ESCAPE: Final = "\x1b"

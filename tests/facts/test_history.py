@@ -398,6 +398,7 @@ def test_a_file_of_a_commit_is_read_whatever_is_in_the_working_tree(
     repo.write("README.md", "changed")
     assert history.file_at(commit, "README.md") == b"# A repository\n"
     assert history.file_at(commit, "nothing") is None
+    assert history.file_at(commit, "README.md/nothing") is None
     repo.write("folder/x", "x")
     with pytest.raises(FactsUnavailable):
         history.file_at(repo.commit(), "folder")

@@ -57,15 +57,17 @@ def present(git: Neutral, commits: Sequence[str]) -> list[str]:
 
 
 def file_at(git: Neutral, commit: str, path: str) -> bytes | None:
-    """Return a file of a commit; None if it has none of that name."""
-    said = git.ask(["cat-file", "--batch"], f"{commit}:{path}\n".encode())
-    head, _, rest = said.partition(b"\n")
-    words = head.split(b" ")
-    if words[-1] == b"missing":
+    """Return a file of a commit; None if it has none of that name.
+
+    Its tree is asked first: of a file that is lost, git says no more than of one that never was.
+    """
+    row = git.ask(["ls-tree", "--full-tree", "-z", commit, "--", path])
+    if not row:
         return None
-    if words[1:2] != [b"blob"]:
+    _, kind, blob = row.partition(b"\t")[0].split(b" ")
+    if kind != b"blob":
         raise FactsUnavailable(what=f"{path} of {commit}", reason="it is no file")
-    return rest[: int(words[2])]
+    return git.ask(["cat-file", "blob", blob.decode("ascii", "replace")])
 
 
 def last_change(git: Neutral, commit: str, path: str) -> str | None:

@@ -80,24 +80,32 @@ class Running:
         environment: Mapping[str, str],
         *,
         listens: bool = False,
+        terminal: bool = False,
     ) -> None:
         """Start it; raises FactsUnavailable if there is no such program.
 
-        What ``listens`` reads lines from its stdin until that ends.
+        What ``listens`` reads lines from its stdin until that ends; what is at a ``terminal`` has
+        one for stdin and stderr, which nobody reads.
         """
         self._name = os.path.basename(words[0])
+        ends = os.openpty() if terminal else ()
+        plain = subprocess.PIPE if listens else subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(
                 list(words),
                 cwd=folder,
                 env=environment,
-                stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
+                stdin=ends[1] if ends else plain,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=ends[1] if ends else subprocess.PIPE,
                 start_new_session=True,
             )
         except OSError as error:
             raise FactsUnavailable(what=words[0], reason=error.strerror or str(error)) from error
+        finally:
+            for end in ends[1:]:
+                os.close(end)
+        self._screen = ends[:1]
         self._said = self._told = b""
 
     def send(self, line: bytes) -> None:
@@ -147,7 +155,8 @@ class Running:
         except subprocess.TimeoutExpired as error:
             self.kill()
             raise Broken(f"{self._name} did not end within {TIMEOUT_S:.0f} s") from error
-        return Printed(self._process.returncode, _text(out), _text(self._said + talk))
+        self._put_away()
+        return Printed(self._process.returncode, _text(out), _text(self._said + (talk or b"")))
 
     def answer(self) -> Answer:
         """Wait for the end and read the answer; raises Broken if it is no JSON object."""
@@ -167,10 +176,17 @@ class Running:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._put_away()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 with suppress(OSError):  # a line that nobody will read any more
                     stream.close()
+
+    def _put_away(self) -> None:
+        """Switch the terminal off, if there is one."""
+        for end in self._screen:
+            os.close(end)
+        self._screen = ()
 
 
 def _text(said: bytes) -> str:

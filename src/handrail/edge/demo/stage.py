@@ -101,6 +101,14 @@ class Stage:
         """Run ``handrail WORDS --json`` as somebody without a session."""
         return self.start(self.command(words), folder or self.main, self.environment).answer()
 
+    def decides(self, *words: str) -> Answer:
+        """Run ``handrail WORDS --json`` as a person at a terminal: agents may not decide so."""
+        with self._interrupts.held():
+            command = self.command(words)
+            running = Running(command, self.main, self.environment, terminal=True)
+            self._running.append(running)
+        return running.answer()
+
     def shown(self, *words: str) -> str:
         """Return what ``handrail WORDS`` prints for people."""
         shown = self.start([*self._program, *words], self.main, self.environment).printed()

@@ -15,6 +15,7 @@ from handrail.edge.demo.scenes.board import board
 from handrail.edge.demo.scenes.cleared import cleared
 from handrail.edge.demo.scenes.crash import crash
 from handrail.edge.demo.scenes.edits import edits
+from handrail.edge.demo.scenes.landing import landing
 from handrail.edge.demo.scenes.ledger import ledger
 from handrail.edge.demo.scenes.overlap import overlap
 from handrail.edge.demo.scenes.race import race
@@ -42,5 +43,6 @@ SCENES: Final = (
     ),
     Scene("cleared", "A session that is cleared goes on with its own unfinished work.", cleared),
     Scene("board", "Everybody can see who holds what.", board),
+    Scene("landing", "What broke a rule does not reach the shared branch.", landing),
     Scene("ledger", "What happened stays on record; nobody changes it unseen.", ledger),
 )

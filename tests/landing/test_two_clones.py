@@ -1,0 +1,131 @@
+"""Two developers with a clone and a store each: ordinary work lands, and stays good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from handrail.core.landing import PASS
+from handrail.service.setup import apply_config
+from handrail.service.verification import Verification, Verified
+from tests.landing.ground import Ground
+from tests.support import Handrail, Result
+
+
+class Developer:
+    """Somebody with a clone, a store and a session in it."""
+
+    def __init__(self, ground: Ground, name: str, path: Path) -> None:
+        self.ground = ground
+        self.name = name
+        self.path = path
+
+    def git(self, *words: str) -> Result:
+        done = self.ground.git(*words, cwd=self.path, HANDRAIL_SESSION=self.name)
+        assert done.code == 0, done
+        return done
+
+    def joins(self) -> None:
+        self.ground.session(self.name, cwd=self.path)
+
+    def works(self, path: str, text: str) -> str:
+        """Claim, write, commit with all hooks, release; returns the commit."""
+        self.ground.claim(self.name, path, cwd=self.path)
+        target = self.path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        self.git("add", path)
+        self.git("commit", "--quiet", "-m", f"{self.name} writes {path}")
+        self.ground.release(self.name, cwd=self.path)
+        return self.git("rev-parse", "HEAD").out.strip()
+
+    def pulls(self, *words: str) -> None:
+        self.git("pull", "--quiet", *words, "origin", "main")
+
+    def pushes(self) -> None:
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        assert self.ground.landed() == self.git("rev-parse", "HEAD").out.strip()
+
+
+def bob_joins(ground: Ground) -> Developer:
+    """Clone, set up, enrol; Ada signs the commit that says so."""
+    bob = Developer(ground, "bob", ground.folder / "bob")
+    ground.git("clone", "--quiet", str(ground.bare), str(bob.path), cwd=ground.folder)
+    assert Handrail(bob.path)("init").code == 0
+    ground.enrol(bob.path)
+    ground.git("add", "handrail.toml", cwd=bob.path)
+    signing = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={ground.key}")
+    done = ground.git(*signing, "commit", "--quiet", "-S", "-m", "Bob joins", cwd=bob.path)
+    assert done.code == 0, done
+    with ground.open(terminal=True, cwd=bob.path) as application:
+        apply_config(application.context)
+    done = ground.git("push", "--quiet", "origin", "main", cwd=bob.path)
+    assert done.code == 0, done
+    bob.joins()
+    return bob
+
+
+def judged_anew(ground: Ground, name: str) -> Verified:
+    """Judge all that landed since the adoption, in a clone with nothing but the remote."""
+    fresh = ground.folder / name
+    ground.git("clone", "--quiet", str(ground.bare), str(fresh), cwd=ground.folder)
+    done = Handrail(fresh)("ledger", "sync")
+    assert done.code == 0, done
+    first = ground.git("rev-list", "--max-parents=0", "main", cwd=fresh).out.strip()
+    with ground.open(cwd=fresh) as application:
+        return Verification(application.sources).verify([f"{first}..main"])
+
+
+def test_ordinary_work_of_two_lands_and_stays_good(ground: Ground) -> None:
+    ada = Developer(ground, "ada", ground.path)
+    ada.joins()
+    bob = bob_joins(ground)
+    bob.works("src/b.py", "bob = 1\n")
+    bob.pushes()
+
+    ada.pulls("--ff-only")
+    ada.works("src/a.py", "ada = 1\n")
+    ada.pushes()
+
+    bob.works("src/b.py", "bob = 2\n")
+    bob.pulls("--no-rebase", "--no-edit")  # a merge that nothing is in conflict in
+    bob.pushes()
+
+    ada.works("src/a.py", "ada = 2\n")
+    ada.works("src/new.py", "ada = 3\n")
+    ada.pulls("--rebase")  # other commits, the same changes
+    ada.pushes()
+
+    ada.git("checkout", "--quiet", "-b", "topic")
+    ada.works("docs/guide.md", "# A better guide\n")
+    ada.git("checkout", "--quiet", "main")
+    ada.git("merge", "--quiet", "--no-ff", "-m", "topic", "topic")
+    ada.pushes()
+
+    verified = judged_anew(ground, "first")
+    assert verified.verdict == PASS, [one for one in verified.judgments if one.verdict != PASS]
+    assert verified.doubts == ()
+    codes = {one.code for one in verified.judgments}
+    assert {"attested", "inherited", "clean_merge", "signed"} <= codes, codes
+
+    # Whatever is recorded later takes nothing away.
+    bob.pulls("--ff-only")
+    bob.works("src/a.py", "bob = 'in what was hers'\n")
+    bob.pushes()
+    again = judged_anew(ground, "second")
+    assert again.verdict == PASS
+    assert again.judgments[: len(verified.judgments)] == verified.judgments
+
+
+def test_what_another_store_holds_is_told_at_the_sync(ground: Ground) -> None:
+    ada = Developer(ground, "ada", ground.path)
+    ada.joins()
+    bob = bob_joins(ground)
+    ground.claim("bob", "src/**", cwd=bob.path)
+    assert Handrail(bob.path)("ledger", "sync").code == 0
+    ada.pulls("--ff-only")
+    ground.configure()
+    ground.claim("ada", "src/a.py")
+    done = Handrail(ground.path)("ledger", "sync", "--json")
+    assert done.code == 0, done
+    (told,) = done.json()["parallel_edit"]
+    assert (told["witness"], told["session"], told["own_session"]) == ("src/a.py", "bob", "ada")
