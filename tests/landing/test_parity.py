@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-import pytest
-
 from handrail.core.landing import PASS, REFUSED
 from handrail.service.attestation import Attestation
 from handrail.service.committing import Committing
@@ -134,7 +132,6 @@ STEPS: Final = (
 )
 
 
-@pytest.mark.serial
 def test_a_fresh_clone_judges_as_the_store_does(ground: Ground) -> None:
     ground.session("worker")
     maker = Generator(ground, random.Random(SEED))
