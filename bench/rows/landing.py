@@ -1,13 +1,20 @@
-"""Judging a push of 20 and of 1 000 commits, beside git's own time for the same diffs."""
+"""Judging a push of 20 and of 1 000 commits: by the store here, and by a server's ``pre-receive``.
+
+The floor is git's own time: for the same diffs, and for the same push to a server that judges
+nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.ground import PROGRAM, environment, git, guarded, scratch, session
 from bench.measure import Result, Target, in_turn, median, seconds, spread
 from bench.process import run
+from handrail.service.setup import apply_config
+from handrail.wiring import Application
+from handrail.wiring.sharing import enrolment
 
 COMMITS = (20, 1_000)
 FILES = 2_000
@@ -15,54 +22,102 @@ IN_A_FOLDER = 40
 FILES_A_COMMIT = 3
 BEYOND_GIT_MS = 250
 LONG_PUSH_S = 10
+JUDGING, PLAIN = "judging.git", "plain.git"
 
 
 def pushes(quick: bool) -> Sequence[Result]:
-    """Judge pushes as ``pre-receive`` does, in turn with asking git for their diffs."""
+    """Judge pushes, in turn with git doing the same without judging."""
     results = []
     for commits in COMMITS[:1] if quick else COMMITS:
         with scratch() as folder:
-            line = _history(folder, commits)
-            results.append(_judge(folder, commits, line, quick=quick))
+            work = folder / "work"
+            line = _history(work, commits)
+            rounds = 3 if quick else 12
+            results.append(_judge(work, commits, line, rounds))
+            results.append(_push(folder, commits, line, rounds))
     return results
 
 
-def _judge(folder: Path, commits: int, line: bytes, *, quick: bool) -> Result:
+def _judge(folder: Path, commits: int, line: bytes, rounds: int) -> Result:
     around = environment()
     old, new, _ = line.decode().split()
-    asked = git(folder, "rev-list", f"{old}..{new}").encode()
+    (folder / "asked").write_text(git(folder, "rev-list", f"{old}..{new}"))
     diffs = ["git", "diff-tree", "--stdin", "-r", "--raw", "-z", "--no-renames"]
+    reading = ["sh", "-c", '"$@" <asked', "sh", *diffs]
+    words = [str(PROGRAM), "verify", "--stdin", "--quiet"]
+    return _result(
+        f"{_number(commits)} commits, `verify --stdin` by the store",
+        commits,
+        lambda: run(words, folder, around, stdin=line),
+        lambda: run(reading, folder, around),
+        "git diff-tree",
+        rounds,
+    )
 
-    def judge() -> float:
-        words = [str(PROGRAM), "verify", "--stdin", "--quiet"]
-        return seconds(lambda: run(words, folder, around, stdin=line))
 
-    listed = folder / "asked"
-    listed.write_bytes(asked)
+def _push(folder: Path, commits: int, line: bytes, rounds: int) -> Result:
+    """Push for real, to a server with nothing but the enrolled ledger to go by."""
+    work, around = folder / "work", environment()
+    old, new, _ = line.decode().split()
+    for name in (JUDGING, PLAIN):
+        git(folder, "init", "--quiet", "--bare", "--initial-branch=main", name)
+        git(work, "push", "--quiet", f"../{name}", f"{old}:refs/heads/main")
+    run([str(PROGRAM), "init", "--bare", "--quiet"], folder / JUDGING, around)
+    run([str(PROGRAM), "ledger", "sync", f"../{JUDGING}", "--quiet"], work, around)
 
-    def diff() -> float:
-        words = ["sh", "-c", '"$@" <asked', "sh", *diffs]
-        return seconds(lambda: run(words, folder, around))
+    def to(name: str) -> Callable[[], None]:
+        words = ["git", "push", "--quiet", "--no-verify", f"../{name}", f"{new}:refs/heads/main"]
 
-    in_turn(1, judge, diff)
-    judged, floors = in_turn(3 if quick else 12, judge, diff)
-    beyond_ms = (median(judged) - median(floors)) * 1000
+        def push() -> None:
+            git(folder / name, "update-ref", "refs/heads/main", old)
+            run(words, work, around)
+
+        return push
+
+    return _result(
+        f"{_number(commits)} commits, a push to a server that judges",
+        commits,
+        to(JUDGING),
+        to(PLAIN),
+        "a push to one that does not",
+        rounds,
+    )
+
+
+def _result(
+    what: str,
+    commits: int,
+    work: Callable[[], None],
+    without: Callable[[], None],
+    floor_is: str,
+    rounds: int,
+) -> Result:
+    """Measure both in turn; of a short push what it takes beyond git, of a long one all of it."""
+    subjects = (lambda: seconds(work), lambda: seconds(without))
+    in_turn(1, *subjects)
+    judged, floors = in_turn(rounds, *subjects)
     short = commits == COMMITS[0]
+    beyond = median(judged) - median(floors)
     return Result(
         "push",
-        f"a push of {commits:,} commits judged".replace(",", " ") + (", beyond git" * short),
-        beyond_ms if short else median(judged),
+        what + (", beyond git" if short else ""),
+        beyond * 1000 if short else median(judged),
         "ms" if short else "s",
         median(floors) * (1000 if short else 1),
-        "git diff-tree",
+        floor_is,
         Target("<=", BEYOND_GIT_MS if short else LONG_PUSH_S, absolute=True),
-        {"judged_ms": spread(judged, 1000), "git_ms": spread(floors, 1000)},
+        {"judged_ms": spread(judged, 1000), "without_ms": spread(floors, 1000)},
     )
+
+
+def _number(commits: int) -> str:
+    return f"{commits:,}".replace(",", " ")
 
 
 def _history(folder: Path, commits: int) -> bytes:
     """Commit many files, then attested changes of some; returns the line of their push."""
     guarded(folder)
+    _enrol(folder)
     _import(folder, [[_file(number, "first") for number in range(FILES)]])
     old = git(folder, "rev-parse", "main").strip()
     session(folder, "bench").close()
@@ -76,6 +131,15 @@ def _history(folder: Path, commits: int) -> bytes:
     git(folder, "reset", "--quiet", "--hard")
     run([str(PROGRAM), "attest", f"{old}..{new}", "--quiet"], folder, environment("bench"))
     return f"{old} {new} refs/heads/main\n".encode()
+
+
+def _enrol(folder: Path) -> None:
+    """Enrol the store as a person does, and commit that."""
+    application = Application.open(str(folder), environment(), terminal=True)
+    enrolment(application).enroll(holder="bench")
+    apply_config(application.context)
+    application.close()
+    git(folder, "commit", "--quiet", "--all", "--message", "enrol")
 
 
 def _import(folder: Path, commits: Sequence[Sequence[str]]) -> None:

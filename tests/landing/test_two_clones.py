@@ -1,13 +1,17 @@
-"""Two developers with a clone and a store each: ordinary work lands, and stays good."""
+"""Two developers with a clone and a store each, and a bot: ordinary work lands, and stays good."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any, Final
 
 from handrail.core.landing import PASS
+from handrail.facts.keys import make_key, signer_from_file
 from handrail.service.setup import apply_config
 from handrail.service.verification import Verification, Verified
 from tests.landing.ground import Ground
+from tests.service.forge import HOME, Pull, payload
 from tests.support import Handrail, Result
 
 
@@ -73,6 +77,93 @@ def judged_anew(ground: Ground, name: str) -> Verified:
     first = ground.git("rev-list", "--max-parents=0", "main", cwd=fresh).out.strip()
     with ground.open(cwd=fresh) as application:
         return Verification(application.sources).verify([f"{first}..main"])
+
+
+CI_EPOCH: Final = "c1c1c1c1"
+
+
+class Bot:
+    """An agent with nothing installed, and the CI that knows it by its login."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.key = ground.folder / "ci.key"
+        self.path = ground.folder / "bot"
+
+    def is_known(self) -> None:
+        """Enrol the store of CI and name the bot; Ada signs the commit that says so."""
+        ground = self.ground
+        make_key(str(self.key))
+        public = signer_from_file(str(self.key)).public_key
+        epoch = f'\n[[epoch]]\nid = "{CI_EPOCH}"\nkey = "{public}"\nholder = "ci"\n'
+        agent = '\n[[agent]]\nname = "bot"\nrole = "dev"\nmatch = { author = "*[bot]" }\n'
+        text = (ground.path / "handrail.toml").read_text()
+        ground.write({"handrail.toml": text + epoch + agent})
+        signing = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={ground.key}")
+        done = ground.git(*signing, "commit", "--quiet", "-S", "-m", "CI joins")
+        assert done.code == 0, done
+        ground.configure()
+        assert ground.push().code == 0
+
+    def opens(self, path: str, text: str) -> Pull:
+        """Push a branch and open a pull request."""
+        ground = self.ground
+        ground.git("clone", "--quiet", str(ground.bare), str(self.path), cwd=ground.folder)
+        base = ground.git("rev-parse", "HEAD", cwd=self.path).out.strip()
+        ground.git("checkout", "--quiet", "-b", "bot/update", cwd=self.path)
+        (self.path / path).write_text(text)
+        done = ground.git("commit", "--quiet", "--all", "-m", "update", cwd=self.path)
+        assert done.code == 0, done
+        head = ground.git("rev-parse", "HEAD", cwd=self.path).out.strip()
+        refs = ("HEAD:refs/heads/bot/update", "HEAD:refs/pull/7/head")
+        done = ground.git("push", "--quiet", "origin", *refs, cwd=self.path)
+        assert done.code == 0, done
+        return Pull(7, "bot/update", head, base, login="dependabot[bot]", repository=HOME)
+
+    def is_judged(self, pull: Pull, action: str, **more: Any) -> Result:
+        """Run CI for an event, in a clone of its own."""
+        clone = self.ground.folder / f"ci-{action}"
+        self.ground.git("clone", "--quiet", str(self.ground.bare), str(clone))
+        file = clone.with_suffix(".json")
+        file.write_text(json.dumps(payload(pull, action, **more)))
+        env = {"HANDRAIL_LEDGER_KEY": self.key.read_text()}
+        words = ("ci", str(file), "--event", "pull_request", "--json")
+        return Handrail(clone)(*words, env=env)
+
+    def is_squashed(self, pull: Pull) -> str:
+        """Land it as a forge does: one commit of the same tree, by nobody who has Handrail."""
+        ground = self.ground
+        ground.git("fetch", "--quiet", "origin", cwd=self.path)
+        ground.git("checkout", "--quiet", "--detach", "origin/main", cwd=self.path)
+        ground.git("merge", "--quiet", "--squash", pull.head, cwd=self.path)
+        ground.git("commit", "--quiet", "-m", "update (#7)", cwd=self.path)
+        done = ground.git("push", "--quiet", "origin", "HEAD:main", cwd=self.path)
+        assert done.code == 0, done
+        return ground.landed()
+
+
+def test_a_bot_with_nothing_installed_lands_beside_developers(ground: Ground) -> None:
+    ada = Developer(ground, "ada", ground.path)
+    ada.joins()
+    bot = Bot(ground)
+    bot.is_known()
+    pull = bot.opens("src/b.py", "updated = True\n")
+    done = bot.is_judged(pull, "opened")
+    assert (done.code, done.json()["verdict"]) == (0, PASS), done
+    ada.works("src/a.py", "ada = 1\n")
+    ada.pushes()
+    landed = bot.is_squashed(pull)
+    done = bot.is_judged(pull, "closed", merged=True, merge_commit_sha=landed)
+    assert (done.code, done.json()["verdict"]) == (0, PASS), done
+    ground.git("update-ref", "-d", "refs/heads/bot/update", cwd=ground.bare)
+    ground.git("update-ref", "-d", "refs/pull/7/head", cwd=ground.bare)
+    ada.pulls("--ff-only")
+    ada.works("src/b.py", "ada = 'after the bot'\n")
+    ada.pushes()
+    verified = judged_anew(ground, "fresh")
+    told = {one.subject: one.code for one in verified.judgments}
+    assert verified.verdict == PASS, told
+    assert told["update (#7)"] == "attested"
 
 
 def test_ordinary_work_of_two_lands_and_stays_good(ground: Ground) -> None:

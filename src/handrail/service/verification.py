@@ -161,16 +161,20 @@ class Verification:
             )
         return whole._replace(judgments=tuple(judgments[one] for one in changes))
 
-    def verify_updates(self, lines: Sequence[str]) -> Verified:
-        """Judge what a push brings to protected refs, from lines as git gives to its hooks."""
+    def verify_updates(self, lines: Sequence[str], base_commit: str | None = None) -> Verified:
+        """Judge what a push brings to protected refs, from lines as git gives to its hooks.
+
+        ``base_commit`` judges, where the caller knows which one does.
+        """
         updates = [read_update(line) for line in lines if line.strip()]
         pushed = any(len(line.split()) == 4 for line in lines)
         with self._opened() as (history, own):
             known = self._known(own, history)
-            standing, base = _standing(history, known, updates, pushed=pushed)
-            if base.settings is not None:
-                known = base.settings.workspace.protected_refs
-                standing, _ = _standing(history, known, updates, pushed=pushed)
+            standing, base = _standing(history, known, updates, base_commit, pushed=pushed)
+            named = known if base.settings is None else base.settings.workspace.protected_refs
+            if named != known:
+                known = named
+                standing, _ = _standing(history, known, updates, base_commit, pushed=pushed)
             judged = [update for update in updates if is_protected(update.ref, known)]
             news = [update.new for update in judged if update.new is not None]
             tips = history.present(list(dict.fromkeys(news)))
@@ -225,14 +229,19 @@ class Verification:
 
 
 def _standing(
-    history: History, known: Sequence[str], updates: Sequence[Update], *, pushed: bool
+    history: History,
+    known: Sequence[str],
+    updates: Sequence[Update],
+    judge: str | None,
+    *,
+    pushed: bool,
 ) -> tuple[list[str], Base]:
-    """Return what protected refs hold before a push, and the first of it as what judges."""
+    """Return what protected refs hold before a push, and what judges: by itself the first of it."""
     olds = [u.old for u in updates if u.old and is_protected(u.ref, known)]
     there = history.present(olds)
     others = standing_refs(history, known, pushed=pushed, updated={u.ref for u in updates})
     standing = [*there, *others]
-    return standing, base_at(history, next(iter(standing), None))
+    return standing, base_at(history, judge or next(iter(standing), None))
 
 
 def _replaced(update: Update) -> Judgment:
