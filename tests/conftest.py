@@ -155,18 +155,14 @@ def _skipped(config: pytest.Config) -> int:
 # -------------------------------------------------------------------------------------- fixtures
 
 
-@pytest.fixture(autouse=True)
-def _hermetic(
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[None]:
-    for name in os.environ:
-        if name.startswith(FOREIGN) or name in FOREIGN_NAMES:
-            monkeypatch.delenv(name)
-    chance = zlib.crc32(request.node.nodeid.encode())
+def surround(monkeypatch: pytest.MonkeyPatch, home: Path, name: str) -> None:
+    """Put whoever is called ``name`` into a clean environment; also for what tests share."""
+    for variable in os.environ:
+        if variable.startswith(FOREIGN) or variable in FOREIGN_NAMES:
+            monkeypatch.delenv(variable)
+    chance = zlib.crc32(name.encode())
     environment = {
-        "HOME": str(tmp_path_factory.mktemp("home")),
+        "HOME": str(home),
         "TZ": ZONES[chance % len(ZONES)],
         "LANG": LOCALES[chance // len(ZONES) % len(LOCALES)],
         "TERM": "dumb",
@@ -177,8 +173,17 @@ def _hermetic(
         **{f"GIT_AUTHOR_{key}": value for key, value in PERSON.items()},
         **{f"GIT_COMMITTER_{key}": value for key, value in PERSON.items()},
     }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+
+
+@pytest.fixture(autouse=True)
+def _hermetic(
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    surround(monkeypatch, tmp_path_factory.mktemp("home"), request.node.nodeid)
     time.tzset()
     yield
     monkeypatch.undo()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import surround
 from tests.landing.ground import Ground
 
 
@@ -13,7 +14,10 @@ from tests.landing.ground import Ground
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ground that is set up, to be copied."""
     folder = tmp_path_factory.mktemp("landing") / "ground"
-    Ground.make(folder)
+    with pytest.MonkeyPatch.context() as environment:
+        # What surrounds a test is not there yet when the first of them asks for this.
+        surround(environment, folder.parent, "landing")
+        Ground.make(folder)
     return folder
 
 
