@@ -270,13 +270,13 @@ def test_what_is_installed_is_the_checkout_with_its_pins(
             [
                 "#!/bin/sh",
                 f'echo "made $*" >> "{log}"',
-                'mkdir -p "$3/bin"',
-                "cat > \"$3/bin/python\" <<'END'",
+                'mkdir -p "$4/bin"',
+                "cat > \"$4/bin/python\" <<'END'",
                 "#!/bin/sh",
                 f'echo "pip $*" >> "{log}"',
                 "END",
-                'chmod +x "$3/bin/python"',
-                f'ln -s "{program}" "$3/bin/handrail"',
+                'chmod +x "$4/bin/python"',
+                f'ln -s "{program}" "$4/bin/handrail"',
                 "",
             ]
         )
@@ -287,6 +287,6 @@ def test_what_is_installed_is_the_checkout_with_its_pins(
     done, _ = runner.runs(team.clone(), event(team, pull), **given)
     assert done.code == 0, done
     made, pip = log.read_text().splitlines()
-    assert made == f"made -m venv {runner.folder}/handrail-venv"
-    assert pip.startswith("pip -m pip install ")
+    assert made == f"made -I -m venv {runner.folder}/handrail-venv"
+    assert pip.startswith("pip -I -m pip install ")
     assert pip.endswith(f"--constraint {ROOT}/constraints.txt {ROOT}")

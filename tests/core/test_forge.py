@@ -241,7 +241,7 @@ def test_a_merge_request_by_its_variables() -> None:
     assert isinstance(merged, PullRequest)
     assert (merged.is_fork, merged.merged, merged.merge_commit) == (True, True, ONE)
     train = gitlab_event({**MERGE_REQUEST, "CI_MERGE_REQUEST_EVENT_TYPE": "merge_train"})
-    assert train == MergeGroup(TWO, ONE)
+    assert train == MergeGroup(TWO, ONE, "main")
 
 
 def test_other_pipelines_by_their_variables() -> None:

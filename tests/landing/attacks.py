@@ -7,6 +7,7 @@ as it was. ``OUTSIDE`` lists what is not stopped, and why; nobody counts it as s
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +171,51 @@ def _(ground: Ground) -> Result:
     return ground.force()
 
 
+@attack("a person's signature, taken from another commit of theirs", "unseen")
+def _(ground: Ground) -> Result:
+    signed = _signed_by_ada(ground, "docs/x.md", "fine\n")
+    ground.repo.git("reset", "--quiet", "--hard", "origin/main")
+    ground.sneak({"src/a.py": EVIL})
+    return _with_signature(ground, _signature(ground, signed))
+
+
+@attack("a person's signature over the right bytes, made for another purpose", "unseen")
+def _(ground: Ground) -> Result:
+    ground.sneak({"src/a.py": EVIL})
+    text = ground.folder / "payload"
+    text.write_text(ground.git("cat-file", "commit", "HEAD").out)
+    words = ("ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", str(ground.key), str(text))
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    return _with_signature(ground, text.with_name("payload.sig").read_text())
+
+
+def _signed_by_ada(ground: Ground, path: str, text: str) -> str:
+    """Make a commit that a person signs; returns it."""
+    signing = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={ground.key}")
+    ground.write({path: text})
+    quiet = ("-c", f"core.hooksPath={os.devnull}")
+    done = ground.git(*signing, *quiet, "commit", "--quiet", "-S", "-m", "by Ada")
+    assert done.code == 0, done
+    return ground.head
+
+
+def _signature(ground: Ground, commit: str) -> str:
+    """Return the signature of a commit."""
+    top = ground.git("cat-file", "commit", commit).out.partition("\n\n")[0]
+    lines = top.partition("\ngpgsig ")[2].split("\n")
+    return "\n".join(line.removeprefix(" ") for line in lines)
+
+
+def _with_signature(ground: Ground, signature: str) -> Result:
+    """Put a signature into the newest commit, and push that."""
+    top, _, message = ground.git("cat-file", "commit", "HEAD").out.partition("\n\n")
+    folded = signature.strip().replace("\n", "\n ")
+    text = ground.folder / "forged"
+    text.write_text(f"{top}\ngpgsig {folded}\n\n{message}")
+    forged = ground.repo.git("hash-object", "-t", "commit", "-w", str(text))
+    return ground.force(f"{forged}:main")
+
+
 # --- ways around the hooks -----------------------------------------------------------------------
 
 
@@ -304,6 +350,30 @@ def _(ground: Ground) -> Result:
     done = ground.git(*quiet, "merge", "--quiet", "-m", "octopus", "one", "two")
     assert done.code == 0, done
     return ground.force("three:main")
+
+
+@attack("a history from elsewhere, merged in without a conflict", "unseen")
+def _(ground: Ground) -> Result:
+    quiet = ("-c", f"core.hooksPath={os.devnull}")
+    ground.repo.git("checkout", "--quiet", "--orphan", "elsewhere")
+    ground.repo.git("rm", "--quiet", "-r", "--cached", ".")
+    ground.sneak({"src/new.py": EVIL})
+    ground.repo.git("checkout", "--quiet", "--force", "main")
+    words = ("merge", "--quiet", "--allow-unrelated-histories", "-m", "merge", "elsewhere")
+    done = ground.git(*quiet, *words)
+    assert done.code == 0, done
+    return ground.force()
+
+
+@attack("a clean merge with a parent more, which git does not read", "unseen")
+def _(ground: Ground) -> Result:
+    ground.sneak({"src/a.py": EVIL})
+    text = ground.folder / "forged"
+    told = ground.git("cat-file", "commit", "HEAD").out
+    author = told.index("\ncommitter ")
+    text.write_text(f"{told[:author]}\nparent {ground.landed()}{told[author:]}")
+    forged = ground.repo.git("hash-object", "--literally", "-t", "commit", "-w", str(text))
+    return ground.force(f"{forged}:main")
 
 
 # --- what changes without a line of code ---------------------------------------------------------
@@ -462,6 +532,12 @@ def _(ground: Ground) -> Result:
     return ground.force(":main")
 
 
+@attack("a branch that is the protected one where upper case is lower case", "reserved_ref")
+def _(ground: Ground) -> Result:
+    ground.sneak({"src/a.py": EVIL})
+    return ground.force("main:refs/heads/MAIN")
+
+
 # --- ledgers -------------------------------------------------------------------------------------
 
 
@@ -495,6 +571,15 @@ def _(ground: Ground) -> Result:
     empty = ground.repo.git("hash-object", "-t", "tree", "-w", os.devnull)
     evil = ground.repo.git("commit-tree", empty, "-p", ground.landed(name), "-m", "mine")
     return ground.force(f"{evil}:{name}")
+
+
+@attack("garbage under the other name that a ledger may have", "ledger_unsound")
+def _(ground: Ground) -> Result:
+    _work(ground)
+    assert ground.push().code == 0
+    empty = ground.repo.git("hash-object", "-t", "tree", "-w", os.devnull)
+    evil = ground.repo.git("commit-tree", empty, "-m", "mine")
+    return ground.force(f"{evil}:{_ledger(ground).replace('refs/', 'refs/heads/')}")
 
 
 @attack("a foreign ledger that nobody enrolled", "unseen")
@@ -550,6 +635,10 @@ OUTSIDE: Final[Sequence[tuple[str, str]]] = (
     (
         "whoever administers the remote: hooks removed, refs written in place",
         "the fence stands where the agent has no say, and an administrator has",
+    ),
+    (
+        "a change that landed before and was taken back, made again to the letter",
+        "the same change inherits (a configuration does not); who takes it back again may do so",
     ),
     (
         "a branch that is not protected",

@@ -293,6 +293,7 @@ def test_the_first_configuration_is_adopted_and_binds_from_then_on(
     assert taken(server.push("HEAD~1:refs/heads/topic")) != ""
     told = taken(server.push("HEAD:main"))
     assert "refs/heads/main brings the first handrail.toml" in told
+    assert "not judged" not in told
     assert "enrols no store and names no key" in told
     change(server.desk)
     refused(server.push("HEAD:main"))
@@ -928,6 +929,11 @@ def test_doctor_says_whether_pushes_are_judged(server: Server) -> None:
     server.put("refs/heads/main", server.desk.commit("broken"))
     done = server.handrail("doctor")
     assert (done.code, "BAD   protected: refs/heads/main: handrail.toml" in done.out) == (1, True)
+    server.desk.git("rm", "--quiet", "handrail.toml")
+    server.put("refs/heads/main", server.desk.commit("none"))
+    done = server.handrail("doctor")
+    step = f"next: git clone {server.bare} ../work && handrail -C ../work init"
+    assert (done.code, step in done.out) == (0, True), done.out
 
 
 def test_a_folder_of_hooks_that_others_use_judges_only_where_it_was_set_up(

@@ -207,6 +207,40 @@ def test_ordinary_work_of_two_lands_and_stays_good(ground: Ground) -> None:
     assert again.judgments[: len(verified.judgments)] == verified.judgments
 
 
+def test_who_is_not_enrolled_is_told_how_the_enrolment_lands(ground: Ground) -> None:
+    bob = Developer(ground, "bob", ground.folder / "bob")
+    ground.git("clone", "--quiet", str(ground.bare), str(bob.path), cwd=ground.folder)
+    assert Handrail(bob.path)("init").code == 0
+    bob.joins()
+    ground.enrol(bob.path)
+    ground.git("commit", "--quiet", "--all", "--no-verify", "-m", "Bob joins", cwd=bob.path)
+    assert Handrail(bob.path)("ledger", "sync").code == 0
+    refused = ground.git("push", "--quiet", "--no-verify", "origin", "main", cwd=bob.path)
+    assert refused.code != 0
+    said = [line.rstrip() for line in refused.err.splitlines()]
+    assert any("signed by a person whom the base names" in line for line in said), refused.err
+    (step,) = [line.split("next: ")[1] for line in said if line.startswith("remote:   next: ")]
+    assert step.startswith("git push origin HEAD:refs/heads/enroll-")
+    done = ground.git(*step.split()[1:], cwd=bob.path)
+    assert done.code == 0, done
+
+    # Ada takes it from there.
+    branch = step.rsplit("/", 1)[1]
+    ground.repo.git("fetch", "--quiet", "origin")
+    signing = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={ground.key}")
+    picked = ground.git(*signing, "cherry-pick", "-S", f"origin/{branch}")
+    assert picked.code == 0, picked
+    assert ground.push().code == 0
+    bob.git("fetch", "--quiet", "origin")
+    bob.git("reset", "--quiet", "--hard", "origin/main")
+    done = Handrail(bob.path)("ledger", "sync")
+    assert done.code == 0
+    assert "is in force here now" in done.err
+    assert "not enrolled" not in done.err, "it is, by what has just come into force"
+    bob.works("src/b.py", "bob = 1\n")
+    bob.pushes()
+
+
 def test_what_another_store_holds_is_told_at_the_sync(ground: Ground) -> None:
     ada = Developer(ground, "ada", ground.path)
     ada.joins()

@@ -25,6 +25,7 @@ TEXT_CHARS_MAX: Final = 4_096
 REF_CHARS_MAX: Final = 1_024
 CLOSED: Final = "closed"
 REOPENED: Final = "reopened"
+HEADS: Final = "refs/heads/"
 PULL_REQUESTS: Final = ("pull_request", "pull_request_target")
 GITLAB: Final = "gitlab"
 _HEX: Final = frozenset("0123456789abcdef")
@@ -56,10 +57,11 @@ class PullRequest(Record):
 
 
 class MergeGroup(Record):
-    """What a merge queue wants to land: the commit, and the one that it stands on."""
+    """What a merge queue wants to land: the commit, the one it stands on, for which branch."""
 
     head: str
     base: str
+    base_ref: str | None = None
 
 
 class Push(Record):
@@ -69,6 +71,7 @@ class Push(Record):
     before: str | None
     after: str | None
     forced: bool
+    default_branch: str | None = None
 
 
 class Other(Record):
@@ -76,6 +79,7 @@ class Other(Record):
 
     name: str
     commit: str | None
+    default_branch: str | None = None
 
 
 Event = PullRequest | MergeGroup | Push | Other
@@ -93,8 +97,10 @@ def read_github(name: str, raw: bytes, commit: str | None = None) -> Event:
         return _push(top)
     if name == "merge_group" and top.text("action") == "checks_requested":
         group = top.fields("merge_group")
-        return MergeGroup(group.commit("head_sha"), group.commit("base_sha"))
-    return Other(name, None if commit is None else _commit("GITHUB_SHA", commit))
+        into = group.ref("base_ref").removeprefix(HEADS) if "base_ref" in group else None
+        return MergeGroup(group.commit("head_sha"), group.commit("base_sha"), into)
+    found = None if commit is None else _commit("GITHUB_SHA", commit)
+    return Other(name, found, _default_branch(top))
 
 
 def _pull_request(top: _Fields) -> PullRequest:
@@ -131,7 +137,13 @@ def _push(top: _Fields) -> Push:
         before=None if top.flag("created") or _is_zero(before) else before,
         after=None if top.flag("deleted") or _is_zero(after) else after,
         forced=top.flag("forced"),
+        default_branch=_default_branch(top),
     )
+
+
+def _default_branch(top: _Fields) -> str | None:
+    home = top.fields("repository") if "repository" in top else None
+    return home.ref("default_branch") if home is not None and "default_branch" in home else None
 
 
 def read_gitlab(raw: bytes) -> Event:
@@ -156,11 +168,12 @@ def gitlab_event(variables: Mapping[str, str]) -> Event:
     source = top.text("CI_PIPELINE_SOURCE")
     if source == "merge_request_event":
         return _merge_request(top)
+    default = top.ref("CI_DEFAULT_BRANCH") if "CI_DEFAULT_BRANCH" in top else None
     if source == "push" and "CI_COMMIT_BRANCH" in top:
         before, after = top.commit("CI_COMMIT_BEFORE_SHA"), top.commit("CI_COMMIT_SHA")
-        ref = f"refs/heads/{top.ref('CI_COMMIT_BRANCH')}"
-        return Push(ref, None if _is_zero(before) else before, after, forced=False)
-    return Other(source, top.commit("CI_COMMIT_SHA"))
+        ref = HEADS + top.ref("CI_COMMIT_BRANCH")
+        return Push(ref, None if _is_zero(before) else before, after, False, default)
+    return Other(source, top.commit("CI_COMMIT_SHA"), default)
 
 
 def _merge_request(top: _Fields) -> PullRequest | MergeGroup:
@@ -168,7 +181,8 @@ def _merge_request(top: _Fields) -> PullRequest | MergeGroup:
     base = base if base in top else "CI_MERGE_REQUEST_DIFF_BASE_SHA"
     kind = "CI_MERGE_REQUEST_EVENT_TYPE"
     if kind in top and top.text(kind) == "merge_train":
-        return MergeGroup(top.commit("CI_COMMIT_SHA"), top.commit(base))
+        into = top.ref("CI_MERGE_REQUEST_TARGET_BRANCH_NAME")
+        return MergeGroup(top.commit("CI_COMMIT_SHA"), top.commit(base), into)
     head = "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"
     action = top.text("action") if "action" in top else "synchronize"
     source = "CI_MERGE_REQUEST_SOURCE_PROJECT_PATH"

@@ -22,6 +22,7 @@ from handrail.facts.neutral import Neutral, neutral
 
 ID_CHARS: Final = (40, 64)
 SUBJECT_CHARS_MAX: Final = 200
+REPEATED_MAX: Final = 10_000
 SSH_SIGNATURE: Final = b"-----BEGIN SSH SIGNATURE-----"
 TRAILER: Final = b"Handrail-Ledger:"
 _RAW: Final = ("-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv")
@@ -74,7 +75,7 @@ def last_change(git: Neutral, commit: str, path: str) -> str | None:
     """Return the commit that gave a file the bytes it has at ``commit``; None if it has none."""
     if file_at(git, commit, path) is None:
         return None
-    words = ["rev-list", "--max-count=1", commit, "--", f":(top,literal){path}"]
+    words = ["rev-list", "--max-count=1", commit, "--", _literal(path)]
     return git.ask(words).decode("ascii", "replace").strip() or None
 
 
@@ -202,8 +203,40 @@ def _head(content: bytes) -> _Head:
 # --- diffs ---------------------------------------------------------------------------------------
 
 
-def patches(git: Neutral, commits: Sequence[str]) -> dict[str, str]:
+def repeated(git: Neutral, commits: Sequence[str], base: str, path: str) -> list[str]:
+    """Return those that change a file as a commit in the history of ``base`` did before."""
+    before = _changing(git, base, path)
+    made = patches(git, [*commits, *before], path)
+    known = {made[one] for one in before if one in made}
+    return [one for one in commits if made.get(one) in known]
+
+
+def held(git: Neutral, commit: str, path: str, content: bytes) -> bool:
+    """Tell whether a file had this content at a commit or in its history."""
+    wanted = git.ask(["hash-object", "--stdin"], content).strip()
+    asked = "".join(f"{one}:{path}\n" for one in _changing(git, commit, path))
+    said = git.ask(["cat-file", "--batch-check=%(objectname)"], asked.encode("utf-8"))
+    return wanted in said.split(b"\n")
+
+
+def _changing(git: Neutral, commit: str, path: str) -> list[str]:
+    """Return the commits of a history that change a file."""
+    words = ["rev-list", "--full-history", f"--max-count={REPEATED_MAX + 1}", commit]
+    found = git.ask([*words, "--", _literal(path)]).decode("ascii", "replace").split()
+    if len(found) > REPEATED_MAX:
+        reason = f"more than {REPEATED_MAX} commits changed it"
+        raise FactsUnavailable(what=f"the history of {path}", reason=reason)
+    return found
+
+
+def _literal(path: str) -> str:
+    return f":(top,literal){path}"
+
+
+def patches(git: Neutral, commits: Sequence[str], path: str | None = None) -> dict[str, str]:
     """Return a digest of each commit's diff: equal exactly where the diffs are, but for places.
+
+    With a path, of what it does to that file, and without those that leave it alone.
 
     Finer than ``git patch-id --verbatim``, which reads a line only up to its first NUL: whatever
     shares this digest shares that id. Line numbers and the ids of the files as a whole do not
@@ -214,6 +247,7 @@ def patches(git: Neutral, commits: Sequence[str]) -> dict[str, str]:
     words = ["diff-tree", "--stdin", "--root", "-r", "-p", "--full-index", "--no-renames"]
     words += ["--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short"]
     words += ["--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=myers", "--unified=3"]
+    words += [] if path is None else ["--", _literal(path)]
     asked = "".join(f"{one}\n" for one in commits).encode("ascii")
     known = {f"{one}\n".encode("ascii"): one for one in commits}
     return dict(_digests(git.stream(words, asked), known))

@@ -78,6 +78,14 @@ class History:
         """Return a digest of each commit's diff."""
         return commits.patches(self._git, ids)
 
+    def held(self, commit: str, path: str, content: bytes) -> bool:
+        """Tell whether a file had this content at a commit or in its history."""
+        return commits.held(self._git, commit, path, content)
+
+    def repeated(self, ids: Sequence[str], base: str, path: str) -> list[str]:
+        """Return those that change a file as a commit in the history of ``base`` did before."""
+        return commits.repeated(self._git, ids, base, path)
+
     def file_at(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit."""
         return commits.file_at(self._git, commit, path)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+from handrail import errors
 from handrail.facts.git import HEX, ask
 from handrail.facts.process import command_of, parent
 
@@ -81,7 +82,21 @@ def add_trailers(folder: str, file: str, trailers: Sequence[str]) -> None:
     words = ["interpret-trailers", "--in-place", "--if-exists", "doNothing"]
     for trailer in trailers:
         words += ["--trailer", trailer]
-    ask(folder, [*words, "--", os.path.join(folder, file)])
+    path = os.path.join(folder, file)
+    _end_the_line(path)
+    ask(folder, [*words, "--", path])
+
+
+def _end_the_line(path: str) -> None:
+    """End the last line: git writes the message of a merge without, and trailers stuck to it."""
+    try:
+        with open(path, "r+b") as message:
+            size = message.seek(0, os.SEEK_END)
+            message.seek(max(size - 1, 0))
+            if message.read(1) not in (b"", b"\n"):
+                message.write(b"\n")
+    except OSError as error:
+        raise errors.FactsUnavailable(what=path, reason=error.strerror or "it failed") from error
 
 
 def calling_git(pid: int) -> str:

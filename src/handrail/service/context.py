@@ -115,6 +115,12 @@ class History(Protocol):
     def patches(self, ids: Sequence[str]) -> dict[str, str]:
         """Return a digest of each commit's diff; equal means the same diff, wherever it applies."""
 
+    def held(self, commit: str, path: str, content: bytes) -> bool:
+        """Tell whether a file had this content at a commit or in its history."""
+
+    def repeated(self, ids: Sequence[str], base: str, path: str) -> list[str]:
+        """Return those that change a file as a commit in the history of ``base`` did before."""
+
     def file_at(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit; None if there is none of that name."""
 

@@ -130,7 +130,7 @@ class Court:
         """Judge by attested commits that make the same change, whether those are here or not."""
         heirs = [change for change in changes if change.paths and len(change.parents) < 2]
         asked = {heir.commit: self._testimony.alike(heir.paths_hash) for heir in heirs}
-        heirs = [heir for heir in heirs if asked[heir.commit]]
+        heirs = self._new([heir for heir in heirs if asked[heir.commit]])
         patches = self._history.patches([heir.commit for heir in heirs])
         found: dict[str, Judgment] = {}
         for heir in heirs:
@@ -139,6 +139,19 @@ class Court:
                 found[heir.commit] = self._believed(heir, judgment)
         rest = [heir for heir in heirs if heir.commit not in found]
         return {**self._compared(rest, asked, patches), **found}
+
+    def _new(self, heirs: Sequence[Change]) -> list[Change]:
+        """Leave out what makes a configuration as it was made before, and has been unmade since.
+
+        Else whoever picks the old commit out of the history could bring that law back.
+        """
+        laws = [
+            one.commit for one in heirs if any(row.path == CONFIG_FILE for row in one.paths or ())
+        ]
+        if not laws or self._base.commit is None:
+            return list(heirs)
+        again = self._history.repeated(laws, self._base.commit, CONFIG_FILE)
+        return [heir for heir in heirs if heir.commit not in again]
 
     def _compared(
         self,

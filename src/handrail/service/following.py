@@ -1,9 +1,9 @@
 """A configuration that landed on a protected ref comes into force in the stores of other clones.
 
-Promises: only a text that never was in force here is taken, so nobody's newer one is undone; and
-only if the commit that wrote it passes rule V by what is in force here: attested by a session that
-may, signed by a person, or made from such a commit. Whoever points a remote elsewhere gains nothing
-by it.
+Promises: only a text that never was in force here is taken, and only from a history that holds what
+is in force here, so nobody's newer one is undone; and only if the commit that wrote it passes rule
+V by what is in force here: attested by a session that may, signed by a person, or made from such a
+commit. Whoever points a remote elsewhere, or to an older commit, gains nothing by it.
 
     Following(context).follow(tip, "main")
 """
@@ -70,6 +70,8 @@ class Following:
     def _objection(self, reader: Reader, history: History, commit: str) -> str:
         """Say why the commit that wrote it does not count; '' if it does."""
         rules = rules_in_force(reader)
+        if not history.held(commit, CONFIG_FILE, rules.in_force.text.encode("utf-8")):
+            return f"{commit[:12]} does not come after {CONFIG_FILE} as it is in force here"
         shared = self._context.shared
 
         def testimony(settings: Settings) -> Testimony:
@@ -77,8 +79,10 @@ class Following:
             enrolled = [epoch.id for epoch in settings.epochs]
             return Testimony(Evidence(reader), rows, enrolled)
 
-        court = Court(testimony, history, Base(None, rules.settings))
-        (judgment,) = court.judge([commit], history.changes([commit]))
+        changes = history.changes([commit])
+        before = next(iter(changes[commit].parents), None)
+        court = Court(testimony, history, Base(before, rules.settings))
+        (judgment,) = court.judge([commit], changes)
         return "" if judgment.code in VOUCHED else f"{commit[:12]}: {judgment.sentence}"
 
 

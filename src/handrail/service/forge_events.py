@@ -16,7 +16,7 @@ from handrail.core.forge import CLOSED, Event, MergeGroup, Other, PullRequest, P
 from handrail.service.context import Context, History
 from handrail.service.forge_landings import ForgeLandings
 from handrail.service.policy import rules_in_force
-from handrail.service.pull_request_base import require
+from handrail.service.pull_request_base import BRANCHES, require, tip_of
 from handrail.service.pull_request_checks import Objection, undecided
 from handrail.service.pull_requests import Answer, Authors, PullRequests, answered
 from handrail.service.ranges import (
@@ -28,7 +28,6 @@ from handrail.service.ranges import (
     walk,
 )
 
-BRANCHES: Final = "refs/heads/"
 CREATED_MAX: Final = 500
 
 
@@ -49,7 +48,9 @@ class ForgeEvents:
             with self._context.outside.history() as history:
                 require(history, event.head, "the head of the merge group")
                 require(history, event.base, "the base of the merge group")
-                tip = protected_tip(history, self._known(history)) or event.base
+                into = event.base_ref
+                tip = None if into is None else tip_of(history, into)
+                tip = tip or protected_tip(history, self._known(history)) or event.base
             verified = self._pull_requests.verify([f"{event.base}..{event.head}"], tip)
             return answered(verified)
         return self._other(event)
@@ -62,19 +63,17 @@ class ForgeEvents:
             return self._pull_requests.close(pull, CLOSED, record=keep)
         if not pull.is_open:
             note = f"pull request #{pull.number} is closed: what stands at its head was judged"
-            return self._bare(pull.head, note)
+            return self._bare(pull.head, note, pull.default_branch)
         return self._pull_requests.judge(pull, record=record)
 
     def _push(self, push: Push) -> Answer:
         """Judge what a push brought; it is there already, and this says whether it should be."""
         with self._context.outside.history() as history:
-            known = self._known(history)
-            if push.before is not None and history.present([push.before]):
-                settings = base_at(history, push.before).settings
-                known = known if settings is None else settings.workspace.protected_refs
+            known = self._known_before(history, push)
             protected = is_protected(push.ref, known)
             if not protected and push.after is not None:
-                return self._bare(push.after, f"{push.ref} is not protected")
+                note = f"{push.ref} is not protected"
+                return self._bare(push.after, note, push.default_branch)
             if push.after is None:
                 gone = Objection("ref_deleted", None, f"{push.ref} is protected and was deleted")
                 note = f"{push.ref} is gone, and was not protected"
@@ -90,6 +89,18 @@ class ForgeEvents:
         sentence = f"{push.ref} is protected and was moved by force: commits were taken away"
         rewound = Objection("not_fast_forward", None, sentence)
         return answered(verified)._replace(objections=(rewound,))
+
+    def _known_before(self, history: History, push: Push) -> tuple[str, ...]:
+        """Return which branches were protected before a push, as the default branch had it.
+
+        What another branch held says nothing: whoever pushes to it may have written that.
+        """
+        default, before = push.default_branch, push.before
+        if default is not None and before is not None and push.ref == BRANCHES + default:
+            settings = base_at(history, next(iter(history.present([before])), None)).settings
+            if settings is not None:
+                return settings.workspace.protected_refs
+        return self._known(history, default)
 
     def _created(self, history: History, ref: str, after: str, known: tuple[str, ...]) -> Answer:
         """Judge a new protected branch: what no other protected branch of the remote has."""
@@ -109,20 +120,28 @@ class ForgeEvents:
         if event.commit is None:
             sentence = f"the event {event.name} names no commit that could be judged"
             return Answer((undecided("no_commit", sentence),), (), None, (note,))
-        return self._bare(event.commit, note)
+        return self._bare(event.commit, note, event.default_branch)
 
-    def _bare(self, commit: str, note: str) -> Answer:
+    def _bare(self, commit: str, note: str, default: str | None) -> Answer:
         """Judge what a commit would bring to the first protected branch, and claim nothing."""
         with self._context.outside.history() as history:
             require(history, commit, "what the event is about")
-            tip = protected_tip(history, self._known(history))
+            known = self._known(history, default)
+            if default is not None and is_protected(BRANCHES + default, known):
+                tip = tip_of(history, default)
+            else:
+                tip = protected_tip(history, known)
         if tip is None:
             sentence = "no protected branch is here, so nobody can tell what this would bring"
             return Answer((undecided("no_base", sentence),), (), None, (note,))
         return answered(self._pull_requests.verify([f"{tip}..{commit}"], tip), (note,))
 
-    def _known(self, history: History) -> tuple[str, ...]:
-        """Return which branches are protected: as the ledger has it, else as the remote's HEAD."""
+    def _known(self, history: History, default: str | None = None) -> tuple[str, ...]:
+        """Return which branches are protected: as the default branch says, or the ledger."""
+        tip = None if default is None else tip_of(history, default)
+        settings = base_at(history, tip).settings
+        if settings is not None:
+            return settings.workspace.protected_refs
         with self._context.store.read() as reader:
             if reader.config() is not None:
                 return rules_in_force(reader).settings.workspace.protected_refs

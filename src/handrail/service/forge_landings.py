@@ -17,7 +17,7 @@ from handrail.core.landing import PASS, Change, may_inherit
 from handrail.core.record import Record
 from handrail.service.context import Context, History
 from handrail.service.identity import actor_of
-from handrail.service.pull_request_base import require
+from handrail.service.pull_request_base import base_of, lands, require
 from handrail.service.pull_request_grants import (
     ended_because,
     ending,
@@ -48,10 +48,17 @@ class ForgeLandings:
     def judge(self, pull: PullRequest, *, record: bool) -> Answer:
         """Judge what landed, attest what the forge wrote, and end the session.
 
-        A fork's is recorded too: whoever merged it may write here. Raises FactsUnavailable.
+        A fork's is recorded too: whoever merged it may write here. What went into a branch that is
+        not protected has not landed: anybody may have written there by what it would be judged, so
+        nothing is attested and no configuration of it counts. Raises FactsUnavailable.
         """
         with self._context.outside.history() as history:
             made = made_of(history, pull)
+            if not lands(history, pull):
+                base = base_of(history, pull)
+                verified = self._pull_requests.verify([f"{base}..{pull.head}"], base)
+                closed = self._pull_requests.close(pull, MERGED, record=record)
+                return answered(verified, closed.notes, recorded=closed.recorded)
             ranges = [change.commit for change in made.commits] or [f"{made.left}..{pull.head}"]
             with self._store.read() as reader:
                 done = ended_because(reader, session_id(pull)) == MERGED

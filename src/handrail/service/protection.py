@@ -1,8 +1,9 @@
 """Which branches of a bare repository are protected, by what they hold and never by what is pushed.
 
 Promises: a branch is protected if the configuration that it holds says so, or that of a branch
-which protects itself; so nobody unprotects one by writing to another. A configuration that cannot
-be read protects nothing, but where one is looked for first, it lets nobody pass either.
+which protects itself; so nobody unprotects one by writing to another. Who judges is said in the
+same way: a branch that is made anew, or at an old commit, brings no law of its own. A configuration
+that cannot be read protects nothing, but where one is looked for first, it lets nobody pass either.
 
     standing = read_standing(arriving, {}, [])
     standing.protects("refs/heads/main")
@@ -55,13 +56,14 @@ class Broken(Record):
 class Standing(Record):
     """What the branches hold before a push, and what is configured there and in what comes.
 
-    ``laws`` are the protected refs of each branch that protects itself.
+    ``laws`` are the protected refs of each branch that protects itself; HEAD leads to ``head``.
     """
 
     now: Mapping[str, str]
     configured: Mapping[str, Settings | Broken]
     guesses: frozenset[str]
     laws: Mapping[str, tuple[str, ...]]
+    head: str
 
     @property
     def is_unclaimed(self) -> bool:
@@ -101,8 +103,34 @@ class Standing(Record):
                 raise errors.FactsUnavailable(what=f"{CONFIG_FILE} of {guess}", reason=reason)
         return False
 
+    def resembles(self, ref: str) -> bool:
+        """Tell whether a branch differs from a protected one in upper and lower case alone."""
+        laws = [[name.lower() for name in law] for law in self.laws.values()]
+        return not self.protects(ref) and any(is_protected(ref.lower(), law) for law in laws)
 
-NOTHING: Final = Standing({}, {}, frozenset(), {})
+    def judge_of(self, refs: Sequence[str]) -> str | None:
+        """Return the commit that judges what comes to these protected branches; None: none does.
+
+        It is what HEAD leads to, if that protects itself: no push says where HEAD leads. Else what
+        a branch holds that protects itself; else what protects it, if all that do say the same.
+        Raises FactsUnavailable where that is more than one configuration.
+        """
+        if self.head in self.laws:
+            return self.now[self.head]
+        found: dict[Settings | Broken, str] = {}
+        for ref in refs:
+            own = [ref] if ref in self.laws else sorted(self.laws)
+            for one in own:
+                if is_protected(ref, self.laws[one]):
+                    found.setdefault(self.configured[self.now[one]], self.now[one])
+        if len(found) > 1:
+            reason = "HEAD leads to no branch that protects itself, and others say different things"
+            what = f"which {CONFIG_FILE} judges {refs[0]}"
+            raise errors.FactsUnavailable(what=what, reason=reason, next="git symbolic-ref HEAD")
+        return next(iter(found.values()), None)
+
+
+NOTHING: Final = Standing({}, {}, frozenset(), {}, "")
 
 
 def read_standing(
@@ -127,7 +155,7 @@ def read_standing(
             protected = settings.workspace.protected_refs
             if is_protected(ref, protected):
                 laws[ref] = protected
-    return Standing(now, configured, frozenset(guesses), laws)
+    return Standing(now, configured, frozenset(guesses), laws, guesses[0])
 
 
 def _settings(text: bytes) -> Settings | Broken:

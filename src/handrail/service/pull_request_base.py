@@ -8,12 +8,16 @@ who judges. What is not in this clone is FactsUnavailable, never "nothing".
 
 from __future__ import annotations
 
+from typing import Final
+
 from handrail import errors
 from handrail.config import CONFIG_FILE, Settings, parse_config
 from handrail.core.forge import PullRequest
 from handrail.service.context import History
 from handrail.service.pull_request_checks import Objection
 from handrail.service.ranges import base_at, is_protected
+
+BRANCHES: Final = "refs/heads/"
 
 
 def require(history: History, commit: str, what: str) -> None:
@@ -32,19 +36,33 @@ def base_of(history: History, pull: PullRequest) -> str:
     is judged by nothing that they wrote there.
     """
     require(history, pull.base, "the base of the pull request")
-    home = _tip_of(history, pull.default_branch or pull.base_ref)
-    if home is None:
-        return pull.base
-    settings = base_at(history, home).settings
-    known = () if settings is None else settings.workspace.protected_refs
+    if lands(history, pull):
+        return _newer(history, tip_of(history, pull.base_ref) or pull.base, pull.base)
+    return _home(history, pull)
+
+
+def lands(history: History, pull: PullRequest) -> bool:
+    """Tell whether a pull request goes into a protected branch, as the default branch says.
+
+    Into the default branch it does, whatever that says. Raises FactsUnavailable.
+    """
     if pull.default_branch is None or pull.base_ref == pull.default_branch:
-        return _newer(history, home, pull.base)
-    if is_protected(f"refs/heads/{pull.base_ref}", known):
-        return _newer(history, _tip_of(history, pull.base_ref) or pull.base, pull.base)
-    return home
+        return True
+    settings = base_at(history, _home(history, pull)).settings
+    known = () if settings is None else settings.workspace.protected_refs
+    return is_protected(BRANCHES + pull.base_ref, known)
 
 
-def _tip_of(history: History, branch: str) -> str | None:
+def _home(history: History, pull: PullRequest) -> str:
+    branch = pull.default_branch or pull.base_ref
+    tip = tip_of(history, branch)
+    if tip is None:
+        reason = "it is not in this clone: fetch the whole history"
+        raise errors.FactsUnavailable(what=f"the default branch {branch}", reason=reason)
+    return tip
+
+
+def tip_of(history: History, branch: str) -> str | None:
     """Return where the remote has a branch."""
     name = f"refs/remotes/origin/{branch}"
     return next((commit for ref, commit in history.refs(name) if ref == name), None)

@@ -242,7 +242,7 @@ class PullRequests:
 
     def _not_recorded(self, pull: PullRequest) -> tuple[str, ...]:
         if not pull.is_fork:
-            return ("nothing was recorded: this was a trial",)
+            return ("nothing was recorded",)
         return (FORK,)
 
 

@@ -147,13 +147,16 @@ class Receiving:
             objections += _objections(history, protected, standing)
             objections += _shrunken(history, ledgers, now)
         objections += _broken(heads, protected, standing)
+        objections += [
+            _reserved(one.ref, "it differs from a protected branch in upper and lower case alone")
+            for one in heads
+            if one.ref not in standing.now and standing.resembles(one.ref)
+        ]
         unsound, notes = self._checked({} if objections else _tips(ledgers), standing)
         objections += unsound
         if objections:
             return Received(tuple(objections))
-        received = self._judged(
-            updates, heads, protected, adopting=bool(heads) and standing.is_unclaimed
-        )
+        received = self._judged(updates, heads, protected, standing)
         if standing.is_unclaimed:
             notes += _adopted(heads, standing, store=self._sources.store is not None)
         return received._replace(notes=tuple(notes))
@@ -184,14 +187,15 @@ class Receiving:
         updates: Sequence[Update],
         heads: Sequence[Update],
         protected: Sequence[Update],
-        *,
-        adopting: bool,
+        standing: Standing,
     ) -> Received:
         """Judge the commits that come to protected branches, and name what is not judged."""
         verified: Verified | None = None
         judged: set[str] = set()
-        if protected or adopting:
-            verified = Verification(self._sources).verify_updates([_line(one) for one in updates])
+        if protected or (heads and standing.is_unclaimed):
+            base = standing.judge_of([one.ref for one in protected])
+            verification, lines = Verification(self._sources), [_line(one) for one in updates]
+            verified = verification.verify_updates(lines, base)
             judged = {one.ref for one in heads} - set(verified.skipped)
         for one in protected:
             if one.ref not in judged:

@@ -212,7 +212,8 @@ class ForgeRun:
         found = next((epoch for epoch in epochs if epoch.key.split()[:2] == own), None)
         if found is None:
             reason = "the base enrols no epoch with its public key"
-            raise MalformedKey(file="the key of CI", reason=reason)
+            step = "git show origin/HEAD:handrail.toml"
+            raise MalformedKey(file="the key of CI", reason=reason, next=step)
         return found
 
     @contextmanager
