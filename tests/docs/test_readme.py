@@ -33,7 +33,7 @@ def first_screen() -> str:
         "`pre-receive`",
         "required check in CI",
         "stale, confused and careless agents, not a hostile process with the same user id",
-        "the landing check for pushes and forges comes next",
+        "neither is on by itself",
         # how to install it
         "python3 -m venv",
         "pip install .",

@@ -137,6 +137,9 @@ def test_a_clean_merge_is_attested_without_a_lease(
     assert guarded.git("rev-parse", "HEAD") in str(entry)
     assert entry["session"] == "s-ada"
     assert verdict(guarded, handrail)[0] == 0
+    subject, trailers = guarded.git("log", "-1", "--format=%s%n%(trailers:keyonly)").split("\n", 1)
+    assert subject == "Merge branch 'topic'", "the trailers stand apart from the subject"
+    assert trailers.split() == ["Handrail-Session", "Handrail-Ledger"]
 
 
 def test_a_merge_of_many_is_recorded_and_refused(

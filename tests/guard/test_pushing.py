@@ -136,8 +136,26 @@ def test_a_store_that_is_not_enrolled_shares_nothing_by_the_way(
     guarded: Repo, bare: Path, push: Push
 ) -> None:
     guarded.commit("by a person")
-    assert push().code == 0
-    assert refs_of(bare) == {}
+    done = push()
+    assert (done.code, refs_of(bare)) == (0, {})
+    assert "not enrolled" not in done.err, "nobody is, so nobody judges by ledgers"
+
+
+def test_a_store_that_is_not_enrolled_where_others_are_is_told(
+    guarded: Repo, bare: Path, push: Push
+) -> None:
+    enroll(guarded)
+    path = guarded.path / "handrail.toml"
+    epoch = Handrail(guarded.path)("ledger", "verify", "--json").json()["head"].split(":")[0]
+    path.write_text(path.read_text().replace(f'"{epoch}"', '"another1"'))
+    mode(guarded, "shadow")
+    done = push("origin", "main:side")
+    assert "not enrolled" not in done.err, "that branch is nobody's business"
+    guarded.commit("by a person")
+    done = push()
+    assert (done.code, refs_of(bare)) == (0, {})
+    assert "note: this store is not enrolled" in done.err
+    assert done.err.count("handrail enroll\n") == 1
 
 
 def test_a_ledger_that_cannot_be_shared_is_said_and_stops_nothing(

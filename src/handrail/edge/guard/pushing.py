@@ -29,6 +29,10 @@ from handrail.wiring.sharing import follow, syncing
 STAGE: Final = "push"
 ENFORCE: Final = "enforce"
 SHORT: Final = 12
+NOT_ENROLLED: Final = (
+    "note: this store is not enrolled, so what is attested here counts nowhere else;"
+    f" next: {errors.AS_PERSON}handrail enroll"
+)
 
 
 def pre_push(application: Application, words: Sequence[str], stdin: bytes) -> bool:
@@ -41,6 +45,8 @@ def pre_push(application: Application, words: Sequence[str], stdin: bytes) -> bo
         settings, epoch = rules_in_force(reader).settings, reader.epoch
     if words and any(row.id == epoch for row in settings.epochs):
         _share(application, words[0])
+    elif settings.epochs and any(is_protected(r, settings.workspace.protected_refs) for r in refs):
+        sys.stderr.write(f"handrail: {NOT_ENROLLED}\n")
     return _stopped(application, settings, refs, lines)
 
 

@@ -16,8 +16,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from handrail import errors
+from handrail.config import CONFIG_FILE
 from handrail.core.landing import PASS, REFUSED, Judgment
 from handrail.edge.render import count
+from handrail.service.evidence import UNENROLLED
 from handrail.service.install.scripts import LANDS, STAYS_OUT
 from handrail.service.receiving import SHORT, Received, Receiving
 from handrail.service.verification import Verified
@@ -33,6 +35,10 @@ COMMITS_TOLD_MAX: Final = 10
 REFS_TOLD_MAX: Final = 5
 COMMITS_NAMED_MAX: Final = 50
 NOTICED: Final = ("unattributed", "adoption")
+WHO_ENROLS: Final = (
+    f"note: a {CONFIG_FILE} that enrols a store is signed by a person whom the base names, or"
+    " landed by a clone that is enrolled already; another branch takes it there"
+)
 ATTESTABLE: Final = ("unseen", "unattested", "unattributed_refused")
 
 
@@ -92,7 +98,8 @@ def _told(received: Received) -> Iterator[str]:
     if received.taken:
         for note in received.notes[:REFS_TOLD_MAX]:
             yield from _wrapped(f"handrail: {visible(note)}", "")
-        yield from _unjudged(received.unjudged)
+        named = {note.split(" ", 1)[0] for note in received.notes}
+        yield from _unjudged([ref for ref in received.unjudged if ref not in named])
 
 
 def _judged(received: Received, verified: Verified) -> Iterator[str]:
@@ -116,6 +123,8 @@ def _judged(received: Received, verified: Verified) -> Iterator[str]:
     yield from _more(len(bad or noticed) - COMMITS_TOLD_MAX)
     for doubt in verified.doubts[:REFS_TOLD_MAX] if bad else ():
         yield from _wrapped(f"note: {visible(doubt.sentence)}", "  ")
+    if _enrolling(bad, verified) is not None:
+        yield from _wrapped(WHO_ENROLS, "  ")
     if bad:
         yield f"  next: {_next(bad, verified)}"
 
@@ -137,6 +146,9 @@ def _next(bad: Sequence[Judgment], verified: Verified) -> str:
     """Return the one command that leads on from the first kind of objection there is."""
     if any(one.code == "no_ledger" for one in bad):
         return "handrail ledger sync && git push"
+    stranger = _enrolling(bad, verified)
+    if stranger is not None:
+        return f"git push origin HEAD:refs/heads/enroll-{stranger}"
     plain = [one for one in bad if one.code in ATTESTABLE and one.commit not in verified.to_redo]
     short = [one.commit[:SHORT] for one in plain[:COMMITS_NAMED_MAX]]
     if len(short) == 1:
@@ -151,6 +163,14 @@ def _next(bad: Sequence[Judgment], verified: Verified) -> str:
     if first.path is not None and first.verdict == REFUSED:
         return f"handrail why {shell_quote(first.path)}"
     return "handrail log"
+
+
+def _enrolling(bad: Sequence[Judgment], verified: Verified) -> str | None:
+    """Return the epoch that seems to enrol itself, which no attestation of its own helps."""
+    if not any(one.code == "unseen" and one.path == CONFIG_FILE for one in bad):
+        return None
+    strangers = (doubt.epoch for doubt in verified.doubts if doubt.fault == UNENROLLED)
+    return next(strangers, None)
 
 
 def _more(number: int) -> Iterator[str]:

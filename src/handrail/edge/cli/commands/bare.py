@@ -21,7 +21,7 @@ from handrail.service.install.receiving import (
 from handrail.service.install.site import LEFT, Step
 from handrail.service.protection import Standing, read_standing
 from handrail.service.sessions import person_proof
-from handrail.text import visible
+from handrail.text import shell_quote, visible
 from handrail.wiring import Application, caller_from
 
 AGAIN: Final = "handrail init --bare"
@@ -77,7 +77,8 @@ def doctor_bare(invocation: Invocation) -> Reply:
             lines = step_lines(steps, application.place.toplevel)
             findings += [Finding("repaired", NOTE, line) for line in lines]
         findings += _hook(application)
-        findings += _protection(read_standing(application.arrivals, {}, []))
+        standing = read_standing(application.arrivals, {}, [])
+        findings += _protection(standing, application.place.toplevel)
         findings.append(_store(application))
         if newest := application.hook_log.newest():
             findings.append(Finding("hook.log", NOTE, f"newest line: {newest}"))
@@ -110,7 +111,7 @@ def _hook(application: Application) -> list[Finding]:
     ]
 
 
-def _protection(standing: Standing) -> list[Finding]:
+def _protection(standing: Standing, toplevel: str) -> list[Finding]:
     found = []
     for ref, broken in standing.broken():
         sentence = f"{visible(ref)}: handrail.toml, line {broken.line}: {broken.reason}"
@@ -121,8 +122,13 @@ def _protection(standing: Standing) -> list[Finding]:
     ]
     if not found:
         sentence = "no branch here has a handrail.toml that protects it, so nothing is judged yet"
-        found.append(Finding("protected", NOTE, sentence, "handrail init"))
+        found.append(Finding("protected", NOTE, sentence, _clone_of(toplevel)))
     return found
+
+
+def _clone_of(toplevel: str) -> str:
+    """Return what makes a clone that brings a configuration."""
+    return f"git clone {shell_quote(toplevel)} ../work && handrail -C ../work init"
 
 
 def _store(application: Application) -> Finding:

@@ -59,7 +59,7 @@ def ci(invocation: Invocation) -> Reply:
     form = _format(invocation)
     event = told = _event(invocation, os.environ)
     if invocation.flag("verify") and isinstance(told, PullRequest):
-        event = Other(f"of pull request #{told.number}", told.head)
+        event = Other(f"of pull request #{told.number}", told.head, told.default_branch)
     signer = signer_of(os.environ, invocation.file("key"))
     # Whoever is started from here on (git, and what its configuration names) has no use for it.
     os.environ.pop(KEY, None)
@@ -123,7 +123,8 @@ def _read(file: str) -> bytes:
             return opened.read(EVENT_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no path"
-        raise errors.FactsUnavailable(what=file, reason=reason) from error
+        step = "handrail ci --help"
+        raise errors.FactsUnavailable(what=file, reason=reason, next=step) from error
 
 
 def _write(file: str, text: str, how: str) -> None:
@@ -234,9 +235,10 @@ def _text(what: str, answer: Answer, found: list[Finding], *, trial: bool) -> st
         where = visible(_at(finding.path))
         lines.append(f"{finding.level}: {finding.code}: {where}{finding.message}")
     verdict = {PASS: "may land", REFUSED: "may not land"}.get(answer.verdict, "cannot be judged")
-    judged = count(len(answer.judgments), "commit")
-    rest = "; without --dry-run it would be recorded" if trial else ""
-    return "\n".join([*lines, f"{visible(what)} {verdict}: {judged} judged{rest}"])
+    # In a trial only those commits are judged of which something is known already.
+    judged = f"{count(len(answer.judgments), 'commit')} judged"
+    rest = "without --dry-run it would be recorded" if trial else judged
+    return "\n".join([*lines, f"{visible(what)} {verdict}: {rest}"])
 
 
 def _write_summary(what: str, answer: Answer, found: list[Finding], notes: tuple[str, ...]) -> None:

@@ -131,7 +131,7 @@ def _import_notes(done: LanesImported, name: str) -> tuple[str, ...]:
         )
     told = [f"note: {note}" for note in notes]
     if done.added:
-        told.append("next: handrail config apply, by a person or a coordinator, puts it into force")
+        told.append(f"next: {errors.AS_PERSON}handrail config apply")
     return tuple(told)
 
 

@@ -16,8 +16,10 @@ from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.service.enrolment import ADDED, REPLACED, SAME, Enrolled
 from handrail.service.following import Followed
+from handrail.service.policy import rules_in_force
 from handrail.service.syncing import NO_STORE, PUSHED, Synced
 from handrail.text import visible
+from handrail.wiring import Application
 from handrail.wiring.sharing import enrolment, follow, syncing
 
 PATIENCE_S: Final = 1.0
@@ -58,8 +60,8 @@ def _enrolled_notes(done: Enrolled) -> tuple[str, ...]:
     if done.in_force:
         return (*notes, "next: handrail ledger sync")
     notes.append(
-        f"note: it counts once {CONFIG_FILE} is on the protected branch: commit it,"
-        " signed by a person or as a coordinator"
+        f"note: it counts once {CONFIG_FILE} has landed: as the first one there is, signed by a"
+        " person whom the one before names, or through a clone that is enrolled already"
     )
     return (*notes, f"next: {APPLY} && handrail ledger sync")
 
@@ -75,6 +77,8 @@ def sync(invocation: Invocation) -> Reply:
         if not dry_run and done.outcome != NO_STORE:
             progress.tell(f"looking at what landed on {done.remote}")
             landed = follow(invocation.application, done.remote)
+            if landed is not None and landed.seq is not None and done.signed:
+                done = done._replace(enrolled=_is_enrolled(invocation.application, done.epoch))
     data: Data = {
         **done._asdict(),
         "config": None if landed is None else landed._asdict(),
@@ -86,6 +90,12 @@ def sync(invocation: Invocation) -> Reply:
         data["dry_run"] = True
     notes = (*_synced_notes(done), *followed_notes(landed))
     return Reply(data, _synced_text(done, dry_run=dry_run), notes)
+
+
+def _is_enrolled(application: Application, epoch: str | None) -> bool:
+    """Tell whether what has just come into force enrols this store."""
+    with application.store.read() as reader:
+        return any(row.id == epoch for row in rules_in_force(reader).settings.epochs)
 
 
 def _synced_text(done: Synced, *, dry_run: bool) -> str:
