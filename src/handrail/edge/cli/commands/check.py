@@ -1,8 +1,8 @@
-"""``check``: may I? The same rule as the hook's, asked beforehand, with the whole list at once."""
+"""``check``: may I? The gates of a stage, asked beforehand, with the whole list at once."""
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from handrail import errors
 from handrail.config import CONFIG_FILE
@@ -11,28 +11,92 @@ from handrail.edge.cli.output import dump
 from handrail.edge.findings import Case, Finding, junit, sarif, workflow_commands
 from handrail.edge.reply import Data, Reply
 from handrail.service.commit_check import CommitCheck
+from handrail.service.policy import rules_read_last
 from handrail.text import scope_word, visible
 
+if TYPE_CHECKING:
+    from handrail.service.gating import Gating
+
 FORMATS: Final = ("text", "json", "junit", "sarif", "github")
-STAGES: Final = ("commit",)
+STAGES: Final = ("commit", "push", "pre-handoff", "land", "publish")
+COMMIT: Final = "commit"
 _NEXT: Final = "handrail check commit"
 
 
 def check(invocation: Invocation) -> Reply:
-    """Say whether what is staged may be committed by the asking session."""
+    """Say whether what a stage stands for may be done now."""
     stage, form = invocation.text("stage") or "", invocation.text("format") or "text"
-    if stage not in STAGES:
-        reason = f"Of stage {visible(stage)} nothing can be checked in this release."
-        raise errors.Usage(reason=reason, next=_NEXT)
     if form not in FORMATS:
         reason = f"{visible(form)!r} is no format; there are {', '.join(FORMATS)}."
         raise errors.Usage(reason=reason, next=_NEXT)
+    if invocation.flag("self_test"):
+        from handrail.edge.checked import reply
+
+        return reply(gating_of(invocation).self_test(), form)
+    if not stage:
+        reason = f"Name the stage: {', '.join(STAGES)}."
+        raise errors.Usage(reason=reason, next=_NEXT)
+    if stage not in STAGES:
+        reason = f"Of stage {visible(stage)} nothing can be checked in this release."
+        raise errors.Usage(reason=reason, next=_NEXT)
+    only = invocation.words("only")
+    if stage == COMMIT and not only:
+        application = invocation.application
+        refusal = CommitCheck(application.context).staged(seen=application.traces.seen())
+        if not _has_more():
+            return _of_leases(refusal, form)
+        return _of_gates(invocation, stage, form, refusal, asked=True)
+    return _of_gates(invocation, stage, form, None, asked=False)
+
+
+def _has_more() -> bool:
+    """Tell whether the configuration asks more of a commit than its leases."""
+    rules = rules_read_last()
+    gates = () if rules is None else rules.settings.gates
+    return any(COMMIT in gate.stages or gate.protects for gate in gates)
+
+
+def _of_gates(
+    invocation: Invocation,
+    stage: str,
+    form: str,
+    refusal: errors.NotCovered | None,
+    *,
+    asked: bool,
+) -> Reply:
+    from handrail.edge.checked import reply
+    from handrail.edge.cli.output import say
+    from handrail.service.gating import covered_by
+
+    def tell(line: str) -> None:
+        if not invocation.flag("quiet"):
+            say(f"handrail: {visible(line)}")
+
+    checked = gating_of(invocation).check(
+        stage,
+        only=invocation.words("only"),
+        commands=not invocation.flag("no_commands"),
+        tell=tell,
+        covered=covered_by(refusal) if asked else None,
+    )
+    return reply(checked, form)
+
+
+def gating_of(invocation: Invocation) -> Gating:
+    """Return the use case of judging a stage here."""
+    from handrail.service.gating import Gating
+
     application = invocation.application
-    refusal = CommitCheck(application.context).staged(seen=application.traces.seen())
+    bench = application.bench(invocation.directory)
+    return Gating(application.context, bench, application.sources)
+
+
+def _of_leases(refusal: errors.NotCovered | None, form: str) -> Reply:
+    """Answer where a commit's leases are all there is to judge."""
     reasons = reasons_of(refusal) if refusal is not None else ()
     findings = [Finding(code, "error", text, path, path) for path, code, text in reasons]
     data: Data = {
-        "stage": stage,
+        "stage": COMMIT,
         "verdict": "fail" if refusal else "pass",
         "findings": [{"path": path, "code": code, "message": text} for path, code, text in reasons],
         "next": None if refusal is None else refusal.next,
@@ -46,7 +110,7 @@ def check(invocation: Invocation) -> Reply:
     if form == "junit":
         cases = [Case(one.path or "", one.code, one.message) for one in findings]
         passed = [Case("what is staged", None, "")]
-        return Reply(data, junit(f"handrail check {stage}", cases or passed), (), status)
+        return Reply(data, junit("handrail check commit", cases or passed), (), status)
     if form == "github":
         return Reply(data, workflow_commands(findings), (), status)
     text = whole_list(refusal) if refusal else "what is staged may be committed\n"

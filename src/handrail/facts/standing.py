@@ -1,0 +1,134 @@
+"""How a working tree stands: its commit, what is unfinished, whether it was pushed, what it names.
+
+Promises: as in ``facts.git``; nothing is written. Two working trees of one fingerprint hold the
+same bytes in all that git knows of; what git ignores is not looked at, nor what somebody told git
+to leave out of sight (``assume-unchanged``).
+
+    look("/repo", "/repo/.git").dirty      # ("src/a.py",)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from hashlib import sha256
+from typing import Final
+
+from handrail.core.receipts import UNKNOWN_DIRT
+from handrail.errors import FactsUnavailable
+from handrail.facts.dirt import dirty
+from handrail.facts.git import ask
+from handrail.facts.refs import ref_value
+from handrail.gates.facts import Pushed, Standing, Tree
+
+DOCUMENT_BYTES_MAX: Final = 1 << 20
+LINK_BYTES_MAX: Final = 4_096
+LINKS_MAX: Final = 10_000
+# What lies in the folder of git while something is not over yet.
+OPERATIONS: Final = (
+    ("rebase-merge", "rebase"),
+    ("rebase-apply", "rebase"),
+    ("MERGE_HEAD", "merge"),
+    ("CHERRY_PICK_HEAD", "cherry-pick"),
+    ("REVERT_HEAD", "revert"),
+)
+
+
+def look(toplevel: str, git_dir: str, reports: Collection[str] = ()) -> Standing:
+    """Return how the working tree stands; untracked ``reports`` are not counted as dirt."""
+    commit = ref_value(toplevel, "HEAD")
+    tree = _lines(toplevel, ["rev-parse", "--verify", f"{commit}^{{tree}}"])[0] if commit else ""
+    rows = [
+        row for row in dirty(toplevel, ["."]) if row.head or row.staged or row.path not in reports
+    ]
+    digest = sha256()
+    unknown = False
+    for row in sorted(rows):
+        unknown = unknown or (not row.blob and os.path.isdir(os.path.join(toplevel, row.path)))
+        digest.update(f"{row.blob} {row.path}\0".encode("utf-8", "surrogateescape"))
+    print_of = digest.hexdigest() if rows else ""
+    operation = next((told for name, told in OPERATIONS if _is_there(git_dir, name)), None)
+    return Standing(
+        commit=commit,
+        tree=tree,
+        operation=operation,
+        dirty=tuple(sorted(row.path for row in rows)),
+        fingerprint=UNKNOWN_DIRT if unknown else print_of,
+    )
+
+
+def _is_there(git_dir: str, name: str) -> bool:
+    return os.path.lexists(os.path.join(git_dir, name))
+
+
+def look_pushed(toplevel: str) -> Pushed:
+    """Return whether any remote is known to have what HEAD has."""
+    remotes = tuple(_lines(toplevel, ["remote"]))
+    commit = ref_value(toplevel, "HEAD")
+    branch = _lines(toplevel, ["symbolic-ref", "--quiet", "--short", "HEAD"], fine=(0, 1))
+    found: list[str] = []
+    if commit and remotes:
+        words = ["for-each-ref", "--contains=HEAD", "--count=1", "--format=%(refname)"]
+        found = _lines(toplevel, [*words, "refs/remotes"])
+    shallow = _lines(toplevel, ["rev-parse", "--is-shallow-repository"]) == ["true"]
+    return Pushed(
+        commit=commit,
+        branch=branch[0] if branch else None,
+        remotes=remotes,
+        contained=bool(found),
+        shallow=shallow,
+    )
+
+
+def _lines(toplevel: str, words: Sequence[str], fine: Sequence[int] = (0,)) -> list[str]:
+    return ask(toplevel, words, fine=fine).decode("utf-8", "surrogateescape").splitlines()
+
+
+def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
+    """Return what the commit holds: its paths, its symbolic links, the texts of some documents."""
+    commit = ref_value(toplevel, "HEAD")
+    if not commit:
+        return Tree("", frozenset(), (), tuple((path, None) for path in documents))
+    files: dict[str, tuple[str, str]] = {}
+    for row in ask(toplevel, ["ls-tree", "-r", "-z", "--full-tree", commit]).split(b"\0"):
+        about, _, name = row.partition(b"\t")
+        if name:
+            mode, _, blob = about.decode("ascii", "replace").split()
+            files[os.fsdecode(name)] = (mode, blob)
+    links = [(path, blob) for path, (mode, blob) in files.items() if mode == "120000"]
+    if len(links) > LINKS_MAX:
+        reason = f"it holds more than {LINKS_MAX} symbolic links"
+        raise FactsUnavailable(what=f"commit {commit}", reason=reason)
+    # A document that is a link or a submodule has no text of its own.
+    wanted = [
+        (path, files[path][1]) for path in documents if files.get(path, ("", ""))[0][:3] == "100"
+    ]
+    texts = _blobs(toplevel, [blob for _, blob in (*links, *wanted)])
+    targets = tuple((path, texts[blob][:LINK_BYTES_MAX]) for path, blob in links)
+    told = {path: texts[blob] for path, blob in wanted}
+    for path, document in told.items():
+        if len(document) > DOCUMENT_BYTES_MAX:
+            reason = f"it is longer than {DOCUMENT_BYTES_MAX} bytes"
+            raise FactsUnavailable(what=path, reason=reason)
+    there = frozenset(files)
+    return Tree(commit, there, targets, tuple((path, told.get(path)) for path in documents))
+
+
+def _blobs(toplevel: str, ids: Sequence[str]) -> dict[str, str]:
+    """Return the texts of blobs, by their ids."""
+    if not ids:
+        return {}
+    lines = "".join(f"{one}\n" for one in dict.fromkeys(ids)).encode("ascii")
+    said = ask(toplevel, ["cat-file", "--batch"], lines)
+    texts: dict[str, str] = {}
+    place = 0
+    while place < len(said):
+        end = said.index(b"\n", place)
+        words = said[place:end].split()
+        if len(words) != 3:
+            raise FactsUnavailable(what="git cat-file", reason="an object is missing")
+        size = int(words[2])
+        content = said[end + 1 : end + 1 + size]
+        texts[words[0].decode("ascii")] = content.decode("utf-8", "surrogateescape")
+        place = end + size + 2
+    return texts

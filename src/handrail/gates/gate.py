@@ -1,0 +1,86 @@
+"""A gate, what it objects to, and how its verdict comes about.
+
+judged(gate, facts, "block").verdict      # pass | fail | cannot-tell
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from handrail.core.record import Record
+from handrail.errors import HandrailError
+from handrail.gates.facts import Facts
+
+PASS: Final = "pass"
+FAIL: Final = "fail"
+CANNOT_TELL: Final = "cannot-tell"
+BLOCK: Final = "block"
+ADVISE: Final = "advise"
+OFF: Final = "off"
+
+
+class CannotTell(Exception):
+    """Why a gate has no answer."""
+
+
+class Objection(Record):
+    """What a gate minds: a code, a sentence, the path it is about, the command that leads on."""
+
+    code: str
+    message: str
+    path: str | None = None
+    next: str | None = None
+
+
+class Gate(Record):
+    """A built-in gate: when it runs, the facts it needs, what judges them.
+
+    ``judge`` gives None where there is nothing to judge. One that is not ``switchable`` is also
+    judged by hooks and at the landing, so no setting makes it bind less here.
+    """
+
+    id: str
+    stages: tuple[str, ...]
+    needs: tuple[str, ...]
+    judge: Callable[[Facts], Sequence[Objection] | None]
+    promise: str
+    switchable: bool = True
+
+
+class Outcome(Record):
+    """What came of one gate; ``receipt`` is the ledger entry of the run that it rests on.
+
+    ``reason`` says why nobody can tell; ``reused``: the receipt was there before.
+    """
+
+    gate: str
+    verdict: str
+    level: str
+    objections: tuple[Objection, ...] = ()
+    reason: str = ""
+    receipt: int | None = None
+    reused: bool = False
+    applicable: bool = True
+
+
+def judged(gate: Gate, facts: Facts, level: str) -> Outcome:
+    """Let a gate judge; whatever it raises is cannot-tell."""
+    try:
+        found = gate.judge(facts)
+    except CannotTell as error:
+        return Outcome(gate.id, CANNOT_TELL, level, reason=str(error))
+    except HandrailError as error:
+        return Outcome(gate.id, CANNOT_TELL, level, reason=error.message)
+    except Exception as error:  # noqa: BLE001 - a gate that raises never passes
+        reason = f"the gate itself failed ({type(error).__name__}: {error})"
+        return Outcome(gate.id, CANNOT_TELL, level, reason=reason)
+    if found is None:
+        return Outcome(gate.id, PASS, level, applicable=False)
+    return Outcome(gate.id, FAIL if found else PASS, level, tuple(found))
+
+
+def verdict_of(outcomes: Sequence[Outcome]) -> str:
+    """Return the verdict of several gates: what only advises does not count."""
+    found = {one.verdict for one in outcomes if one.level == BLOCK}
+    return next((one for one in (FAIL, CANNOT_TELL) if one in found), PASS)

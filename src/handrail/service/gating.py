@@ -1,0 +1,312 @@
+"""May this go on? All gates of a stage: the built-in ones, and the commands of ``[[gate]]``.
+
+Promises: every gate of the stage that is not switched off gets a verdict; one that raises, hangs,
+crashes, cannot be started or changes the working tree is cannot-tell; a command whose receipt still
+answers is not run again, and the answer names the receipt. Commands run beside each other unless a
+gate is ``exclusive``. Nothing in the working tree is changed but by the commands themselves.
+
+    Gating(context, bench, sources).check("pre-handoff").verdict
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from handrail import errors
+from handrail.config import Settings
+from handrail.config.records import CommandGate
+from handrail.core.landing import CANNOT_TELL as UNSURE
+from handrail.core.landing import REFUSED, Judgment
+from handrail.core.record import Record
+from handrail.core.scope import matches, normalise_path
+from handrail.gates.facts import Covered, Facts, Judged, PolicyChange, Standing
+from handrail.gates.gate import (
+    BLOCK,
+    CANNOT_TELL,
+    FAIL,
+    OFF,
+    PASS,
+    Gate,
+    Objection,
+    Outcome,
+    judged,
+    verdict_of,
+)
+from handrail.gates.registry import GATES
+from handrail.service.commit_check import CommitCheck
+from handrail.service.context import Context
+from handrail.service.evidence_runs import Bench, EvidenceRuns, Receipt, Trial, reports_of
+from handrail.service.identity import acting, require_session
+from handrail.service.policy import Rules, rules_in_force
+from handrail.service.verification import Sources, Verification
+from handrail.text import shell_quote
+
+STAGES: Final = ("commit", "push", "pre-handoff", "land", "publish")
+SELF_TEST: Final = "self-test"
+WATCHED: Final = "watched-paths"
+BESIDE_MAX: Final = 4
+Tell = Callable[[str], None]
+
+
+class Checked(Record):
+    """What the gates of a stage say, in the order of the registry and of the configuration."""
+
+    stage: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Fail if a binding gate fails, else cannot-tell if one cannot tell, else pass."""
+        return verdict_of(self.outcomes)
+
+
+class Gating:
+    """The use case of judging a stage."""
+
+    def __init__(self, context: Context, bench: Bench, sources: Sources) -> None:
+        self._context = context
+        self._bench = bench
+        self._sources = sources
+        self._runs = EvidenceRuns(context, bench)
+
+    def check(
+        self,
+        stage: str,
+        *,
+        only: Sequence[str] = (),
+        commands: bool = True,
+        tell: Tell = lambda line: None,
+        covered: Covered | None = None,
+    ) -> Checked:
+        """Judge a stage; ``covered`` is what ``CommitCheck`` said, where it was asked already.
+
+        ``only`` names gates of the stage, ``tell`` hears what runs. Raises Usage for a gate that
+        is none of the stage's.
+        """
+        with self._context.store.read() as reader:
+            acting(reader, self._context)
+            rules = rules_in_force(reader)
+        settings = rules.settings
+        wanted = [gate for gate in GATES if stage in gate.stages and _level(settings, gate) != OFF]
+        asked = [gate for gate in settings.gates if stage in gate.stages]
+        known = [gate.id for gate in wanted] + [gate.id for gate in asked]
+        for name in only:
+            if name not in known:
+                there = f"there are {', '.join(known)}" if known else "there is none"
+                reason = f"{name} is no gate of stage {stage}; {there}."
+                raise errors.Usage(reason=reason, next=f"handrail check {stage}")
+        if only:
+            wanted = [gate for gate in wanted if gate.id in only]
+            asked = [gate for gate in asked if gate.id in only]
+        outcomes = self._judge(rules, wanted, covered)
+        if commands:
+            outcomes += self._run(settings, asked, tell)
+        return Checked(stage, tuple(outcomes))
+
+    def self_test(self) -> Checked:
+        """Try the built-in gates on their own cases, and look for what gates and roles watch."""
+        from handrail.gates.cases import faults
+
+        with self._context.store.read() as reader:
+            acting(reader, self._context)
+            rules = rules_in_force(reader)
+        wrong = faults()
+        found = [
+            Outcome(
+                gate.id,
+                FAIL if any(gate.id == one for one, _ in wrong) else PASS,
+                BLOCK,
+                tuple(Objection("broken_gate", why) for one, why in wrong if one == gate.id),
+            )
+            for gate in GATES
+        ]
+        try:
+            files = self._bench.tree(()).files
+        except errors.FactsUnavailable as error:
+            reason = error.message.rstrip(".")
+            return Checked(SELF_TEST, (*found, Outcome(WATCHED, CANNOT_TELL, BLOCK, reason=reason)))
+        found.append(watched(rules, files))
+        return Checked(SELF_TEST, tuple(found))
+
+    # --- built-in gates ---------------------------------------------------------------------------
+
+    def _judge(self, rules: Rules, gates: Sequence[Gate], covered: Covered | None) -> list[Outcome]:
+        facts, missing = Facts(covered=covered), dict[str, str]()
+        for need in dict.fromkeys(need for gate in gates for need in gate.needs):
+            try:
+                facts = self._collect(facts, need, rules)
+            except (errors.Unavailable, errors.MalformedRange, errors.Usage) as error:
+                missing[need] = error.message.rstrip(".")
+        found = []
+        for gate in gates:
+            level = _level(rules.settings, gate)
+            unknown = [missing[need] for need in gate.needs if need in missing]
+            if unknown:
+                found.append(Outcome(gate.id, CANNOT_TELL, level, reason=unknown[0]))
+            else:
+                found.append(judged(gate, facts, level))
+        return found
+
+    def _collect(self, facts: Facts, need: str, rules: Rules) -> Facts:
+        settings = rules.settings
+        if need == "standing":
+            return facts._replace(standing=self._bench.standing(()))
+        if need == "pushed":
+            return facts._replace(pushed=self._bench.pushed())
+        if need == "tree":
+            reading = tuple((role.name, path) for role in settings.roles for path in role.reading)
+            tree = self._bench.tree(settings.references.docs)
+            return facts._replace(tree=tree, reading=reading)
+        if need == "covered":
+            return facts if facts.covered is not None else facts._replace(covered=self._covered())
+        if need == "judged":
+            return facts._replace(judged=self._landing())
+        return facts._replace(policy=self._policy(rules))
+
+    def _covered(self) -> Covered:
+        return covered_by(CommitCheck(self._context).staged())
+
+    def _landing(self) -> Judged:
+        found = Verification(self._sources).verify([]).judgments
+        refused = [_said(one) for one in found if one.verdict == REFUSED]
+        unsure = [_said(one) for one in found if one.verdict == UNSURE]
+        return Judged(len(found), tuple(refused), tuple(unsure))
+
+    def _policy(self, rules: Rules) -> PolicyChange:
+        """Return what is staged of what gates protect; the configuration is no path to hold."""
+        fold = rules.settings.workspace.fold_case
+        holds = [
+            (rules.pattern(text), f"gate {gate.id} protects it")
+            for gate in rules.settings.gates
+            for text in gate.protects
+        ]
+        found = []
+        for raw in self._context.outside.staged() if holds else ():
+            path = normalise_path(raw, fold_case=fold)
+            why = next((why for pattern, why in holds if matches(pattern, path)), None)
+            if why is not None:
+                found.append((raw, why))
+        if not found:
+            return PolicyChange((), may_change=True)
+        with self._context.store.read() as reader:
+            role = require_session(reader, self._context).role
+        known = None if role is None else rules.policy.roles.get(role)
+        return PolicyChange(tuple(found), may_change=known is not None and known.coordinates)
+
+    # --- commands ---------------------------------------------------------------------------------
+
+    def _run(self, settings: Settings, gates: Sequence[CommandGate], tell: Tell) -> list[Outcome]:
+        if not gates:
+            return []
+        reports = reports_of(settings.gates)
+        found: dict[str, Outcome] = {}
+        try:
+            standing = self._bench.standing(reports)
+        except errors.FactsUnavailable as error:
+            reason = error.message.rstrip(".")
+            return [Outcome(gate.id, CANNOT_TELL, BLOCK, reason=reason) for gate in gates]
+        with self._context.store.read() as reader:
+            for gate in gates:
+                receipt = self._runs.reusable(reader, gate, standing)
+                if receipt is not None:
+                    found[gate.id] = _reused(gate, receipt)
+        due = [gate for gate in gates if gate.id not in found]
+        beside = [gate for gate in due if not gate.exclusive]
+        found.update(self._beside(beside, standing, reports, tell))
+        for gate in due:
+            if gate.exclusive:
+                found.update(self._beside([gate], None, reports, tell))
+        return [found[gate.id] for gate in gates]
+
+    def _beside(
+        self,
+        gates: Sequence[CommandGate],
+        standing: Standing | None,
+        reports: frozenset[str],
+        tell: Tell,
+    ) -> dict[str, Outcome]:
+        """Run gates beside each other; what stops us stops them."""
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+
+        found: dict[str, Outcome] = {}
+        if not gates:
+            return found
+
+        def attempt(gate: CommandGate) -> Trial:
+            try:
+                before = self._bench.standing(reports) if standing is None else standing
+                return self._runs.attempt(gate, before, reports)
+            except errors.HandrailError as error:
+                return Trial(None, error.message.rstrip("."))
+
+        with ThreadPoolExecutor(BESIDE_MAX) as pool:
+            try:
+                running = {}
+                for gate in gates:
+                    tell(f"{gate.id}: {' '.join(map(shell_quote, gate.run))}")
+                    running[pool.submit(attempt, gate)] = gate
+                for future in as_completed(running):
+                    gate = running[future]
+                    found[gate.id] = self._outcome(gate, future.result())
+                    tell(f"{gate.id}: {found[gate.id].verdict}")
+            except BaseException:
+                self._bench.stop()
+                raise
+        return found
+
+    def _outcome(self, gate: CommandGate, trial: Trial) -> Outcome:
+        if trial.event is None:
+            return Outcome(gate.id, CANNOT_TELL, BLOCK, reason=trial.reason)
+        try:
+            receipt = self._runs.record(trial.event).seq
+        except errors.Unavailable as error:
+            reason = error.message.rstrip(".")
+            return Outcome(gate.id, CANNOT_TELL, BLOCK, reason=reason)
+        if trial.reason:
+            return Outcome(gate.id, CANNOT_TELL, BLOCK, reason=trial.reason, receipt=receipt)
+        if trial.event.succeeded:
+            return Outcome(gate.id, PASS, BLOCK, receipt=receipt)
+        sentence = f"{gate.run[0]} ended with status {trial.event.exit_status}"
+        step = f"handrail evidence run --gate {shell_quote(gate.id)}"
+        objection = Objection("gate_failed", sentence, None, step)
+        return Outcome(gate.id, FAIL, BLOCK, (objection,), receipt=receipt)
+
+
+def _level(settings: Settings, gate: Gate) -> str:
+    return settings.gate_level(gate.id) if gate.switchable else BLOCK
+
+
+def _said(judgment: Judgment) -> tuple[str, str, str]:
+    return judgment.commit, judgment.code, judgment.sentence
+
+
+def _reused(gate: CommandGate, receipt: Receipt) -> Outcome:
+    return Outcome(gate.id, PASS, BLOCK, receipt=receipt.seq, reused=True)
+
+
+def covered_by(refusal: errors.NotCovered | None) -> Covered:
+    """Return what ``CommitCheck.staged`` said as a fact."""
+    if refusal is None:
+        return Covered((), None)
+    reasons = refusal.values.get("reasons", ())
+    assert isinstance(reasons, tuple)
+    return Covered(reasons, refusal.next)
+
+
+def watched(rules: Rules, files: frozenset[str]) -> Outcome:
+    """Object to each path that is watched and is not in the commit: it can never be met."""
+    settings = rules.settings
+    fold = settings.workspace.fold_case
+    there = [normalise_path(path, fold_case=fold) for path in files]
+    named = [(gate.id, text) for gate in settings.gates for text in gate.protects]
+    named += [("[references] docs", path) for path in settings.references.docs]
+    named += [(f"role {role.name}", role.note) for role in settings.roles if role.note is not None]
+    found = []
+    for who, text in named:
+        pattern = rules.pattern(text)
+        if not any(matches(pattern, path) for path in there):
+            sentence = f"{who} watches it, and nothing of that name is in the commit"
+            found.append(Objection("watches_nothing", sentence, text))
+    verdict = FAIL if found else PASS
+    return Outcome(WATCHED, verdict, BLOCK, tuple(found), applicable=bool(named))

@@ -1,0 +1,65 @@
+"""Where commands run for evidence: this repository, and what its git says before and after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+
+from handrail.facts.reports import Passed, load_report, mark_of
+from handrail.facts.repository import Place
+from handrail.facts.running import Order, Ran, Runner
+from handrail.facts.standing import look, look_pushed, look_tree
+from handrail.gates.facts import Pushed, Standing, Tree
+
+
+class RepositoryBench:
+    """Runs commands in a working tree, and looks at it; ``start`` is the caller's folder."""
+
+    def __init__(self, place: Place, start: str) -> None:
+        self._place = place
+        self._start = start
+        self._runner = Runner()
+
+    @property
+    def folder(self) -> str:
+        """The caller's folder, seen from the root of the working tree; '' is the root."""
+        root = os.path.realpath(self._place.toplevel)
+        below = os.path.relpath(os.path.realpath(self._start), root)
+        return "" if below == "." else below
+
+    def standing(self, reports: Collection[str]) -> Standing:
+        """Return how the working tree stands, untracked reports left out."""
+        return look(self._place.toplevel, self._place.git_dir, reports)
+
+    def pushed(self) -> Pushed:
+        """Return whether HEAD was pushed."""
+        return look_pushed(self._place.toplevel)
+
+    def tree(self, documents: Collection[str]) -> Tree:
+        """Return what the commit holds, and the texts of some documents."""
+        return look_tree(self._place.toplevel, tuple(documents))
+
+    def run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        timeout_ms: int | None,
+        env: tuple[tuple[str, str], ...] = (),
+        at_root: bool = True,
+        show: Callable[[bytes], None] | None = None,
+    ) -> Ran:
+        """Run a command to its end, in the working tree's root or the caller's folder."""
+        folder = self._place.toplevel if at_root else self._start
+        return self._runner.run(Order(argv, folder, timeout_ms, env), show)
+
+    def stop(self) -> None:
+        """End every command that runs."""
+        self._runner.stop()
+
+    def report_mark(self, path: str) -> object:
+        """Return what changes when a report is written anew; None if there is none."""
+        return mark_of(os.path.join(self._place.toplevel, path))
+
+    def report(self, path: str) -> Passed:
+        """Read a report."""
+        return load_report(self._place.toplevel, path)

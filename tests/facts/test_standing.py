@@ -1,0 +1,121 @@
+"""How a working tree stands, in real repositories in every state that they can be in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handrail import errors
+from handrail.core.receipts import UNKNOWN_DIRT
+from handrail.facts import standing
+from handrail.facts.standing import look, look_pushed, look_tree
+from handrail.gates.facts import Standing
+from tests.support import Repo
+
+
+def stands(repo: Repo, *reports: str) -> Standing:
+    return look(str(repo.path), str(repo.path / ".git"), reports)
+
+
+def test_a_clean_tree_has_its_commit_its_tree_and_no_fingerprint(repo: Repo) -> None:
+    commit, tree = repo.git("rev-parse", "HEAD"), repo.git("rev-parse", "HEAD^{tree}")
+    assert stands(repo) == Standing(commit, tree, None, (), "")
+
+
+def test_an_unborn_branch_has_neither(tmp_path: Path) -> None:
+    Repo.create(tmp_path / "other")
+    repo = Repo(tmp_path / "new")
+    repo.path.mkdir()
+    repo.git("init", "--quiet")
+    assert stands(repo) == Standing("", "", None, (), "")
+    assert not look_pushed(str(repo.path)).contained
+    assert look_tree(str(repo.path), ["a"]).documents == (("a", None),)
+
+
+def test_the_fingerprint_is_of_the_bytes_and_comes_back_with_them(repo: Repo) -> None:
+    repo.write("a", "1\n")
+    one = stands(repo)
+    repo.write("a", "2\n")
+    two = stands(repo)
+    repo.write("a", "1\n")
+    assert one.dirty == two.dirty == ("a",)
+    assert one.fingerprint == stands(repo).fingerprint != two.fingerprint
+    repo.git("add", "a")
+    assert stands(repo).fingerprint == one.fingerprint
+
+
+def test_what_git_ignores_and_reports_that_are_untracked_are_no_dirt(repo: Repo) -> None:
+    repo.write(".gitignore", "build/\n")
+    repo.commit("ignore", ".gitignore")
+    repo.write("build/x", "1\n")
+    repo.write("junit.xml", "1\n")
+    assert stands(repo, "junit.xml").fingerprint == ""
+    assert stands(repo).dirty == ("junit.xml",)
+    repo.commit("report", "junit.xml")
+    repo.write("junit.xml", "2\n")
+    assert stands(repo, "junit.xml").dirty == ("junit.xml",)
+
+
+def test_dirt_that_nobody_can_compare_says_so(repo: Repo) -> None:
+    Repo.create(repo.path / "nested")
+    assert stands(repo).fingerprint == UNKNOWN_DIRT
+
+
+@pytest.mark.parametrize("operation", ["rebase", "merge", "cherry-pick", "revert"])
+def test_what_is_not_over_is_told(repo: Repo, operation: str) -> None:
+    repo.write("a", "base\n")
+    repo.commit("base", "a")
+    repo.git("checkout", "--quiet", "-b", "topic")
+    repo.write("a", "topic\n")
+    repo.commit("topic", "a")
+    repo.git("checkout", "--quiet", "-")
+    repo.write("a", "main\n")
+    repo.commit("main", "a")
+    what = "HEAD~1" if operation == "revert" else "topic"
+    repo.git(operation, what, check=False)
+    assert stands(repo).operation == operation
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_pushed_is_what_a_remote_tracking_ref_contains(repo: Repo, *, detached: bool) -> None:
+    where = str(repo.path)
+    assert look_pushed(where).remotes == ()
+    repo.git("remote", "add", "origin", "/nowhere")
+    assert not look_pushed(where).contained
+    repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    if detached:
+        repo.git("checkout", "--quiet", "--detach")
+    told = look_pushed(where)
+    assert (told.contained, told.branch is None) == (True, detached)
+    repo.write("a", "1\n")
+    repo.commit("more", "a")
+    assert not look_pushed(where).contained
+
+
+def test_a_shallow_clone_says_so(repo: Repo, tmp_path: Path) -> None:
+    clone = Repo(tmp_path / "clone")
+    repo.git("clone", "--quiet", "--depth=1", f"file://{repo.path}", str(clone.path))
+    told = look_pushed(str(clone.path))
+    assert (told.shallow, told.contained) == (True, True)
+
+
+def test_of_a_commit_all_paths_links_and_documents_are_told(repo: Repo) -> None:
+    repo.write("docs/a.md", "see `x`\n")
+    (repo.path / "link").symlink_to("docs")
+    (repo.path / "doc").symlink_to("docs/a.md")
+    repo.commit("more", "docs", "link", "doc")
+    repo.write("docs/a.md", "not this\n")
+    tree = look_tree(str(repo.path), ["docs/a.md", "doc", "docs", "gone"])
+    assert {"docs/a.md", "link", "doc"} <= tree.files
+    assert dict(tree.links) == {"link": "docs", "doc": "docs/a.md"}
+    wanted = {"docs/a.md": "see `x`\n", "doc": None, "docs": None, "gone": None}
+    assert dict(tree.documents) == wanted
+
+
+def test_too_long_a_document_cannot_be_told(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo.write("a.md", "12345\n")
+    repo.commit("more", "a.md")
+    monkeypatch.setattr(standing, "DOCUMENT_BYTES_MAX", 5)
+    with pytest.raises(errors.FactsUnavailable):
+        look_tree(str(repo.path), ["a.md"])
