@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from handrail import errors
 from handrail.errors import HandrailError
+from handrail.errors import handoff as _handoff  # noqa: F401 - so that its classes are found
 from handrail.errors import landing as _landing  # noqa: F401 - so that its classes are found
 from handrail.text import WORD_CHARS_MAX, WORDS_MAX
 from tests.support import SOURCE
@@ -34,6 +35,8 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("needs_person", "still_live", "unsupported_commit", "orphaned", "stale_bytes"),
         *("guarded_path", "not_covered"),
         "ledger_forked",
+        *("task_exists", "task_over", "handed_off", "halted", "packet_open", "no_handoff"),
+        *("not_your_handoff", "scope_cut"),
     ),
     MALFORMED: (
         *("malformed", "malformed_scope", "malformed_ttl", "malformed_token", "foreign_epoch"),
@@ -44,6 +47,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         "not_bare",
         "malformed_owners",
         *("malformed_key", "unknown_remote"),
+        *("malformed_packet", "unknown_task"),
         "usage",
     ),
     UNAVAILABLE: (

@@ -10,6 +10,7 @@ compares them; to write all of them anew, from the root of the project:
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import Final
 
 from handrail import errors
-from handrail.core import lease, names, scope
+from handrail.core import lease, names, packet, scope, task
 from handrail.core.decide import WAIT_KEPT_MS
 from handrail.core.events import KINDS
 from handrail.edge.cli.nouns import COMMANDS
 from handrail.edge.cli.spec import COMMON, Argument, Command, Option
+from handrail.errors import handoff as _handoff  # noqa: F401 - so that its codes are found
 from handrail.errors import landing as _landing  # noqa: F401 - so that its codes are found
 from handrail.text import format_duration
 
@@ -108,6 +110,7 @@ def rendered() -> dict[str, str]:
         for name, render in blocks.items():
             text = _with_block(text, name, render())
         pages[path] = text
+    pages["docs/handrail-packet.schema.json"] = packet_schema()
     return pages
 
 
@@ -256,6 +259,38 @@ def kinds_table() -> str:
     return table(("kind", "payload, besides `salt`", "meaning"), rows)
 
 
+def packet_table() -> str:
+    """Write the fields of a packet."""
+    rows = [
+        (_code(f"{above}{field.name}"), field.shape, field.by, field.about)
+        for above, fields in (
+            ("", packet.FIELDS),
+            *((f"{f.name}.", f.fields) for f in packet.FIELDS),
+        )
+        for field in fields
+    ]
+    return table(("field", "shape", "written by", "meaning"), rows)
+
+
+def packet_limits() -> str:
+    """Write the bounds of a packet."""
+    rows = [
+        ("bytes of the canonical text", str(packet.PACKET_BYTES_MAX)),
+        ("bytes of a file that is offered", str(2 * packet.PACKET_BYTES_MAX)),
+        ("levels of nesting", str(packet.DEPTH_MAX)),
+        ("items in a list", str(packet.ITEMS_MAX)),
+        ("characters in a text", str(packet.TEXT_CHARS_MAX)),
+        ("characters in a word or role", str(packet.WORD_CHARS_MAX)),
+        ("characters in the name of a task", str(task.TASK_CHARS_MAX)),
+    ]
+    return table(("what", "bound"), rows)
+
+
+def packet_schema() -> str:
+    """Write the JSON Schema of a packet."""
+    return json.dumps(packet.json_schema(), indent=2) + "\n"
+
+
 def _hours(ms: int) -> str:
     return f"{ms // 3_600_000}h"
 
@@ -264,6 +299,7 @@ BLOCKS: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "README.md": {"exits": exits_table},
     "docs/concepts.md": {"conflicts": conflicts_table, "limits": limits_table},
     "docs/ledger.md": {"kinds": kinds_table},
+    "docs/packets.md": {"fields": packet_table, "bounds": packet_limits},
 }
 
 

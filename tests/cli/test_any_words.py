@@ -39,6 +39,7 @@ ORDINARY: Final = {
     "file": "nothing-there",
     "seq": "4",
     "shell": "bash",
+    "task": "fix-login",
 }
 NO_TEXT: Final = {"ledger export", "config schema", "completion"}
 """Write bytes or a program, whatever is asked."""

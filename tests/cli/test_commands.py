@@ -116,6 +116,7 @@ VALUES: Final = {
     "text": st.sampled_from(["one", "two words", "", "90m"]),
     "duration": st.sampled_from(["90m", "1h30m", "nonsense", "", "5"]),
     "maybe": st.sampled_from(["90m", "5q", "10", "", "soon"]),
+    "many": st.sampled_from(["one", "two words", ""]),
 }
 
 

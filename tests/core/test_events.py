@@ -50,9 +50,28 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "payload.redacted": ("seq", "reason"),
     "enforcement.paused": ("workspace", "until", "proof"),
     "history.imported": ("source", "claimed_at", "record"),
+    "evidence.recorded": (
+        *("about", "gate", "argv", "folder", "ended", "exit_status", "output_hash"),
+        *("output_bytes", "output_tail", "commit", "tree", "dirt", "disturbed", "duration_ms"),
+        *("tests_passed", "tests_hash"),
+    ),
+    "task.opened": ("task", "title"),
+    "task.taken": ("task", "session", "role"),
+    "task.closed": ("task", "reason"),
+    "packet.offered": (
+        *("task", "number", "packet_kind", "session", "agent", "from_role", "to_role"),
+        *("patterns", "returns", "token", "lapses_at", "packet_hash", "packet"),
+    ),
+    "packet.accepted": ("task", "number", "session", "role", "patterns", "token"),
+    "packet.declined": ("task", "number", "session", "reason"),
+    "packet.withdrawn": ("task", "number", "session", "reason"),
+    "packet.lapsed": ("task", "number", "lapses_at"),
 }
 # Fields that older entries do not have, and what that means.
-LATER: Final[dict[str, dict[str, Any]]] = {"commit.attested": {"change": None}}
+LATER: Final[dict[str, dict[str, Any]]] = {
+    "commit.attested": {"change": None},
+    "lease.granted": {"holder": None},
+}
 SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "store.created": None,
     "config.applied": "blob",
@@ -70,6 +89,10 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "payload.redacted": "seq",
     "enforcement.paused": "workspace",
     "history.imported": "source",
+    "evidence.recorded": "about",
+    **dict.fromkeys(("task.opened", "task.taken", "task.closed"), "task"),
+    **dict.fromkeys(("packet.offered", "packet.accepted", "packet.declined"), "task"),
+    **dict.fromkeys(("packet.withdrawn", "packet.lapsed"), "task"),
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))

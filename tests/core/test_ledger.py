@@ -37,6 +37,16 @@ from handrail.core.events import (
     StoreCreated,
     WriteUnheld,
 )
+from handrail.core.handed import (
+    PacketAccepted,
+    PacketDeclined,
+    PacketLapsed,
+    PacketOffered,
+    PacketWithdrawn,
+    TaskClosed,
+    TaskOpened,
+    TaskTaken,
+)
 from handrail.core.lease import EXCLUSIVE, LOCAL, Actor
 from handrail.core.ledger import (
     GENESIS,
@@ -118,6 +128,29 @@ LATER: Final[list[tuple[Actor, Event]]] = [
     (PLAIN, WriteUnheld("s-1", ".", (("src/a.py", "scope_held"),))),
     (Actor(), EnforcementPaused("acme-web-3fk2ap", NOW + 60_000, "terminal")),
 ]
+HANDED: Final[list[tuple[Actor, Event]]] = [
+    (Actor(), TaskOpened("fix-login", "Repair the login")),
+    (
+        PLAIN,
+        PacketOffered(
+            *("fix-login", 2, "complete", "s-1", "ada", "maker", None, ("src/a",), ("src/a",)),
+            *(17, NOW + 60_000, "a" * 64, '{"message":"\\u00e9"}'),
+        ),
+    ),
+    (PLAIN, PacketAccepted("fix-login", 2, "s-2", None, ("src/a",), 19)),
+    (PLAIN, PacketDeclined("fix-login", 3, "s-2", "red")),
+    (PLAIN, PacketWithdrawn("fix-login", 4, "s-1", "mistake")),
+    (Actor(), PacketLapsed("fix-login", 5, NOW + 60_000)),
+    (PLAIN, TaskTaken("fix-login", "s-3", "maker")),
+    (
+        PLAIN,
+        LeaseGranted(
+            *("task:fix-login", None, "exclusive", "", ("src/a",), 60_000, NOW + 60_000, True, ()),
+            "ada",
+        ),
+    ),
+    (Actor(), TaskClosed("fix-login", "merged")),
+]
 GOLDEN: Final = [
     (
         (
@@ -155,6 +188,7 @@ GOLDEN: Final = [
     ),
 ]
 GOLDEN_LATER: Final = Head(18, "4bfea6b117205931df52a871657646892d0bf509af269e771a3ee8e00ddac26e")
+GOLDEN_HANDED: Final = Head(21, "23da346a84e7bce25badcc8efc787d50983503420c81506f30198c99e572c183")
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
 
@@ -176,15 +210,24 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
     assert ledger()[number].hash == digest
 
 
-def test_the_bytes_of_every_kind_of_entry_never_change() -> None:
+@pytest.mark.parametrize(
+    ("later", "golden"), [(LATER, GOLDEN_LATER), (HANDED, GOLDEN_HANDED)], ids=["later", "handed"]
+)
+def test_the_bytes_of_later_kinds_of_entries_never_change(
+    later: list[tuple[Actor, Event]], golden: Head
+) -> None:
     head, entries = Head(ledger()[-1].seq, ledger()[-1].hash), list(ledger())
     assert head == GOLDEN_HEAD
-    for number, (actor, event) in enumerate(LATER, len(entries)):
+    for number, (actor, event) in enumerate(later, len(entries)):
         entries.append(seal(head, EPOCH, NOW + number, actor, event, f"{number:016x}"))
         head = Head(entries[-1].seq, entries[-1].hash)
         assert read_event(entries[-1]) == event
-    assert head == GOLDEN_LATER
-    assert {read_header(entry.header).kind for entry in entries} == set(KINDS)
+    assert head == golden
+
+
+def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
+    told = [event for _, event in (*HISTORY, *LATER, *HANDED)]
+    assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 
 
 def test_a_golden_ledger_is_read_and_verifies() -> None:

@@ -53,7 +53,7 @@ from handrail.core.lease import (
 )
 from handrail.core.ledger import Entry
 from handrail.core.state import InForce, State, apply, evolve, replay
-from tests.core import makers
+from tests.core import makers, test_handing
 from tests.core.makers import EPOCH, HOUR, NOW, SECOND, a_lease, patterns
 
 HERS = Actor("s-1", "claude@web", "website")
@@ -400,6 +400,7 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(WaitBegan, WaitKept, WaitEnded, StoreCreated, PayloadRedacted, HistoryImported),
         *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
         *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
+        *test_handing.TESTED,
     }
     assert {*get_args(Event), *get_args(Move)} == tested
 

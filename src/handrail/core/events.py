@@ -13,7 +13,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from handrail.core.handed import (
+    PacketAccepted,
+    PacketDeclined,
+    PacketLapsed,
+    PacketOffered,
+    PacketWithdrawn,
+    TaskClosed,
+    TaskOpened,
+    TaskTaken,
+)
 from handrail.core.lease import Kind
+from handrail.core.receipts import EvidenceRecorded
 from handrail.core.record import Record
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -72,6 +83,8 @@ class LeaseGranted(Record):
     expires_at: int
     lasting: bool
     beside: tuple[int, ...]
+    holder: str | None = None
+    """The agent of that session, where somebody else brought the grant about."""
 
 
 class LeaseReleased(Record):
@@ -172,6 +185,15 @@ Event = (
     | WriteUnheld
     | EnforcementPaused
     | HistoryImported
+    | EvidenceRecorded
+    | TaskOpened
+    | TaskTaken
+    | TaskClosed
+    | PacketOffered
+    | PacketAccepted
+    | PacketDeclined
+    | PacketWithdrawn
+    | PacketLapsed
 )
 
 
@@ -265,6 +287,15 @@ KINDS: Final[dict[str, type[Event]]] = {
     "write.unheld": WriteUnheld,
     "enforcement.paused": EnforcementPaused,
     "history.imported": HistoryImported,
+    "evidence.recorded": EvidenceRecorded,
+    "task.opened": TaskOpened,
+    "task.taken": TaskTaken,
+    "task.closed": TaskClosed,
+    "packet.offered": PacketOffered,
+    "packet.accepted": PacketAccepted,
+    "packet.declined": PacketDeclined,
+    "packet.withdrawn": PacketWithdrawn,
+    "packet.lapsed": PacketLapsed,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -283,6 +314,10 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     WriteUnheld: "session",
     EnforcementPaused: "workspace",
     HistoryImported: "source",
+    EvidenceRecorded: "about",
+    **dict.fromkeys((TaskOpened, TaskTaken, TaskClosed), "task"),
+    **dict.fromkeys((PacketOffered, PacketAccepted, PacketDeclined), "task"),
+    **dict.fromkeys((PacketWithdrawn, PacketLapsed), "task"),
 }
 
 
@@ -321,6 +356,10 @@ def _number(value: Json) -> int:
     if type(value) is int:
         return value
     raise TypeError("a whole number was expected")
+
+
+def _number_or_none(value: Json) -> int | None:
+    return None if value is None else _number(value)
 
 
 def _flag(value: Json) -> bool:
@@ -374,12 +413,21 @@ def _updates(value: Json) -> tuple[tuple[str, str, str], ...]:
 _SHAPES: Final[dict[str, Callable[[Json], object]]] = {
     **dict.fromkeys(("workspace", "blob", "text", "proof", "session", "agent", "worktree"), _text),
     **dict.fromkeys(("secret_hash", "reason", "kind", "commit", "tree", "paths_hash"), _text),
-    **dict.fromkeys(("source", "record"), _text),
-    **dict.fromkeys(("predecessor", "role", "change"), _text_or_none),
+    **dict.fromkeys(("source", "record", "task", "title", "packet"), _text),
+    **dict.fromkeys(("packet_kind", "packet_hash"), _text),
+    **dict.fromkeys(("predecessor", "role", "change", "holder"), _text_or_none),
+    **dict.fromkeys(("from_role", "to_role"), _text_or_none),
     **dict.fromkeys(("ttl_ms", "expires_at", "expired_at", "claimed_at"), _number),
-    **dict.fromkeys(("token", "seq", "paths", "until"), _number),
+    **dict.fromkeys(("token", "seq", "paths", "until", "number", "lapses_at"), _number),
+    **dict.fromkeys(("about", "ended", "output_hash", "output_tail", "dirt", "folder"), _text),
+    **dict.fromkeys(("gate", "tests_hash"), _text_or_none),
+    **dict.fromkeys(("output_bytes", "duration_ms"), _number),
+    **dict.fromkeys(("exit_status", "tests_passed"), _number_or_none),
+    "argv": _texts,
+    "disturbed": _flag,
     "lasting": _flag,
     "patterns": _texts,
+    "returns": _texts,
     "parents": _texts,
     "beside": _numbers,
     "cover": _pairs,

@@ -11,6 +11,8 @@ from typing import Final
 from handrail.errors import MalformedName
 
 NAME_CHARS_MAX: Final = 128
+TASK_PREFIX: Final = "task:"
+"""How the names begin under which tasks hold scopes; no session and no agent is called so."""
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-+:")
 
 
@@ -26,6 +28,8 @@ def check_name(what: str, text: str) -> str:
             value=text,
             reason="use letters, digits and . _ @ - + : and begin with none of . -",
         )
+    if text.startswith(TASK_PREFIX):
+        raise MalformedName(what=what, value=text, reason=f"only tasks begin with {TASK_PREFIX}")
     return text
 
 

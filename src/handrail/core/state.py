@@ -42,6 +42,10 @@ from handrail.core.record import Record
 from handrail.core.scope import SCOPE_PATTERNS_MAX, Pattern, stored_pattern
 from handrail.core.scope.naming import scope_for
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.core.task import Packet, Task
+
 Blobs = tuple[tuple[str, str], ...]
 
 
@@ -99,6 +103,18 @@ class Tables(Protocol):
     def drop_waiter(self, ticket: int) -> None:
         """Take a claim out of the queue."""
 
+    def task(self, task: str) -> Task | None:
+        """Return a task."""
+
+    def put_task(self, task: Task) -> None:
+        """Add a task, or replace the one of the same id."""
+
+    def packet(self, task: str, number: int) -> Packet | None:
+        """Return a packet."""
+
+    def put_packet(self, packet: Packet) -> None:
+        """Add a packet, or replace the one of the same task and number."""
+
 
 def apply(tables: Tables, seq: int, at: int, actor: Actor, change: Event | Move) -> None:
     """Let ``change`` (entry ``seq``, at store time ``at`` in ms) act on the tables."""
@@ -127,7 +143,9 @@ def apply(tables: Tables, seq: int, at: int, actor: Actor, change: Event | Move)
             tables.put_attestation(commit, seq)
             _landed(tables, seq, at, change)
         case _:
-            pass
+            from handrail.core.handing import handed
+
+            handed(tables, seq, at, change)
 
 
 def _landed(tables: Tables, seq: int, at: int, change: CommitAttested) -> None:
@@ -160,7 +178,7 @@ def lease_of(token: int, at: int, actor: Actor, grant: LeaseGranted) -> Lease:
     return Lease(
         token=token,
         session=grant.session,
-        agent=actor.agent or "",
+        agent=(actor.agent if grant.holder is None else grant.holder) or "",
         role=grant.role,
         kind=grant.kind,
         worktree=grant.worktree,
@@ -229,6 +247,8 @@ class State:
         self.landings: dict[int, Landing] = {}
         self.processes: dict[Process, str] = {}
         self.notices: dict[tuple[str, str, str], tuple[Notice, bool]] = {}
+        self.tasks: dict[str, Task] = {}
+        self.packets: dict[tuple[str, int], Packet] = {}
 
     def copy(self) -> State:
         """Return an independent copy."""
@@ -243,6 +263,8 @@ class State:
         other.landings = dict(self.landings)
         other.processes = dict(self.processes)
         other.notices = dict(self.notices)
+        other.tasks = dict(self.tasks)
+        other.packets = dict(self.packets)
         return other
 
     def put_lease(self, lease: Lease) -> None:
@@ -333,6 +355,22 @@ class State:
     def drop_waiter(self, ticket: int) -> None:
         """Take a claim out of the queue."""
         self.waiters.pop(ticket, None)
+
+    def task(self, task: str) -> Task | None:
+        """Return a task."""
+        return self.tasks.get(task)
+
+    def put_task(self, task: Task) -> None:
+        """Add or replace a task."""
+        self.tasks[task.id] = task
+
+    def packet(self, task: str, number: int) -> Packet | None:
+        """Return a packet."""
+        return self.packets.get((task, number))
+
+    def put_packet(self, packet: Packet) -> None:
+        """Add or replace a packet."""
+        self.packets[packet.task, packet.number] = packet
 
 
 def evolve(state: State, seq: int, at: int, actor: Actor, change: Event | Move) -> State:

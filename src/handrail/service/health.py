@@ -120,6 +120,11 @@ def compare(reader: Reader, expected: State) -> list[str]:
     elif in_force is not None and not _compiled_from_its_text(in_force):
         differences.append("the compiled configuration is not that of its text")
     differences += _left_and_landed(reader, expected)
+    if {task.id: task for task in reader.tasks(closed=True)} != expected.tasks:
+        differences.append("the tasks are not those of the ledger")
+    packets = {(packet.task, packet.number): packet for packet in reader.packets()}
+    if packets != expected.packets:
+        differences.append("the packets are not those of the ledger")
     guard = sorted(
         (
             *(lease.worktree, lease.session, pattern.text, lease.token),

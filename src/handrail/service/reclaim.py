@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from handrail.core.decide import EndSession, Looked, View, decide
 from handrail.core.lease import Actor, Session
+from handrail.core.task import task_of
 from handrail.service.context import Context
 from handrail.service.looking import look
 from handrail.service.policy import rules_in_force
@@ -21,7 +22,14 @@ GONE = "process_gone"
 
 
 def reclaim_from(context: Context, id: str) -> bool:
-    """End a session if all the processes that it registered are gone; tells whether it did."""
+    """End a session if all the processes that it registered are gone; tells whether it did.
+
+    Of what a task holds past its time, it is recorded where that goes.
+    """
+    if task := task_of(id):
+        from handrail.service.lapses import record_lapse
+
+        return record_lapse(context, task)
     with context.store.read() as reader:
         session = reader.session(id)
         if session is None or not session.live or not gone(context, reader, session):

@@ -26,6 +26,7 @@ from handrail.core.lease import (
 from handrail.core.ledger import GENESIS, Entry, Head, read_event, seal
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State, apply
+from handrail.core.task import OPEN, Packet, Task
 from handrail.errors import StoreBusy, Usage
 from handrail.store.anchors import plan
 from handrail.store.clock import Timeline
@@ -180,6 +181,28 @@ class MemoryReader:
             notice
             for notice, taken in known
             if session in (None, notice.session) and (told or not taken)
+        ]
+
+    def task(self, task: str) -> Task | None:
+        """Return a task, closed or not."""
+        return self.data.state.tasks.get(task)
+
+    def tasks(self, *, closed: bool = False) -> list[Task]:
+        """Return the tasks that are open (or all), by start and id."""
+        known = self.data.state.tasks.values()
+        found = [task for task in known if closed or task.state == OPEN]
+        return sorted(found, key=lambda task: (task.opened_at, task.id))
+
+    def packet(self, task: str, number: int) -> Packet | None:
+        """Return a packet of a task."""
+        return self.data.state.packets.get((task, number))
+
+    def packets(self, task: str | None = None, *, settled: bool = True) -> list[Packet]:
+        """Return the packets (of a task), or only the open ones, by task and number."""
+        return [
+            packet
+            for _, packet in sorted(self.data.state.packets.items())
+            if task in (None, packet.task) and (settled or packet.state == OPEN)
         ]
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:

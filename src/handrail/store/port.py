@@ -42,6 +42,7 @@ from handrail.core.ledger import Entry, Head
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State
+from handrail.core.task import Packet, Task
 
 REQUESTS_KEPT_MS: Final = 7 * 86_400_000
 RARE: Final = ("config.applied", "commit.unattested", "commit.unattributed")
@@ -142,6 +143,18 @@ class Reader(Protocol):
 
     def notices(self, session: str | None = None, *, told: bool = False) -> list[Notice]:
         """Return what is left to tell a session (or all), or what it was told, too; in order."""
+
+    def task(self, task: str) -> Task | None:
+        """Return a task, closed or not."""
+
+    def tasks(self, *, closed: bool = False) -> list[Task]:
+        """Return the tasks that are open (or all), by start and id."""
+
+    def packet(self, task: str, number: int) -> Packet | None:
+        """Return a packet of a task."""
+
+    def packets(self, task: str | None = None, *, settled: bool = True) -> list[Packet]:
+        """Return the packets (of a task), or only the open ones, by task and number."""
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""

@@ -23,12 +23,14 @@ from handrail.wiring.surroundings import SqliteGround
 if TYPE_CHECKING:
     from handrail.core.lease import Process
     from handrail.facts.counters import Counters
+    from handrail.facts.exports import PacketFiles
     from handrail.facts.hooklog import HookLog
     from handrail.facts.installation import Installation
     from handrail.facts.keys import KeyFiles
     from handrail.facts.traces import Traces
     from handrail.service.leases import Leases
     from handrail.service.verification import Sources
+    from handrail.wiring.bench import RepositoryBench
     from handrail.wiring.receiving import Arrivals
 
 HARNESS_MARKERS: Final = (
@@ -106,6 +108,12 @@ class Application:
 
         return Arrivals(self.place.common_dir)
 
+    def bench(self, start: str) -> RepositoryBench:
+        """Return where commands run for evidence, for a caller in the folder ``start``."""
+        from handrail.wiring.bench import RepositoryBench
+
+        return RepositoryBench(self.place, start)
+
     @property
     def keys(self) -> KeyFiles:
         """The key that signs this store's ledger."""
@@ -147,6 +155,13 @@ class Application:
         from handrail.facts.traces import Traces
 
         return Traces(self.state_dir, self.place.worktree)
+
+    @property
+    def packet_files(self) -> PacketFiles:
+        """Where packets are exported to."""
+        from handrail.facts.exports import PacketFiles
+
+        return PacketFiles(self.place.toplevel)
 
     @property
     def counters(self) -> Counters:

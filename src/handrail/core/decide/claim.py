@@ -18,6 +18,7 @@ from handrail.core.lease import (
     renewed_expiry,
 )
 from handrail.core.ledger import format_token
+from handrail.core.names import TASK_PREFIX
 from handrail.core.role import READ_ONLY, Role
 from handrail.core.scope import (
     UNANCHORED_LIVE_MAX,
@@ -44,7 +45,10 @@ def decide_claim(view: View, claim: Claim, now: int) -> Changes:
     own: Lease | None = None
     for lease in view.leases:
         if not lease.live(now):
-            dead.append(lease)
+            if lease.session.startswith(TASK_PREFIX):
+                _check_lapsed(view, lease, claim)
+            else:
+                dead.append(lease)
             continue
         unanchored += sum(not pattern.anchor for pattern in lease.patterns)
         if lease.session == claim.session.id:
@@ -74,6 +78,16 @@ def decide_claim(view: View, claim: Claim, now: int) -> Changes:
     )
     expired = [LeaseExpired(lease.token, lease.expires_at) for lease in dead]
     return [*expired, *taken_over(view, claim, dead), grant, *_served(claim)]
+
+
+def _check_lapsed(view: View, lease: Lease, claim: Claim) -> None:
+    """Refuse what a task holds past its time: first it is recorded where that goes.
+
+    Whoever is refused here has the lapse recorded and asks again (``service.reclaim``).
+    """
+    shared = overlap(lease.patterns, claim.patterns)
+    if shared is not None:
+        raise _held(view.epoch, lease, claim, shared)
 
 
 def check_role(policy: Policy, claim: Claim) -> None:

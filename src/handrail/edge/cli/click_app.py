@@ -21,11 +21,16 @@ PROGRAM: Final = "handrail"
 NOUNS: Final = {
     "session": "One run of an agent: start, end, look.",
     "lease": "What one holds: renew.",
+    "task": "A unit of work: new, list, show, close.",
+    "handoff": "Handing work over: offer, accept, decline, withdraw, look.",
     "ledger": "The append-only record: verify, export, import, redact.",
     "config": "handrail.toml: validate, schema, apply.",
     "lanes": "Who owns which paths: import and export CODEOWNERS.",
+    "evidence": "Receipts of commands that Handrail ran: run, list.",
     "store": "The live state: verify, rebuild.",
 }
+RUNNERS: Final = ("run", "evidence run")
+"""What comes after their own options is the command to run."""
 COMPLETE_VARIABLE: Final = "_HANDRAIL_COMPLETE"
 UNGIVEN: Final = (None, False, ())
 EXECUTED: Final = "executed"
@@ -140,8 +145,8 @@ def _command(command: Command, name: str) -> click.Command:
         callback=_callback(command),
         context_settings={
             **_SETTINGS,
-            "ignore_unknown_options": command.path == "run",
-            "allow_interspersed_args": command.path != "run",
+            "ignore_unknown_options": command.path in RUNNERS,
+            "allow_interspersed_args": command.path not in RUNNERS,
         },
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from handrail.edge.cli.handoff_nouns import ACCEPT, BRIEFING, HANDOFFS, INBOX, OFFER
 from handrail.edge.cli.spec import (
     DRY,
     EVERYDAY,
@@ -63,6 +64,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ),
     ),
     RENEW._replace(quick=False),
+    *HANDOFFS,
     Command(
         "attest",
         "attest:attest",
@@ -243,6 +245,34 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ),
     ),
     Command(
+        "evidence run",
+        "evidence:run",
+        "Run a command and keep a receipt of how it ended, on which commit and tree.",
+        "handrail evidence run -- make test",
+        (Argument("command", "[-- CMD...]", required=False, many=True),),
+        (
+            Option("gate", ("--gate",), "text", "Run this gate's own command.", "GATE"),
+            Option(
+                "timeout",
+                ("--timeout",),
+                "duration",
+                "End it after this time (default: the gate's, else none).",
+                "DURATION",
+            ),
+        ),
+    ),
+    Command(
+        "evidence list",
+        "evidence:listed",
+        "Show the newest receipts.",
+        "handrail evidence list --gate unit-tests",
+        (),
+        (
+            Option("gate", ("--gate",), "text", "Only those of this gate.", "GATE"),
+            Option("number", ("-n", "--number"), "number", "How many receipts (default 20).", "N"),
+        ),
+    ),
+    Command(
         "store verify",
         "health:store_verify",
         "Check the store's file, its ledger, and the tables against the ledger.",
@@ -302,4 +332,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "handrail whoami",
         alias_of="session show",
     ),
+    OFFER._replace(
+        path="offer",
+        alias_of="handoff offer",
+        example="handrail offer -m 'parser done' --scope src/parser",
+    ),
+    ACCEPT._replace(path="accept", alias_of="handoff accept", example="handrail accept"),
+    INBOX._replace(path="inbox", alias_of="handoff list", example="handrail inbox"),
+    BRIEFING._replace(path="resume", alias_of="handoff briefing", example="handrail resume"),
 )

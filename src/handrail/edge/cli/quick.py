@@ -37,7 +37,7 @@ def parse(argv: Sequence[str]) -> tuple[Command, Invocation] | None:
         name, equals, inline = word.partition("=")
         option = flags.get(name)
         attached = equals and (option is None or option.kind == "flag" or name[:2] != "--")
-        if option is None or attached:
+        if option is None or attached or option.kind == "many":
             return None
         if option.kind == "flag":
             values[option.name] = True

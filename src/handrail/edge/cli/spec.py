@@ -170,10 +170,18 @@ EVERYDAY: Final[tuple[Command, ...]] = (
     Command(
         "check",
         "check:check",
-        "Say whether what is staged may be committed, and name all that stands in the way.",
+        "Say whether the gates of a stage let you go on, and name all that stands in the way.",
         "handrail check commit",
-        (Argument("stage", "STAGE"),),
+        (Argument("stage", "[STAGE]", required=False),),
         (
+            Option("only", ("--only",), "many", "Judge by this gate; may be repeated.", "GATE"),
+            Option("no_commands", ("--no-commands",), "flag", "Run no command of a gate."),
+            Option(
+                "self_test",
+                ("--self-test",),
+                "flag",
+                "Show that each built-in gate can fail, and that watched paths exist.",
+            ),
             Option(
                 "format",
                 ("--format",),

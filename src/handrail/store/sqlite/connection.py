@@ -34,7 +34,7 @@ def migrations() -> dict[int, str]:
     return found
 
 
-FORMAT = 3
+FORMAT = 4
 
 
 def sqlite_version() -> str:

@@ -25,6 +25,7 @@ from handrail.core.state import InForce
 from handrail.errors import StoreCorrupt
 from handrail.store.anchors import plan
 from handrail.store.clock import Reading, Timeline
+from handrail.store.sqlite.handoffs import Handoffs
 
 LEASE = (
     "l.token, l.session, l.agent, l.role, l.kind, l.worktree, l.patterns,"
@@ -71,7 +72,7 @@ class Kept:
         self.config: InForce | None = None
 
 
-class SqliteReader:
+class SqliteReader(Handoffs):
     """One consistent view of the file; lives inside a transaction of its connection."""
 
     def __init__(

@@ -23,6 +23,7 @@ from handrail.core.state import Blobs, State, apply, landing_of, left_of
 from handrail.errors import Usage
 from handrail.store.clock import Reading, Timeline
 from handrail.store.port import REQUESTS_KEPT_MS, Request
+from handrail.store.sqlite.handoffs import HandoffTables
 from handrail.store.sqlite.reader import (
     BY_TOKEN,
     LEASE,
@@ -37,11 +38,11 @@ from handrail.store.sqlite.reader import (
 _BARE = LEASE.replace("l.", "")
 _REPLACED = (
     *("lease", "may_write", "session", "waiter", "attestation", "config"),
-    *("orphan", "orphan_anchor", "landing", "landing_anchor"),
+    *("orphan", "orphan_anchor", "landing", "landing_anchor", "task", "packet"),
 )
 
 
-class SqliteTables:
+class SqliteTables(HandoffTables):
     """``core.state.Tables`` as SQL."""
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -357,6 +358,10 @@ class SqliteTx(SqliteReader):
             self._tables.put_lease(lease)
         for session in state.sessions.values():
             self._tables.put_session(session)
+        for task in state.tasks.values():
+            self._tables.put_task(task)
+        for packet in state.packets.values():
+            self._tables.put_packet(packet)
         for commit, seq in state.attestations.items():
             self._tables.put_attestation(commit, seq)
         if state.config is not None:

@@ -1,0 +1,69 @@
+"""What a decision about a task looks at, and what can be asked of it.
+
+Promise: records only. A view must hold at least the leases near the scopes in question, those of
+the asking session and those of the task itself; more is allowed, less is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from handrail.core.decide.view import Looked, View
+from handrail.core.lease import Session
+from handrail.core.record import Record
+from handrail.core.scope import Pattern
+from handrail.core.task import Packet, Task
+
+
+class Desk(Record):
+    """The slice of the state that a decision about one task looks at.
+
+    The view's leases are all near the scopes in question, those of the asker and those of the task.
+    ``packet`` is the task's newest; ``giver`` and ``holder`` are sessions that are live, or None.
+    """
+
+    view: View
+    task: Task
+    packet: Packet | None = None
+    giver: Session | None = None
+    holder: Session | None = None
+    halt_after: int = 0
+
+
+class Offer(Record):
+    """Offer a packet: ``draft`` is what its giver wrote; ``single`` as in ``Claim``."""
+
+    session: Session
+    patterns: tuple[Pattern, ...]
+    draft: Mapping[str, Any]
+    ttl_ms: int
+    single: frozenset[str] = frozenset()
+
+
+class Accept(Record):
+    """Accept the open packet, or take up what is reserved where its holder is gone.
+
+    ``narrow`` is the part that is wanted, None for all that one's lane lets one hold.
+    """
+
+    session: Session
+    ttl_ms: int
+    lapse_ms: int
+    narrow: tuple[Pattern, ...] | None = None
+    single: frozenset[str] = frozenset()
+    looked: Looked | None = None
+
+
+class Settle(Record):
+    """Decline or withdraw the open packet, or close the task, for a reason.
+
+    ``session`` is None, and ``entitled`` says so, where a person or a coordinator decides.
+    """
+
+    session: Session | None
+    reason: str
+    ttl_ms: int
+    lapse_ms: int
+    entitled: bool = False
+    single: frozenset[str] = frozenset()

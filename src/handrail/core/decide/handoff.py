@@ -1,0 +1,301 @@
+"""The rules for tasks and packets: opening, offering, and the four ends of an offer.
+
+Promises: a packet's number is the one after its task's newest; an offer is refused while another of
+its task is open; one that is open ends once, by an acceptance, a refusal, its giver or time; from
+the offer on its scope is the task's own, under a lease: the giver's token is dead for it, and
+nobody else is granted it (P1 and P2 hold by the rules for leases alone). What goes back to a giver
+never goes over the head of somebody who holds it by then.
+
+    events = decide_offer(desk, Offer(session, patterns, draft, 86_400_000), now)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from handrail.core.decide.claim import texts
+from handrail.core.decide.desk import Accept, Desk, Offer, Settle
+from handrail.core.decide.parts import common, leftover
+from handrail.core.decide.reserved import again, back, own, received, reserve, reserved, tokens
+from handrail.core.decide.view import Changes, Policy
+from handrail.core.events import LeaseReleased, LeaseRenewed
+from handrail.core.handed import (
+    PacketAccepted,
+    PacketDeclined,
+    PacketLapsed,
+    PacketOffered,
+    PacketWithdrawn,
+    TaskClosed,
+    TaskOpened,
+    TaskTaken,
+)
+from handrail.core.lease import Lease, Session
+from handrail.core.ledger import format_token
+from handrail.core.packet import SCHEMA, canonical, check_packet, draft, packet_hash
+from handrail.core.scope import overlap, stored_pattern
+from handrail.core.task import CLOSED, COMPLETE, OPEN, SYSTEM, Packet
+from handrail.errors import handoff as refusals
+from handrail.text import rfc3339
+
+
+def decide_open(task: str, title: str, to_role: str | None, now: int, lapse_ms: int) -> Changes:
+    """Open a task with its first packet, which the system gives."""
+    first = PacketOffered(
+        *(task, 1, COMPLETE, SYSTEM, "", "system", to_role, (), (), 0, now + lapse_ms, "", "")
+    )
+    written = draft({"context": {"task_description": title}}, {"to_role": to_role})
+    return [TaskOpened(task, title), _written(first, written, None, now)]
+
+
+def decide_offer(desk: Desk, offer: Offer, now: int) -> Changes:
+    """Give the packet its number and reserve its scope.
+
+    Raises TaskOver, Halted, PacketOpen, HandedOff, ScopeCut, MalformedPacket and what a claim of
+    the scope would raise.
+    """
+    task, session, view = desk.task, offer.session, desk.view
+    _check_live(desk)
+    if desk.packet is not None and desk.packet.state == OPEN:
+        raise refusals.PacketOpen(
+            task=task.id, number=desk.packet.number, to_role=desk.packet.to_role or "anybody"
+        )
+    _check_acts(desk, session)
+    changes: Changes = [
+        LeaseReleased(lease.token, "lapsed")
+        for lease in reserved(view, task)
+        if not lease.live(now)
+    ]
+    given: list[Lease] = []
+    rests: Changes = []
+    for lease in own(view, session, task, now):
+        if overlap(lease.patterns, offer.patterns) is None:
+            continue
+        rest = leftover(view.epoch, lease, offer.patterns, offer.single)
+        given.append(lease)
+        changes.append(LeaseReleased(lease.token, "offered"))
+        if rest:
+            rests.append(again(lease, rest))
+    gone = {change.token for change in changes if isinstance(change, LeaseReleased)}
+    left = tuple(lease for lease in view.leases if lease.token not in gone)
+    changes += [*rests, *reserve(view._replace(leases=left), session.agent, task, offer, now)]
+    held = tuple(pattern for lease in given for pattern in lease.patterns)
+    token = max(tokens(changes, view.head), default=0) if offer.patterns else 0
+    event = PacketOffered(
+        task=task.id,
+        number=task.number + 1,
+        packet_kind=offer.draft.get("kind", COMPLETE),
+        session=session.id,
+        agent=session.agent,
+        from_role=session.role,
+        to_role=offer.draft.get("to_role"),
+        patterns=texts(offer.patterns),
+        returns=texts(common(offer.patterns, held, offer.single)),
+        token=token,
+        lapses_at=now + offer.ttl_ms,
+        packet_hash="",
+        packet="",
+    )
+    newest = max((lease.token for lease in given if lease.session == session.id), default=None)
+    named = None if newest is None else format_token(view.epoch, newest)
+    return [*changes, _written(event, offer.draft, named, now)]
+
+
+def decide_accept(desk: Desk, accept: Accept, now: int) -> Changes:
+    """Give the receiver what it may hold of the scope, under a new token.
+
+    Raises TaskOver, Halted, NoHandoff, NotYourHandoff, HandedOff and what a claim would raise, also
+    NeedsFacts.
+    """
+    task, packet, session = desk.task, desk.packet, accept.session
+    _check_live(desk)
+    if packet is None or packet.state != OPEN:
+        return _take_up(desk, accept, now)
+    _check_open(desk, now)
+    _check_receiver(desk, packet, session)
+    offered = tuple(stored_pattern(text) for text in packet.patterns)
+    held = [lease for lease in reserved(desk.view, task) if lease.token == packet.token]
+    changes, granted = received(desk, accept, held, offered, "accepted", now)
+    fresh = tokens(changes, desk.view.head).items()
+    token = next((token for token, grant in fresh if grant.session == session.id), 0)
+    token = next((one.token for one in changes if isinstance(one, LeaseRenewed)), token)
+    event = PacketAccepted(task.id, packet.number, session.id, session.role, texts(granted), token)
+    return [*changes, event]
+
+
+def _take_up(desk: Desk, accept: Accept, now: int) -> Changes:
+    """Let a session of the holder's role go on where the holder is gone."""
+    task, session = desk.task, accept.session
+    if task.holder is None or task.holder == session.id or desk.holder is not None:
+        raise _nothing(desk)
+    _check_acts(desk, session)
+    live = [lease for lease in reserved(desk.view, task) if lease.live(now)]
+    offered = tuple(pattern for lease in live for pattern in lease.patterns)
+    changes, _ = received(desk, accept, live, offered, "taken_up", now)
+    return [*changes, TaskTaken(task.id, session.id, session.role)]
+
+
+def decide_decline(desk: Desk, settle: Settle, now: int) -> Changes:
+    """Let the receiver refuse the packet; its scope goes back."""
+    session, packet = settle.session, _open_packet(desk, now)
+    assert session is not None
+    _check_receiver(desk, packet, session)
+    event = PacketDeclined(desk.task.id, packet.number, session.id, settle.reason)
+    return [*back(desk, packet, settle, packet.patterns, "declined", now), event]
+
+
+def decide_withdraw(desk: Desk, settle: Settle, now: int) -> Changes:
+    """Let the giver take the packet back, or who acts for its role where the giver is gone."""
+    session, packet = settle.session, _open_packet(desk, now)
+    assert session is not None
+    gone = desk.giver is None and _acts_as(desk.view.policy, session, packet.from_role)
+    if packet.session != session.id and not gone:
+        whose = f"of session {packet.session}" if packet.session else "the system's"
+        raise _not_yours(desk, packet, session, whose)
+    event = PacketWithdrawn(desk.task.id, packet.number, session.id, settle.reason)
+    return [*back(desk, packet, settle, packet.patterns, "withdrawn", now), event]
+
+
+def decide_lapse(desk: Desk, settle: Settle, now: int) -> Changes:
+    """Record what ran out for a task: its packet, or what was reserved; nothing if nothing did.
+
+    What the giver held goes back, the rest is free.
+    """
+    packet = desk.packet
+    if packet is not None and packet.state == OPEN and packet.lapses_at <= now:
+        event = PacketLapsed(desk.task.id, packet.number, packet.lapses_at)
+        return [*back(desk, packet, settle, packet.returns, "lapsed", now), event]
+    return [
+        LeaseReleased(lease.token, "lapsed")
+        for lease in reserved(desk.view, desk.task)
+        if not lease.live(now)
+    ]
+
+
+def decide_close(desk: Desk, settle: Settle, now: int) -> Changes:
+    """End a task; an open packet is withdrawn, and what was reserved is free."""
+    if desk.task.state == CLOSED:
+        raise refusals.TaskOver(task=desk.task.id)
+    if not settle.entitled:
+        assert settle.session is not None
+        _check_acts(desk, settle.session)
+    changes: Changes = [
+        LeaseReleased(lease.token, "task_closed") for lease in reserved(desk.view, desk.task)
+    ]
+    packet, by = desk.packet, settle.session.id if settle.session is not None else ""
+    if packet is not None and packet.state == OPEN:
+        changes.append(PacketWithdrawn(desk.task.id, packet.number, by, "task_closed"))
+    return [*changes, TaskClosed(desk.task.id, settle.reason)]
+
+
+# --- who may -------------------------------------------------------------------------------------
+
+
+def fits(policy: Policy, session: Session, packet: Packet) -> bool:
+    """Tell whether a packet is for a session: for its role, for its family, or for anybody."""
+    return packet.to_role is None or _acts_as(policy, session, packet.to_role)
+
+
+def _acts_as(policy: Policy, session: Session, wanted: str | None) -> bool:
+    """Tell whether a session's role or family has a name; no role is like no role."""
+    role = policy.roles.get(session.role or "")
+    return wanted == session.role or (role is not None and role.family == wanted)
+
+
+def _check_live(desk: Desk) -> None:
+    task = desk.task
+    if task.state == CLOSED:
+        raise refusals.TaskOver(task=task.id)
+    if 0 < desk.halt_after <= task.failed:
+        raise refusals.Halted(task=task.id, failed=task.failed)
+
+
+def _check_acts(desk: Desk, session: Session) -> None:
+    """Refuse who does not act for the task: its holder does, or its role where that is gone."""
+    task = desk.task
+    if task.holder in (None, session.id):
+        return
+    if desk.holder is None and _acts_as(desk.view.policy, session, task.role):
+        return
+    gone = f"role {task.role or '-'}, whose session {task.holder} has ended"
+    live = f"session {task.holder} (role {task.role or '-'})"
+    raise refusals.HandedOff(
+        task=task.id, session=session.id, holder=gone if desk.holder is None else live
+    )
+
+
+def _check_receiver(desk: Desk, packet: Packet, session: Session) -> None:
+    if not fits(desk.view.policy, session, packet):
+        raise _not_yours(desk, packet, session, f"for {packet.to_role}")
+
+
+def _not_yours(desk: Desk, packet: Packet, session: Session, whose: str) -> refusals.NotYourHandoff:
+    return refusals.NotYourHandoff(
+        task=desk.task.id,
+        number=packet.number,
+        whose=whose,
+        to_role=packet.to_role,
+        session=session.id,
+        role=session.role,
+    )
+
+
+def _open_packet(desk: Desk, now: int) -> Packet:
+    packet = desk.packet
+    if desk.task.state == CLOSED:
+        raise refusals.TaskOver(task=desk.task.id)
+    if packet is None or packet.state != OPEN:
+        raise _nothing(desk)
+    _check_open(desk, now)
+    return packet
+
+
+def _check_open(desk: Desk, now: int) -> None:
+    packet = desk.packet
+    if packet is not None and packet.lapses_at <= now:
+        when = rfc3339(packet.lapses_at)
+        reason = f"packet {packet.number} of task {packet.task} lapsed at {when}"
+        raise refusals.NoHandoff(reason=reason, task=packet.task)
+
+
+def _nothing(desk: Desk) -> refusals.NoHandoff:
+    packet = desk.packet
+    reason = f"task {desk.task.id} has no packet"
+    if packet is not None:
+        by = f" by session {packet.by}" if packet.by else ""
+        reason = f"packet {packet.number} of task {packet.task} was {packet.state}{by}"
+        if packet.state == "lapsed":
+            reason = f"packet {packet.number} of task {packet.task} lapsed"
+    return refusals.NoHandoff(reason=reason, task=desk.task.id)
+
+
+# --- what is written -----------------------------------------------------------------------------
+
+
+def _written(
+    event: PacketOffered, given: Mapping[str, Any], token: str | None, now: int
+) -> PacketOffered:
+    """Write the fields of the tool over a draft; returns the event with the packet's bytes."""
+    system = event.session == SYSTEM
+    packet = draft(
+        {"message": "", "context": {}, "metadata": {}, **given},
+        {
+            "schema": SCHEMA,
+            "kind": event.packet_kind,
+            "task_id": event.task,
+            "seq": event.number,
+            "timestamp": rfc3339(now),
+            "from_role": event.from_role,
+            "to_role": event.to_role,
+            "context": {"files_in_scope": list(event.patterns)},
+        },
+    )
+    # Not laid over field by field: nobody else says who gives it.
+    packet["from"] = {
+        "agent": None if system else event.agent,
+        "session": None if system else event.session,
+        "token": token,
+    }
+    check_packet(packet)
+    text = canonical(packet)
+    return event._replace(packet=text, packet_hash=packet_hash(text))

@@ -1,0 +1,118 @@
+"""Tasks and packets as rows: a unit of work, and what was handed over in it.
+
+Promises: a task's packets are numbered 1..n, each number once, whatever files are deleted; of one
+task at most one packet is open; a packet is settled once. What may happen to them is decided in
+``core.decide.handoff``, what a packet says stands in the ledger.
+
+A scope that waits for its receiver is held by the task itself: a lease whose session is the task's
+own name, which no session can have.
+
+    >>> reserved_for("fix-login"), task_of("task:fix-login"), task_of("s-1")
+    ('task:fix-login', 'fix-login', None)
+    >>> file_name("fix-login", 7)
+    'fix-login-007.json'
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from handrail.core.names import TASK_PREFIX
+from handrail.core.record import Record
+from handrail.errors import MalformedName
+
+TASK_CHARS_MAX: Final = 60
+TITLE_CHARS_MAX: Final = 200
+
+OPEN: Final = "open"
+CLOSED: Final = "closed"
+ACCEPTED: Final = "accepted"
+DECLINED: Final = "declined"
+WITHDRAWN: Final = "withdrawn"
+LAPSED: Final = "lapsed"
+
+COMPLETE: Final = "complete"
+RETURN: Final = "return"
+BLOCK: Final = "block"
+KINDS: Final = (COMPLETE, RETURN, BLOCK)
+
+SYSTEM: Final = ""
+"""Who gives the first packet of a task: nobody's session."""
+_TASK: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+class Task(Record):
+    """A unit of work; ``number`` is its newest packet's, ``holder`` the session that acts for it.
+
+    ``role`` is what that session acted as. ``failed`` counts the handoffs in a row that were
+    declined or returned, ``taken`` is the number of the packet that was accepted last, or 0.
+    """
+
+    id: str
+    title: str
+    state: str
+    opened_at: int
+    number: int
+    holder: str | None
+    role: str | None
+    failed: int
+    taken: int
+
+
+class Packet(Record):
+    """One handoff; ``session`` is the giver's, '' for the system.
+
+    ``patterns`` are the scope that was offered, ``returns`` that part of it which the giver held;
+    ``token`` is that of the reservation, 0 where there is none. ``seq`` is the entry that holds the
+    packet's bytes. ``by`` and ``settled_at`` say who answered it when, ``note`` with what words.
+    """
+
+    task: str
+    number: int
+    kind: str
+    state: str
+    session: str
+    agent: str
+    from_role: str | None
+    to_role: str | None
+    patterns: tuple[str, ...]
+    returns: tuple[str, ...]
+    token: int
+    offered_at: int
+    lapses_at: int
+    seq: int
+    hash: str
+    by: str | None
+    settled_at: int | None
+    note: str | None
+
+
+def check_task(text: str) -> str:
+    """Return ``text`` if it can name a task and its files, else raise MalformedName."""
+    reason = None
+    if not 0 < len(text) <= TASK_CHARS_MAX:
+        reason = f"it must have 1 to {TASK_CHARS_MAX} characters"
+    elif not _TASK.issuperset(text) or text[0] in ".-_":
+        reason = "use lower-case letters, digits and . _ - and begin with a letter or digit"
+    elif text.isdigit():
+        reason = "it must not be a number: that is a packet's"
+    if reason is not None:
+        raise MalformedName(
+            what="task", value=text[:200], reason=reason, next="handrail task new --help"
+        )
+    return text
+
+
+def reserved_for(task: str) -> str:
+    """Return the name under which a task holds what is reserved for it."""
+    return TASK_PREFIX + task
+
+
+def task_of(session: str) -> str | None:
+    """Return the task that a lease's session stands for; None for a session of somebody."""
+    return session.removeprefix(TASK_PREFIX) if session.startswith(TASK_PREFIX) else None
+
+
+def file_name(task: str, number: int) -> str:
+    """Return the name of a packet's file: three digits, four past 999."""
+    return f"{task}-{number:03d}.json"

@@ -1,0 +1,221 @@
+"""``handoff offer``, ``accept``, ``decline``, ``withdraw``, ``list``, ``show``, ``briefing``; ``export``."""  # noqa: E501
+
+from __future__ import annotations
+
+import json
+import os
+
+from handrail import errors
+from handrail.core.packet import PACKET_BYTES_MAX
+from handrail.core.task import OPEN, Packet
+from handrail.edge.cli.invocation import Invocation
+from handrail.edge.render import count, lease_data, table
+from handrail.edge.reply import Data, Reply
+from handrail.service.handoffs import Handoffs, Offering
+from handrail.service.packets import Briefing, Packets
+from handrail.text import rfc3339, shell_quote, visible
+
+
+def offer(invocation: Invocation) -> Reply:
+    """Offer a packet."""
+    dry_run = invocation.flag("dry_run")
+    asked = Offering(
+        packet=_file(invocation),
+        message=invocation.text("message"),
+        task=invocation.text("task"),
+        to_role=invocation.text("to"),
+        kind=invocation.text("kind"),
+        scope=invocation.words("scope"),
+        request_id=invocation.text("request_id"),
+    )
+    done = _handoffs(invocation).offer(asked, dry_run=dry_run)
+    packet = done.packet
+    data: Data = {**packet_data(packet), "file": done.file, "packet": json.loads(done.text)}
+    if dry_run:
+        data["dry_run"] = True
+    verb = "would offer" if dry_run else "offered"
+    scope = " ".join(visible(text) for text in packet.patterns) or "no scope"
+    text = (
+        f"{verb} packet {packet.number:03d} of task {packet.task} ({packet.kind})"
+        f" to {packet.to_role or 'anybody'}: {scope}; it lapses at {rfc3339(packet.lapses_at)}"
+    )
+    notes: list[str] = []
+    if done.left:
+        held = " ".join(visible(text) for text in done.left[:8])
+        notes.append(f"note: what you hold stays yours ({held}); --scope offers it")
+    if done.overwritten:
+        notes.append(f"note: written by Handrail instead: {', '.join(done.overwritten)}")
+    if done.file is None and not dry_run:
+        notes.append("note: the packet's file could not be written; handrail export makes it")
+    return Reply(data, text, tuple(notes))
+
+
+def _file(invocation: Invocation) -> bytes | None:
+    path = invocation.file("file")
+    if path is None:
+        return None
+    from handrail.wiring import read_file
+
+    content = read_file(path, 2 * PACKET_BYTES_MAX, pipe=True)
+    if content is None:
+        reason = f"There is no file {visible(path)}."
+        raise errors.Usage(reason=reason, next=f"ls -d {shell_quote(os.path.dirname(path))}")
+    return content
+
+
+def accept(invocation: Invocation) -> Reply:
+    """Accept a packet."""
+    narrow = invocation.words("narrow") or None
+    done = _handoffs(invocation).accept(
+        invocation.text("target"), narrow, invocation.text("request_id")
+    )
+    task, packet, lease = done.task.id, done.packet, done.lease
+    what = f"task {task}" if packet is None else f"packet {packet.number:03d} of task {task}"
+    verb = "took up" if packet is None else "accepted"
+    data: Data = {
+        "task": task,
+        "packet": None if packet is None else packet_data(packet),
+        "lease": None if lease is None else lease_data(lease, done.epoch),
+        "not_taken": list(done.free),
+    }
+    text = f"{verb} {what}"
+    if lease is not None:
+        scope = " ".join(visible(text) for text in lease.scope)
+        shown = lease_data(lease, done.epoch)
+        text += f"; you hold {scope} under {shown['token']} until {shown['expires_at']}"
+    notes = [f"note: not yours of it: {' '.join(map(visible, done.free[:8]))}"] if done.free else []
+    notes.append(f"what it says: handrail handoff briefing {task}")
+    return Reply(data, text, tuple(notes))
+
+
+def decline(invocation: Invocation) -> Reply:
+    """Decline a packet."""
+    packet = _handoffs(invocation).decline(
+        invocation.text("target"),
+        invocation.text("reason") or "not given",
+        invocation.text("request_id"),
+    )
+    text = f"declined packet {packet.number:03d} of task {packet.task}"
+    return Reply(packet_data(packet), text)
+
+
+def withdraw(invocation: Invocation) -> Reply:
+    """Withdraw a packet."""
+    packet = _handoffs(invocation).withdraw(
+        invocation.text("target"),
+        invocation.text("reason") or "not given",
+        invocation.text("request_id"),
+    )
+    text = f"withdrew packet {packet.number:03d} of task {packet.task}"
+    return Reply(packet_data(packet), text)
+
+
+def listed(invocation: Invocation) -> Reply:
+    """List the packets that wait."""
+    rows = _packets(invocation).inbox()
+    shown = [
+        (
+            "*" if row.mine else "",
+            f"{row.packet.task}-{row.packet.number:03d}",
+            row.packet.kind,
+            row.packet.from_role or "-",
+            row.packet.to_role or "anybody",
+            "lapsed" if row.lapsed else rfc3339(row.packet.lapses_at),
+            row.title,
+        )
+        for row in rows
+    ]
+    text = table(("", "PACKET", "KIND", "FROM", "TO", "UNTIL", "TASK"), shown)
+    data: Data = {
+        "packets": [
+            {**packet_data(row.packet), "lapsed": row.lapsed, "yours": row.mine, "title": row.title}
+            for row in rows
+        ]
+    }
+    return Reply(data, text if rows else "nothing is offered")
+
+
+def show(invocation: Invocation) -> Reply:
+    """Show what a packet says."""
+    found = _packets(invocation).show(invocation.text("target"))
+    text = json.dumps(found.content, indent=2, sort_keys=True, ensure_ascii=True)
+    return Reply({**_state(found), "content": found.content}, text)
+
+
+def briefing(invocation: Invocation) -> Reply:
+    """Say what a receiver goes on by."""
+    found = _packets(invocation).show(invocation.text("target"))
+    packet, content = found.packet, found.content
+    context = content.get("context", {})
+    lines = [
+        f"task {found.task.id}: {visible(found.task.title)}",
+        (
+            f"packet {packet.number:03d} ({packet.kind}, {_state(found)['state']})"
+            f" from {packet.from_role or '-'} to {packet.to_role or 'anybody'}"
+        ),
+    ]
+    if content.get("message"):
+        lines += ["", *(f"  {visible(line)}" for line in content["message"].split("\n"))]
+    for title, values in (
+        ("to read first", context.get("required_reading", [])),
+        ("requirements", context.get("requirements", [])),
+        ("constraints", context.get("constraints", [])),
+        ("scope", list(packet.patterns)),
+        ("you hold", [text for lease in found.leases for text in lease.scope]),
+    ):
+        if values:
+            lines += ["", f"{title}:", *(f"  {visible(value)}" for value in values)]
+    leases = [lease_data(lease, found.epoch) for lease in found.leases]
+    return Reply(
+        {**_state(found), "title": found.task.title, "content": content, "leases": leases},
+        "\n".join(lines),
+    )
+
+
+def export(invocation: Invocation) -> Reply:
+    """Write the packets' files anew."""
+    dry_run = invocation.flag("dry_run")
+    known, written = _packets(invocation).export(dry_run=dry_run)
+    data: Data = {"packets": known, "written": list(written)}
+    if dry_run:
+        data["dry_run"] = True
+        return Reply(data, f"would see to the files of {count(known, 'packet')}")
+    lines = [f"wrote {path}" for path in written]
+    return Reply(data, "\n".join([*lines, f"{count(known, 'packet')} exported"]))
+
+
+def packet_data(packet: Packet) -> Data:
+    """Return a packet's row as data."""
+    return {
+        "task": packet.task,
+        "number": packet.number,
+        "kind": packet.kind,
+        "state": packet.state,
+        "session": packet.session or None,
+        "from_role": packet.from_role,
+        "to_role": packet.to_role,
+        "scope": list(packet.patterns),
+        "offered_at": rfc3339(packet.offered_at),
+        "lapses_at": rfc3339(packet.lapses_at),
+        "hash": packet.hash,
+        "answered_by": packet.by,
+        "answered_at": None if packet.settled_at is None else rfc3339(packet.settled_at),
+        "reason": packet.note,
+    }
+
+
+def _state(found: Briefing) -> Data:
+    data = packet_data(found.packet)
+    if found.packet.state == OPEN and found.lapsed:
+        data["state"] = "lapsed"
+    return data
+
+
+def _handoffs(invocation: Invocation) -> Handoffs:
+    application = invocation.application
+    return Handoffs(application.context, application.packet_files)
+
+
+def _packets(invocation: Invocation) -> Packets:
+    application = invocation.application
+    return Packets(application.context, application.packet_files)

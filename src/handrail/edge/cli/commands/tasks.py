@@ -1,0 +1,100 @@
+"""``task new``, ``list``, ``show``, ``close``."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from handrail.core.ledger import format_token
+from handrail.core.task import CLOSED, OPEN
+from handrail.edge.cli.commands.handoffs import packet_data
+from handrail.edge.cli.invocation import Invocation
+from handrail.edge.render import count, table
+from handrail.edge.reply import Data, Reply
+from handrail.errors import Unavailable
+from handrail.service.packets import Packets
+from handrail.service.tasks import Tasks, TaskShown
+from handrail.text import rfc3339, visible
+
+
+def new(invocation: Invocation) -> Reply:
+    """Open a task."""
+    shown = Tasks(invocation.application.context).open(
+        invocation.text("task") or "", invocation.text("title"), invocation.text("to")
+    )
+    with suppress(Unavailable):  # a copy; `handrail export` makes it anew
+        Packets(invocation.application.context, invocation.application.packet_files).export()
+    name, to_role = shown.task.id, shown.packets[0].to_role
+    text = f"opened task {name}; packet 001 waits for {_whom(to_role)}"
+    return Reply(_data(shown), text, (f"to take it: handrail handoff accept {name}",))
+
+
+def listed(invocation: Invocation) -> Reply:
+    """List the tasks."""
+    found = Tasks(invocation.application.context).all(closed=invocation.flag("closed"))
+    rows = [
+        (
+            one.task.id,
+            _state(one),
+            one.task.holder or "-",
+            one.task.role or "-",
+            f"{one.task.number:03d}",
+            one.task.title,
+        )
+        for one in found
+    ]
+    text = table(("TASK", "STATE", "SESSION", "ROLE", "PACKET", "TITLE"), rows)
+    return Reply({"tasks": [_data(one) for one in found]}, text if rows else "no open task")
+
+
+def show(invocation: Invocation) -> Reply:
+    """Show a task."""
+    shown = Tasks(invocation.application.context).show(invocation.text("task"))
+    task = shown.task
+    lines = [f"task {task.id} ({_state(shown)}): {visible(task.title)}"]
+    if task.holder is not None:
+        lines.append(f"  with session {task.holder} (role {task.role or '-'})")
+    for lease in shown.reserved:
+        scope = " ".join(visible(text) for text in lease.scope)
+        lines.append(f"  reserved {format_token(shown.epoch, lease.token)}  {scope}")
+    for packet in shown.packets:
+        state = "lapsed" if packet.state == OPEN and packet.lapses_at <= shown.now else packet.state
+        giver = packet.from_role or "-"
+        line = f"  {packet.number:03d}  {packet.kind}  {giver} -> {_whom(packet.to_role)}  {state}"
+        lines.append(line + (f"  {visible(packet.note)}" if packet.note else ""))
+    return Reply(_data(shown), "\n".join(lines))
+
+
+def close(invocation: Invocation) -> Reply:
+    """Close a task."""
+    shown = Tasks(invocation.application.context).close(
+        invocation.text("task"), invocation.text("reason") or "closed"
+    )
+    packets = count(len(shown.packets), "packet")
+    return Reply(_data(shown), f"closed task {shown.task.id} after {packets}")
+
+
+def _whom(to_role: str | None) -> str:
+    return to_role or "anybody"
+
+
+def _state(shown: TaskShown) -> str:
+    if shown.task.state == CLOSED:
+        return CLOSED
+    return "halted" if shown.halted else shown.task.state
+
+
+def _data(shown: TaskShown) -> Data:
+    task = shown.task
+    return {
+        "task": task.id,
+        "title": task.title,
+        "state": _state(shown),
+        "opened_at": rfc3339(task.opened_at),
+        "session": task.holder,
+        "role": task.role,
+        "reserved": [
+            {"token": format_token(shown.epoch, lease.token), "scope": list(lease.scope)}
+            for lease in shown.reserved
+        ],
+        "packets": [packet_data(packet) for packet in shown.packets],
+    }

@@ -1,0 +1,138 @@
+"""The commands about tasks and handoffs, as ``spec`` has the others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from handrail.edge.cli.spec import DRY, REASON, Argument, Command, Option
+
+_TO: Final = Option("to", ("--to",), "text", "The role or family that it is for.", "ROLE")
+_TASK: Final = Argument("task", "[TASK]", required=False)
+_PACKET: Final = Argument("target", "[TASK|N]", required=False)
+_REQUEST: Final = Option(
+    "request_id",
+    ("--request-id",),
+    "text",
+    "Name this attempt: repeating it gives the first outcome again.",
+    "ID",
+)
+OFFER: Final = Command(
+    "handoff offer",
+    "handoffs:offer",
+    "Hand work over: offer a packet, and reserve its scope for the receiver.",
+    "handrail handoff offer -m 'parser done, tests green' --scope src/parser",
+    (Argument("file", "[FILE]", required=False),),
+    (
+        Option("message", ("-m", "--message"), "text", "What the receiver should know.", "TEXT"),
+        Option("task", ("--task",), "text", "The task (default: the one you act for).", "TASK"),
+        _TO,
+        Option("kind", ("--kind",), "text", "complete, return or block.", "KIND"),
+        Option(
+            "scope",
+            ("--scope",),
+            "many",
+            "What goes with it, yours or free; may be repeated.",
+            "SCOPE",
+        ),
+        _REQUEST,
+        DRY,
+    ),
+)
+ACCEPT: Final = Command(
+    "handoff accept",
+    "handoffs:accept",
+    "Take over the packet that waits for you, and what you may hold of its scope.",
+    "handrail handoff accept",
+    (_PACKET,),
+    (
+        Option(
+            "narrow",
+            ("--narrow",),
+            "many",
+            "Take only this part of the scope; may be repeated.",
+            "SCOPE",
+        ),
+        _REQUEST,
+    ),
+)
+INBOX: Final = Command(
+    "handoff list",
+    "handoffs:listed",
+    "Show the packets that wait for an answer; * marks yours.",
+    "handrail handoff list",
+)
+BRIEFING: Final = Command(
+    "handoff briefing",
+    "handoffs:briefing",
+    "Say what a receiver goes on by: message, reading, scope, leases.",
+    "handrail handoff briefing",
+    (Argument("target", "[TASK|TASK-NNN|N]", required=False),),
+)
+HANDOFFS: Final = (
+    Command(
+        "task new",
+        "tasks:new",
+        "Open a task; its first packet waits for a role.",
+        "handrail task new fix-login --title 'Repair the login' --to worker",
+        (Argument("task", "SLUG"),),
+        (Option("title", ("--title",), "text", "What the task is, in one line.", "TEXT"), _TO),
+    ),
+    Command(
+        "task list",
+        "tasks:listed",
+        "Show the open tasks and who is at them.",
+        "handrail task list",
+        (),
+        (Option("closed", ("--closed",), "flag", "Show those that were closed, too."),),
+    ),
+    Command(
+        "task show",
+        "tasks:show",
+        "Show a task and its packets: yours, if none is named.",
+        "handrail task show fix-login",
+        (_TASK,),
+    ),
+    Command(
+        "task close",
+        "tasks:close",
+        "End a task; what it holds reserved is free.",
+        "handrail task close fix-login --reason merged",
+        (_TASK,),
+        (REASON,),
+    ),
+    OFFER,
+    ACCEPT,
+    Command(
+        "handoff decline",
+        "handoffs:decline",
+        "Refuse the packet that waits for you; its scope goes back.",
+        "handrail handoff decline --reason 'the tests are red'",
+        (_PACKET,),
+        (REASON, _REQUEST),
+    ),
+    Command(
+        "handoff withdraw",
+        "handoffs:withdraw",
+        "Take back a packet of yours that nobody has answered.",
+        "handrail handoff withdraw",
+        (_PACKET,),
+        (REASON, _REQUEST),
+    ),
+    INBOX,
+    Command(
+        "handoff show",
+        "handoffs:show",
+        "Print what a packet says.",
+        "handrail handoff show fix-login-002",
+        (Argument("target", "[TASK|TASK-NNN|N]", required=False),),
+    ),
+    BRIEFING,
+    Command(
+        "export",
+        "handoffs:export",
+        "Write the packets' files anew, byte for byte.",
+        "handrail export",
+        (),
+        (DRY,),
+    ),
+)

@@ -1,0 +1,152 @@
+"""Opening, looking at and closing tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handrail import errors
+from handrail.config import Settings
+from handrail.core.decide.desk import Settle
+from handrail.core.decide.handoff import decide_close, decide_open
+from handrail.core.lease import Lease, Session
+from handrail.core.record import Record
+from handrail.core.task import TITLE_CHARS_MAX, Packet, Task, check_task, reserved_for
+from handrail.errors.handoff import TaskExists
+from handrail.service.context import Context
+from handrail.service.identity import UNATTRIBUTED, acting, actor_of, require_session
+from handrail.service.lapses import desk_of, lapse_ms, record_due, task_named
+from handrail.service.policy import rules_in_force
+from handrail.service.sessions import OR_COORDINATOR, person_proof
+from handrail.store.port import Reader
+
+
+class TaskShown(Record):
+    """A task with its packets, what it holds reserved, and who is at it."""
+
+    task: Task
+    packets: tuple[Packet, ...]
+    reserved: tuple[Lease, ...]
+    epoch: str
+    now: int
+    halted: bool
+
+
+class Tasks:
+    """The use cases around tasks."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+
+    def open(self, task: str, title: str | None = None, to_role: str | None = None) -> TaskShown:
+        """Open a task with packet 1 to a role, the first one of the configuration by default.
+
+        Raises MalformedName, UnknownRole, TaskExists.
+        """
+        name, title = check_task(task), title or task
+        if len(title) > TITLE_CHARS_MAX or not title.isprintable():
+            reason = f"A title is one printable line of at most {TITLE_CHARS_MAX} characters."
+            raise errors.Usage(reason=reason, next="handrail task new --help")
+        with self._store.transaction() as tx:
+            rules = rules_in_force(tx)
+            actor = acting(tx, self._context)
+            known = tx.task(name)
+            if known is not None:
+                raise TaskExists(task=name, state=known.state)
+            names = [role.name for role in rules.settings.roles]
+            wanted = to_role if to_role is not None else next(iter(names), None)
+            check_receiver(rules.settings, wanted, f"handrail task new {name} --to")
+            tx.commit(decide_open(name, title, wanted, tx.now, lapse_ms(rules)), actor)
+            return shown_task(tx, task_named(tx, name), rules.settings.handoff.halt_after)
+
+    def all(self, *, closed: bool = False) -> list[TaskShown]:
+        """Return the tasks that are open, or all of them."""
+        with self._store.read() as reader:
+            halt = rules_in_force(reader).settings.handoff.halt_after
+            return [shown_task(reader, task, halt) for task in reader.tasks(closed=closed)]
+
+    def show(self, task: str | None = None) -> TaskShown:
+        """Return a task; the one that the asking session acts for if none is named."""
+        with self._store.read() as reader:
+            halt = rules_in_force(reader).settings.handoff.halt_after
+            name = task
+            if name is None:
+                name = own_task(reader, require_session(reader, self._context), "task show").id
+            return shown_task(reader, task_named(reader, name), halt)
+
+    def close(self, task: str | None = None, reason: str = "closed") -> TaskShown:
+        """Close a task; what it holds reserved is free.
+
+        Who acts for the task may, a coordinator, and a person at a terminal.
+        """
+        record_due(self._context)
+        with self._store.transaction() as tx:
+            rules = rules_in_force(tx)
+            session: Session | None = None
+            if self._context.caller.session is None:
+                words = ("task", "close", *((task,) if task is not None else ()))
+                person_proof(self._context.caller, "closing a task", words, OR_COORDINATOR)
+            else:
+                session = require_session(tx, self._context)
+            name = task
+            if name is None:
+                if session is None:
+                    raise errors.Usage(reason="Which task?", next="handrail task list")
+                name = own_task(tx, session, "task close").id
+            found = task_named(tx, name)
+            role = None if session is None else rules.policy.roles.get(session.role or "")
+            entitled = session is None or (role is not None and role.coordinates)
+            settle = Settle(
+                session, reason, rules.settings.limits.ttl_ms, lapse_ms(rules), entitled
+            )
+            changes = decide_close(desk_of(tx, rules, found, session), settle, tx.now)
+            tx.commit(changes, UNATTRIBUTED if session is None else actor_of(session))
+            return shown_task(tx, task_named(tx, name), rules.settings.handoff.halt_after)
+
+
+def shown_task(reader: Reader, task: Task, halt_after: int) -> TaskShown:
+    """Return a task with what belongs to it."""
+    held = [lease for lease in reader.leases(reserved_for(task.id)) if lease.live(reader.now)]
+    return TaskShown(
+        task=task,
+        packets=tuple(reader.packets(task.id)),
+        reserved=tuple(held),
+        epoch=reader.epoch,
+        now=reader.now,
+        halted=0 < halt_after <= task.failed,
+    )
+
+
+def own_task(reader: Reader, session: Session, command: str) -> Task:
+    """Return the one open task that a session acts for; raises Usage where it is not one."""
+    return the_one(
+        [task for task in reader.tasks() if task.holder == session.id],
+        f"Session {session.id} acts for",
+        command,
+    )
+
+
+def the_one(tasks: Sequence[Task], whose: str, command: str) -> Task:
+    """Return the only task there is to mean; raises Usage."""
+    if len(tasks) == 1:
+        return tasks[0]
+    if not tasks:
+        reason, step = f"{whose} no task: name one.", "handrail task list"
+    else:
+        names = ", ".join(task.id for task in tasks)
+        reason, step = f"{whose} several tasks ({names}): name one.", f"handrail {command} "
+        step += tasks[0].id
+    raise errors.Usage(reason=reason, next=step)
+
+
+def check_receiver(settings: Settings, wanted: str | None, command: str) -> None:
+    """Refuse a receiver that no session can be: no role and no family has that name."""
+    names = [*(role.name for role in settings.roles), *(role.family for role in settings.roles)]
+    if wanted is None or wanted in names:
+        return
+    from handrail.config.nearest import nearest
+
+    close = nearest(wanted, names)
+    raise errors.UnknownRole(
+        role=wanted, nearest=close, next=f"{command} {close}" if names else "handrail task list"
+    )
