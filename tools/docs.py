@@ -186,8 +186,8 @@ def errors_page() -> str:
 
 
 def leaves(kind: type[errors.HandrailError]) -> Iterator[type[errors.HandrailError]]:
-    """Yield the errors of a kind, in the order of the source."""
-    for error in kind.__subclasses__():
+    """Yield the errors of a kind, module by module in the order of the source."""
+    for error in sorted(kind.__subclasses__(), key=lambda one: one.__module__):
         yield error
         yield from leaves(error)
 

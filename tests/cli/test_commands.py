@@ -307,6 +307,9 @@ DRY: Final = {
     " handrail ci ../event --event schedule --remote ../hub.git --dry-run",
     "ledger sync": "git init -q --bare ../hub.git && handrail ledger sync ../hub.git --dry-run",
     "enroll": "handrail enroll --dry-run",
+    "handoff offer": "handrail handoff offer -m 'all of it is done, see the log' --dry-run",
+    "offer": "handrail offer -m 'all of it is done, see the log' --dry-run",
+    "export": "handrail export --dry-run",
     "store rebuild": "handrail store rebuild --dry-run",
     "uninstall": "handrail uninstall --dry-run",
 }
@@ -334,6 +337,9 @@ def test_a_dry_run_changes_nothing(world: World, path: str, tmp_path: Path) -> N
         config.write("# changed\n")
     if path in ("config apply", "enroll", "uninstall"):
         del person.env["HANDRAIL_SESSION"]
+    if path in ("handoff offer", "offer", "export"):
+        assert person.types("handrail task new work && handrail accept").code == 0
+        shutil.rmtree(world.path / ".handrail" / "handoffs")
     before = _everything(world)
     done = person.types(DRY[path], terminal=True)
     assert done.code == 0, done.err

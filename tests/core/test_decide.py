@@ -1340,7 +1340,10 @@ commands: st.SearchStrategy[Command] = st.one_of(
     ),
     st.builds(EndSession, st.just(MINE), st.just("ended"), looks),
     st.builds(
-        Edit, st.just(MINE), paths.map(tuple), st.just(HOUR), st.sampled_from(["file", "directory"])
+        Edit,
+        *(st.just(MINE), paths.map(tuple), st.just(HOUR)),
+        st.sampled_from(["file", "directory"]),
+        st.none(),  # else it is made up from what the class says of itself
     ),
     st.builds(Edit, st.just(MINE), paths.map(tuple), st.just(HOUR), st.just("file"), looks),
     st.builds(Adopt, st.just(MINE), st.just(HOUR), st.just(Looked())),

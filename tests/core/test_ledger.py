@@ -69,6 +69,7 @@ from handrail.core.ledger import (
     seal,
     verify,
 )
+from handrail.core.receipts import EvidenceRecorded
 from handrail.errors import MalformedLedger, MalformedToken, NewerFormat
 from tests.core import makers
 from tests.core.makers import EPOCH, NOW
@@ -127,6 +128,15 @@ LATER: Final[list[tuple[Actor, Event]]] = [
     (Actor(), CommitUnattributed((), ("c" * 40, "d" * 40), "no session")),
     (PLAIN, WriteUnheld("s-1", ".", (("src/a.py", "scope_held"),))),
     (Actor(), EnforcementPaused("acme-web-3fk2ap", NOW + 60_000, "terminal")),
+]
+EVIDENCE: Final[list[tuple[Actor, Event]]] = [
+    (
+        Actor("s-1", "bot", "dev"),
+        EvidenceRecorded(
+            *("command:0", None, ("make", "test"), "sub", "exited", 1, "0" * 64, 12, "1 failed\n"),
+            *("c" * 40, "t" * 40, "d" * 64, False, 1_500, 3, "1" * 64),
+        ),
+    )
 ]
 HANDED: Final[list[tuple[Actor, Event]]] = [
     (Actor(), TaskOpened("fix-login", "Repair the login")),
@@ -188,6 +198,9 @@ GOLDEN: Final = [
     ),
 ]
 GOLDEN_LATER: Final = Head(18, "4bfea6b117205931df52a871657646892d0bf509af269e771a3ee8e00ddac26e")
+GOLDEN_EVIDENCE: Final = Head(
+    13, "ad76b775828cb85516a054b557a1609e149f4a2bbbb3d9567e14e40daaf88da4"
+)
 GOLDEN_HANDED: Final = Head(21, "23da346a84e7bce25badcc8efc787d50983503420c81506f30198c99e572c183")
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
@@ -211,7 +224,9 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("later", "golden"), [(LATER, GOLDEN_LATER), (HANDED, GOLDEN_HANDED)], ids=["later", "handed"]
+    ("later", "golden"),
+    [(LATER, GOLDEN_LATER), (EVIDENCE, GOLDEN_EVIDENCE), (HANDED, GOLDEN_HANDED)],
+    ids=["later", "evidence", "handed"],
 )
 def test_the_bytes_of_later_kinds_of_entries_never_change(
     later: list[tuple[Actor, Event]], golden: Head
@@ -226,7 +241,7 @@ def test_the_bytes_of_later_kinds_of_entries_never_change(
 
 
 def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
-    told = [event for _, event in (*HISTORY, *LATER, *HANDED)]
+    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED)]
     assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 
 

@@ -52,6 +52,7 @@ from handrail.core.lease import (
     Waiter,
 )
 from handrail.core.ledger import Entry
+from handrail.core.receipts import EvidenceRecorded
 from handrail.core.state import InForce, State, apply, evolve, replay
 from tests.core import makers, test_handing
 from tests.core.makers import EPOCH, HOUR, NOW, SECOND, a_lease, patterns
@@ -222,6 +223,11 @@ def test_the_newest_attestation_of_a_commit_is_remembered() -> None:
     attested = CommitAttested("c1", "t", ("p",), 1, "h", ((1, NOW),))
     state = after(attested, attested._replace(commit="c2"), attested)
     assert state.attestations == {"c1": 3, "c2": 2}
+
+
+def test_evidence_changes_no_table() -> None:
+    told = ("command:0", None, ("true",), "", "exited", 0, "h", 0, "", "c", "t", "", False, 1)
+    assert tables(after(EvidenceRecorded(*told, None, None))) == tables(State())
 
 
 def test_waiting_claims_get_tickets_in_order_and_never_one_again() -> None:
@@ -400,6 +406,7 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(WaitBegan, WaitKept, WaitEnded, StoreCreated, PayloadRedacted, HistoryImported),
         *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
         *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
+        *(EvidenceRecorded,),
         *test_handing.TESTED,
     }
     assert {*get_args(Event), *get_args(Move)} == tested
