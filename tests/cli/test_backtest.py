@@ -113,8 +113,8 @@ def test_what_an_import_says_next_puts_the_lanes_into_force(world: World) -> Non
     world.repo.write("CODEOWNERS", "/docs/ @acme/docs\n")
     done = person.handrail("lanes", "import")
     step = done.err.splitlines()[-1]
-    assert step.startswith("next: handrail config apply, ")
-    assert person.types("handrail config apply", terminal=True).code == 0
+    assert step.startswith("next: ")
+    assert person.types(step.removeprefix("next: "), terminal=True).code == 0
     exported = person.handrail("lanes", "export", "-q")
     assert exported.out.splitlines()[1:] == ["* @worker", "/docs @worker @docs"]
 
