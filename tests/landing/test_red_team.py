@@ -59,7 +59,10 @@ def work(ground: Ground, path: str = "src/b.py") -> str:
 # --- which configuration judges ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("names", ['"main", "release/*"', '"release/*", "main"'])
+@pytest.mark.parametrize(
+    "names",
+    ['"main", "release/*"', pytest.param('"release/*", "main"', marks=pytest.mark.nightly)],
+)
 def test_a_protected_branch_made_at_an_old_commit_brings_no_old_law_back(
     ground: Ground, names: str
 ) -> None:

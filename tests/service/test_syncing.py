@@ -578,7 +578,11 @@ exec git "$@"
 """
 
 
-@pytest.mark.parametrize("after", [0, 1], ids=["before git ran", "after git ran"])
+@pytest.mark.parametrize(
+    "after",
+    [pytest.param(0, marks=pytest.mark.nightly), 1],
+    ids=["before git ran", "after git ran"],
+)
 def test_whoever_is_killed_half_way_leaves_nothing_that_the_next_sync_does_not_mend(
     shop: Shop, ada: Clone, tmp_path: Path, after: int
 ) -> None:
