@@ -85,6 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
     forbid_network()
     # A shell starts background jobs deaf to Ctrl-C, and they would hand that on to every command.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     if not hasattr(config, "workerinput"):
         config.stash[MACHINE] = Path(tempfile.mkdtemp(prefix="handrail-tests-"))
         config.stash[DESELECTED] = 0
