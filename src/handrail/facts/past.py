@@ -6,7 +6,7 @@ Names, mail addresses, subjects and paths are git's bytes, undecodable ones as s
 than COMMITS_MAX commits, or a name that means no commit, is MalformedRange; whatever git cannot
 read is FactsUnavailable.
 
-    read_past("/work/repo", "v1.0", "HEAD", print)
+    read_past("repo", "v1.0", "HEAD", print)
 """
 
 from __future__ import annotations
