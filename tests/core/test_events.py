@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import handrail.core.events
-from handrail.core import events
+from handrail.core import shapes
 from handrail.core.events import (
     KIND_OF,
     KINDS,
@@ -66,6 +66,16 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "packet.declined": ("task", "number", "session", "reason"),
     "packet.withdrawn": ("task", "number", "session", "reason"),
     "packet.lapsed": ("task", "number", "lapses_at"),
+    "task.resumed": ("task", "reason", "proof"),
+    "task.phase": ("task", "phase", "number"),
+    "checkpoint.decided": (
+        *("task", "checkpoint", "phase", "decision", "leads_to", "times", "reason", "proof"),
+    ),
+    "packet.returned": ("task", "number", "session", "reason", "gates"),
+    "waiver.added": ("gate", "for_task", "reason", "by", "proof", "ends_at", "uses"),
+    "waiver.used": ("waiver", "gate", "stage", "for_task"),
+    "waiver.revoked": ("waiver", "reason", "proof"),
+    "session.compacted": ("session", "trigger", "note"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
@@ -92,7 +102,12 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "evidence.recorded": "about",
     **dict.fromkeys(("task.opened", "task.taken", "task.closed"), "task"),
     **dict.fromkeys(("packet.offered", "packet.accepted", "packet.declined"), "task"),
-    **dict.fromkeys(("packet.withdrawn", "packet.lapsed"), "task"),
+    **dict.fromkeys(("packet.withdrawn", "packet.lapsed", "packet.returned"), "task"),
+    **dict.fromkeys(("task.resumed", "task.phase", "checkpoint.decided"), "task"),
+    "waiver.added": "gate",
+    "waiver.used": "waiver",
+    "waiver.revoked": "waiver",
+    "session.compacted": "session",
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))
@@ -265,10 +280,11 @@ def test_numbers_of_any_size_are_kept_exactly() -> None:
 
 def test_every_field_has_a_shape() -> None:
     fields = {field for event in get_args(Event) for field in event._fields}
-    assert fields == set(events._SHAPES)
+    assert fields == set(shapes.SHAPES)
     assert fields == set(makers.FIELDS)
 
 
 def test_the_example_in_the_documentation_holds() -> None:
-    done = doctest.testmod(handrail.core.events)
-    assert (done.attempted > 0, done.failed) == (True, 0)
+    for module in (handrail.core.events, shapes):
+        done = doctest.testmod(module)
+        assert (done.attempted > 0, done.failed) == (True, 0)

@@ -9,23 +9,31 @@ import handrail.core.handed
 from handrail.core import handed
 from handrail.core.events import Event
 from handrail.core.handed import (
+    CheckpointDecided,
     PacketAccepted,
     PacketDeclined,
     PacketLapsed,
     PacketOffered,
+    PacketReturned,
     PacketWithdrawn,
+    PhaseEntered,
     TaskClosed,
     TaskOpened,
+    TaskResumed,
     TaskTaken,
+    WaiverAdded,
+    WaiverRevoked,
+    WaiverUsed,
 )
 from handrail.core.lease import Actor
 from handrail.core.state import State, apply
-from handrail.core.task import Packet, Task
+from handrail.core.task import Packet, Task, Waiver
 from tests.core.makers import NOW
 
 TESTED: Final = (
     *(TaskOpened, TaskTaken, TaskClosed, PacketOffered, PacketAccepted, PacketDeclined),
-    *(PacketWithdrawn, PacketLapsed),
+    *(PacketWithdrawn, PacketLapsed, PacketReturned, TaskResumed, PhaseEntered),
+    *(CheckpointDecided, WaiverAdded, WaiverUsed, WaiverRevoked),
 )
 
 
@@ -61,7 +69,7 @@ def test_a_task_begins_with_nothing() -> None:
 
 def test_an_offer_is_the_newest_packet_and_its_giver_acts_for_the_task() -> None:
     state = after(offered(1))
-    assert state.tasks["fix"][4:] == (1, "ada", "maker", 0, 0)
+    assert state.tasks["fix"][4:9] == (1, "ada", "maker", 0, 0)
     packet = state.packets["fix", 1]
     assert (packet.state, packet.seq, packet.offered_at, packet.hash) == ("open", 2, NOW + 2, "00")
     assert (packet.by, packet.settled_at, packet.note) == (None, None, None)
@@ -106,9 +114,61 @@ def test_refusals_and_returns_in_a_row_are_counted_and_going_on_ends_the_row() -
     assert the_task(*row, taken(5, "bob"), offered(6, session="bob")).failed == 0
 
 
+def decided(decision: str, times: int, leads_to: str = "plan") -> CheckpointDecided:
+    return CheckpointDecided(
+        "fix", "plan_check", "plan", decision, leads_to, times, "why", "terminal"
+    )
+
+
+def test_what_the_gates_returned_counts_like_a_refusal() -> None:
+    returned = PacketReturned("fix", 1, "bob", "other tests passed", ("evidence",))
+    packet = the_packet(returned)
+    assert (packet.state, packet.by, packet.note) == ("returned", "bob", "other tests passed")
+    assert the_task(offered(1), returned).failed == 1
+    assert the_task(offered(1), returned, TaskResumed("fix", "seen", "terminal")).failed == 0
+
+
+def test_a_decision_leads_somewhere_and_the_phase_is_entered_by_what_follows_it() -> None:
+    entered = PhaseEntered("fix", "plan", 1)
+    assert the_task(entered).phase == "plan"
+    task = the_task(entered, decided("approve", 0, "review"))
+    assert (task.phase, task.next_phase) == ("plan", "review")
+    task = the_task(entered, decided("approve", 0, "review"), PhaseEntered("fix", "review", 2))
+    assert (task.phase, task.next_phase) == ("review", None)
+
+
+def test_the_second_revision_waits_for_a_person_and_any_answer_lets_it_go_on() -> None:
+    twice = (decided("revise", 1), decided("revise", 2))
+    assert the_task(*twice[:1]).waits_at is None
+    assert the_task(*twice).waits_at == "plan_check"
+    assert the_task(*twice).revises == (("plan_check", 2),)
+    assert the_task(*twice, decided("revise", 2)).waits_at is None
+    assert the_task(*twice, decided("revise", 2), decided("revise", 3)).waits_at == "plan_check"
+    assert the_task(*twice, decided("approve", 2, "review")).waits_at is None
+    assert the_task(*twice, TaskResumed("fix", "seen", "terminal")).waits_at is None
+
+
+def test_a_waiver_counts_until_it_is_used_up_over_or_taken_back() -> None:
+    added = WaiverAdded("pushed", "fix", "no remote yet", "Ada", "terminal", NOW + 100, 2)
+
+    def waiver(*changes: Event) -> Waiver:
+        return after(added, *changes).waivers[2]
+
+    assert waiver()[:5] == (2, "pushed", "fix", "no remote yet", "Ada")
+    assert waiver().counts(NOW + 99)
+    assert not waiver().counts(NOW + 100)
+    used = WaiverUsed(2, "pushed", "pre-handoff", "fix")
+    assert waiver(used).counts(NOW)
+    assert not waiver(used, used).counts(NOW)
+    assert not waiver(WaiverRevoked(2, "pushed by now", "terminal")).counts(NOW)
+
+
 def test_what_is_not_there_is_no_error() -> None:
     state = State()
-    for event in (TaskTaken("fix", "s", None), TaskClosed("fix", ""), taken(1, "bob")):
+    for event in (
+        *(TaskTaken("fix", "s", None), TaskClosed("fix", ""), taken(1, "bob")),
+        *(decided("revise", 2), PhaseEntered("fix", "plan", 0), WaiverRevoked(7, "", "")),
+    ):
         apply(state, 1, NOW, Actor(), event)
     apply(state, 2, NOW, Actor(), PacketDeclined("fix", 1, "bob", ""))
     assert vars(state) == vars(State())

@@ -38,14 +38,22 @@ from handrail.core.events import (
     WriteUnheld,
 )
 from handrail.core.handed import (
+    CheckpointDecided,
     PacketAccepted,
     PacketDeclined,
     PacketLapsed,
     PacketOffered,
+    PacketReturned,
     PacketWithdrawn,
+    PhaseEntered,
+    SessionCompacted,
     TaskClosed,
     TaskOpened,
+    TaskResumed,
     TaskTaken,
+    WaiverAdded,
+    WaiverRevoked,
+    WaiverUsed,
 )
 from handrail.core.lease import EXCLUSIVE, LOCAL, Actor
 from handrail.core.ledger import (
@@ -161,6 +169,22 @@ HANDED: Final[list[tuple[Actor, Event]]] = [
     ),
     (Actor(), TaskClosed("fix-login", "merged")),
 ]
+WORKFLOW: Final[list[tuple[Actor, Event]]] = [
+    (Actor(), TaskOpened("fix-login", "Repair the login")),
+    (PLAIN, PhaseEntered("fix-login", "plan", 1)),
+    (
+        Actor(),
+        CheckpointDecided(
+            *("fix-login", "plan_check", "plan", "revise", "plan", 1, "too wide", "terminal"),
+        ),
+    ),
+    (PLAIN, PacketReturned("fix-login", 2, "s-2", "other tests passed", ("evidence",))),
+    (Actor(), TaskResumed("fix-login", "seen", "terminal")),
+    (Actor(), WaiverAdded("pushed", None, "no remote", "Ada", "terminal", NOW + 60_000, None)),
+    (PLAIN, WaiverUsed(18, "pushed", "pre-handoff", "fix-login")),
+    (Actor(), WaiverRevoked(18, "there is one", "terminal")),
+    (PLAIN, SessionCompacted("s-1", "auto", "on fix-login, phase plan")),
+]
 GOLDEN: Final = [
     (
         (
@@ -202,6 +226,9 @@ GOLDEN_EVIDENCE: Final = Head(
     13, "ad76b775828cb85516a054b557a1609e149f4a2bbbb3d9567e14e40daaf88da4"
 )
 GOLDEN_HANDED: Final = Head(21, "23da346a84e7bce25badcc8efc787d50983503420c81506f30198c99e572c183")
+GOLDEN_WORKFLOW: Final = Head(
+    21, "b5ee4960ade2a231e50a9e1280343d99ec6ecdf2e0c6e4959307e7a4f5098045"
+)
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
 
@@ -225,8 +252,13 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
 
 @pytest.mark.parametrize(
     ("later", "golden"),
-    [(LATER, GOLDEN_LATER), (EVIDENCE, GOLDEN_EVIDENCE), (HANDED, GOLDEN_HANDED)],
-    ids=["later", "evidence", "handed"],
+    [
+        (LATER, GOLDEN_LATER),
+        (EVIDENCE, GOLDEN_EVIDENCE),
+        (HANDED, GOLDEN_HANDED),
+        (WORKFLOW, GOLDEN_WORKFLOW),
+    ],
+    ids=["later", "evidence", "handed", "workflow"],
 )
 def test_the_bytes_of_later_kinds_of_entries_never_change(
     later: list[tuple[Actor, Event]], golden: Head
@@ -241,7 +273,7 @@ def test_the_bytes_of_later_kinds_of_entries_never_change(
 
 
 def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
-    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED)]
+    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW)]
     assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 
 

@@ -40,6 +40,7 @@ from handrail.core.events import (
     WaitKept,
     WriteUnheld,
 )
+from handrail.core.handed import SessionCompacted
 from handrail.core.lease import (
     EXCLUSIVE,
     LOCAL,
@@ -227,6 +228,7 @@ def test_the_newest_attestation_of_a_commit_is_remembered() -> None:
 
 def test_evidence_changes_no_table() -> None:
     told = ("command:0", None, ("true",), "", "exited", 0, "h", 0, "", "c", "t", "", False, 1)
+    assert tables(after(SessionCompacted("s", "auto", "note"))) == tables(State())
     assert tables(after(EvidenceRecorded(*told, None, None))) == tables(State())
 
 
@@ -406,7 +408,7 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(WaitBegan, WaitKept, WaitEnded, StoreCreated, PayloadRedacted, HistoryImported),
         *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
         *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
-        *(EvidenceRecorded,),
+        *(EvidenceRecorded, SessionCompacted),
         *test_handing.TESTED,
     }
     assert {*get_args(Event), *get_args(Move)} == tested

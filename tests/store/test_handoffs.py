@@ -20,6 +20,13 @@ from handrail.core.decide import handoff as rules
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
 from handrail.core.decide.view import Changes
 from handrail.core.events import Event, SessionEnded
+from handrail.core.handed import (
+    CheckpointDecided,
+    PhaseEntered,
+    WaiverAdded,
+    WaiverRevoked,
+    WaiverUsed,
+)
 from handrail.core.lease import EXCLUSIVE, Actor, Session, conflict
 from handrail.core.ledger import read_event, verify
 from handrail.core.scope import Pattern, stored_pattern
@@ -102,12 +109,14 @@ class Both:
             lambda tx: rules.decide_lapse(desk(tx, task, who), settle, tx.now),
             lambda tx: self._claim(tx, who, chance_scope),
             lambda tx: self._begin_or_end(tx, who),
+            lambda tx: self._workflow(tx, task, roll),
+            lambda tx: self._waive(tx, task, roll),
             lambda tx: rules.decide_close(
                 desk(tx, task, who), settle._replace(session=session(tx, who)), tx.now
             ),
         ]
-        chance_scope = chance.choice(SCOPES)
-        weights = (8, 30, 22, 10, 12, 8, 12, 3, 1)
+        chance_scope, roll = chance.choice(SCOPES), chance.randrange(12)
+        weights = (8, 30, 22, 10, 12, 8, 12, 3, 3, 3, 1)
         self.apply(chance.choices(acts, weights)[0], who)
         self.clock.let_pass(chance.choice((1, 500, 500, 20_000)))
 
@@ -116,6 +125,23 @@ class Both:
         if known is not None:
             raise errors.Usage(reason="It is there.")
         return rules.decide_open(task, task, "maker", tx.now, LAPSE_MS)
+
+    def _workflow(self, tx: Tx, task: str, roll: int) -> Changes:
+        if tx.task(task) is None:
+            raise errors.Usage(reason="It is not there.")
+        decided = CheckpointDecided(
+            task, "plan_check", "plan", "revise", "plan", roll % 4, "why", "test"
+        )
+        return [PhaseEntered(task, "plan", 0) if roll < 6 else decided]
+
+    def _waive(self, tx: Tx, task: str, roll: int) -> Changes:
+        known = tx.waivers(revoked=True)
+        new = WaiverAdded("pushed", (None, task)[roll % 2], "why", "Ada", "t", None, 2)
+        if not known:
+            return [new]
+        number = known[-1].seq
+        used = WaiverUsed(number, "pushed", "pre-handoff", task)
+        return [(new, used, WaiverRevoked(number, "why", "test"))[roll % 3]]
 
     def _claim(self, tx: Tx, who: str, scope: str) -> Changes:
         asked = patterns(scope)
@@ -138,6 +164,7 @@ class Both:
                 assert compare(reader, replay(entries)) == []
                 rows: list[Any] = [reader.tasks(closed=True), reader.packets(), reader.leases()]
                 rows += [reader.packets(settled=False), reader.tasks(), reader.packets("fix")]
+                rows += [reader.waivers(), reader.waivers(revoked=True)]
                 seen.append((entries, rows))
         assert seen[0] == seen[1]
         entries, (tasks, packets, leases, *_) = seen[0]
@@ -215,7 +242,7 @@ def test_both_stores_agree_and_every_handoff_ends_once_with_one_side(
 
 def test_the_histories_reach_every_end_of_an_offer(tmp_path: Path) -> None:
     states = set()
-    for seed in range(12):
+    for seed in range(16):
         both = Both(tmp_path / str(seed), seed)
         for _ in range(STEPS):
             both.step()
@@ -231,12 +258,14 @@ def test_tables_that_are_made_anew_hold_tasks_and_packets(tmp_path: Path) -> Non
         both.step()
     for store in both.stores:
         with store.transaction() as tx:
-            before = (tx.tasks(closed=True), tx.packets())
+            before = (tx.tasks(closed=True), tx.packets(), tx.waivers(revoked=True))
             tx.replace(replay(tx.entries()))
             tx.commit([], Actor())
         with store.read() as reader:
-            assert (reader.tasks(closed=True), reader.packets()) == before
+            now = (reader.tasks(closed=True), reader.packets(), reader.waivers(revoked=True))
+            assert now == before
             assert before[1]
+            assert before[2]
     both.close()
 
 
@@ -251,8 +280,9 @@ def test_a_file_of_format_3_gets_its_tables_with_the_next_write_and_a_copy_stays
     import apsw
 
     raw = apsw.Connection(str(path))
-    for statement in ("DROP TABLE task", "DROP TABLE packet", "PRAGMA user_version=3"):
-        raw.execute(statement)
+    for table in ("task", "packet", "waiver"):
+        raw.execute(f"DROP TABLE {table}")
+    raw.execute("PRAGMA user_version=3")
     raw.close()
     again = SqliteStore(str(path), clock, lambda: "00")
     with again.read() as reader:

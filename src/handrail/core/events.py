@@ -14,20 +14,27 @@ from collections.abc import Callable
 from typing import Final
 
 from handrail.core.handed import (
+    CheckpointDecided,
     PacketAccepted,
     PacketDeclined,
     PacketLapsed,
     PacketOffered,
+    PacketReturned,
     PacketWithdrawn,
+    PhaseEntered,
+    SessionCompacted,
     TaskClosed,
     TaskOpened,
+    TaskResumed,
     TaskTaken,
+    WaiverAdded,
+    WaiverRevoked,
+    WaiverUsed,
 )
 from handrail.core.lease import Kind
 from handrail.core.receipts import EvidenceRecorded
 from handrail.core.record import Record
-
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+from handrail.core.shapes import SHAPES, Json
 
 
 class StoreCreated(Record):
@@ -194,6 +201,14 @@ Event = (
     | PacketDeclined
     | PacketWithdrawn
     | PacketLapsed
+    | TaskResumed
+    | PhaseEntered
+    | CheckpointDecided
+    | PacketReturned
+    | WaiverAdded
+    | WaiverUsed
+    | WaiverRevoked
+    | SessionCompacted
 )
 
 
@@ -296,6 +311,14 @@ KINDS: Final[dict[str, type[Event]]] = {
     "packet.declined": PacketDeclined,
     "packet.withdrawn": PacketWithdrawn,
     "packet.lapsed": PacketLapsed,
+    "task.resumed": TaskResumed,
+    "task.phase": PhaseEntered,
+    "checkpoint.decided": CheckpointDecided,
+    "packet.returned": PacketReturned,
+    "waiver.added": WaiverAdded,
+    "waiver.used": WaiverUsed,
+    "waiver.revoked": WaiverRevoked,
+    "session.compacted": SessionCompacted,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -317,7 +340,11 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     EvidenceRecorded: "about",
     **dict.fromkeys((TaskOpened, TaskTaken, TaskClosed), "task"),
     **dict.fromkeys((PacketOffered, PacketAccepted, PacketDeclined), "task"),
-    **dict.fromkeys((PacketWithdrawn, PacketLapsed), "task"),
+    **dict.fromkeys((PacketWithdrawn, PacketLapsed, PacketReturned), "task"),
+    **dict.fromkeys((TaskResumed, PhaseEntered, CheckpointDecided), "task"),
+    WaiverAdded: "gate",
+    **dict.fromkeys((WaiverUsed, WaiverRevoked), "waiver"),
+    SessionCompacted: "session",
 }
 
 
@@ -339,100 +366,4 @@ def decode(kind: str, payload: dict[str, Json]) -> Event | None:
     # A field that came later has a default, and is not in the entries from before.
     later = event._field_defaults
     there = [name for name in event._fields if name in payload or name not in later]
-    return make(**{name: _SHAPES[name](payload[name]) for name in there})
-
-
-def _text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    raise TypeError("a text was expected")
-
-
-def _text_or_none(value: Json) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _number(value: Json) -> int:
-    if type(value) is int:
-        return value
-    raise TypeError("a whole number was expected")
-
-
-def _number_or_none(value: Json) -> int | None:
-    return None if value is None else _number(value)
-
-
-def _flag(value: Json) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise TypeError("true or false was expected")
-
-
-def _list(value: Json) -> list[Json]:
-    if isinstance(value, list):
-        return value
-    raise TypeError("a list was expected")
-
-
-def _texts(value: Json) -> tuple[str, ...]:
-    return tuple([_text(item) for item in _list(value)])
-
-
-def _numbers(value: Json) -> tuple[int, ...]:
-    return tuple([_number(item) for item in _list(value)])
-
-
-def _pairs(value: Json) -> tuple[tuple[int, int], ...]:
-    pairs = [_numbers(item) for item in _list(value)]
-    if any(len(pair) != 2 for pair in pairs):
-        raise TypeError("pairs were expected")
-    return tuple([(pair[0], pair[1]) for pair in pairs])
-
-
-def _blobs(value: Json) -> tuple[tuple[str, str], ...] | None:
-    if value is None:
-        return None
-    pairs = [_texts(item) for item in _list(value)]
-    if any(len(pair) != 2 for pair in pairs):
-        raise TypeError("pairs were expected")
-    return tuple([(pair[0], pair[1]) for pair in pairs])
-
-
-def _found(value: Json) -> tuple[tuple[str, str], ...]:
-    return _blobs(_list(value)) or ()
-
-
-def _updates(value: Json) -> tuple[tuple[str, str, str], ...]:
-    rows = [_texts(item) for item in _list(value)]
-    if any(len(row) != 3 for row in rows):
-        raise TypeError("ref, old and new were expected")
-    return tuple([(row[0], row[1], row[2]) for row in rows])
-
-
-# A field has one shape, in whatever event it stands.
-_SHAPES: Final[dict[str, Callable[[Json], object]]] = {
-    **dict.fromkeys(("workspace", "blob", "text", "proof", "session", "agent", "worktree"), _text),
-    **dict.fromkeys(("secret_hash", "reason", "kind", "commit", "tree", "paths_hash"), _text),
-    **dict.fromkeys(("source", "record", "task", "title", "packet"), _text),
-    **dict.fromkeys(("packet_kind", "packet_hash"), _text),
-    **dict.fromkeys(("predecessor", "role", "change", "holder"), _text_or_none),
-    **dict.fromkeys(("from_role", "to_role"), _text_or_none),
-    **dict.fromkeys(("ttl_ms", "expires_at", "expired_at", "claimed_at"), _number),
-    **dict.fromkeys(("token", "seq", "paths", "until", "number", "lapses_at"), _number),
-    **dict.fromkeys(("about", "ended", "output_hash", "output_tail", "dirt", "folder"), _text),
-    **dict.fromkeys(("gate", "tests_hash"), _text_or_none),
-    **dict.fromkeys(("output_bytes", "duration_ms"), _number),
-    **dict.fromkeys(("exit_status", "tests_passed"), _number_or_none),
-    "argv": _texts,
-    "disturbed": _flag,
-    "lasting": _flag,
-    "patterns": _texts,
-    "returns": _texts,
-    "parents": _texts,
-    "beside": _numbers,
-    "cover": _pairs,
-    "blobs": _blobs,
-    "found": _found,
-    "updates": _updates,
-    "commits": _texts,
-}
+    return make(**{name: SHAPES[name](payload[name]) for name in there})

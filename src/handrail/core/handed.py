@@ -33,6 +33,39 @@ class TaskClosed(Record):
     reason: str
 
 
+class TaskResumed(Record):
+    """A person let a halted task go on; what went wrong before no longer counts."""
+
+    task: str
+    reason: str
+    proof: str
+
+
+class PhaseEntered(Record):
+    """A task entered a phase: by packet ``number``, or where that is 0 by a decision."""
+
+    task: str
+    phase: str
+    number: int
+
+
+class CheckpointDecided(Record):
+    """A person decided at the end of a phase: approve, revise or stop.
+
+    ``leads_to`` is the phase that comes next, or ``done`` or ``halt``; ``times`` says how often
+    this checkpoint was revised by now.
+    """
+
+    task: str
+    checkpoint: str
+    phase: str
+    decision: str
+    leads_to: str
+    times: int
+    reason: str
+    proof: str
+
+
 class PacketOffered(Record):
     """A packet was offered and its scope reserved under ``token``; ``packet`` is its canonical text."""  # noqa: E501
 
@@ -86,3 +119,53 @@ class PacketLapsed(Record):
     task: str
     number: int
     lapses_at: int
+
+
+class PacketReturned(Record):
+    """The gates of its receiver found a packet untrue; its scope went back to whoever gave it."""
+
+    task: str
+    number: int
+    session: str
+    reason: str
+    gates: tuple[str, ...]
+
+
+class WaiverAdded(Record):
+    """An exception: what ``gate`` minds does not count, for one task or all, for a reason.
+
+    ``ends_at`` is a store time in ms, ``uses`` how often it may be used; None: no such bound.
+    """
+
+    gate: str
+    for_task: str | None
+    reason: str
+    by: str
+    proof: str
+    ends_at: int | None
+    uses: int | None
+
+
+class WaiverUsed(Record):
+    """A verdict rested on the waiver that entry ``waiver`` added."""
+
+    waiver: int
+    gate: str
+    stage: str
+    for_task: str | None
+
+
+class WaiverRevoked(Record):
+    """A waiver was taken back; ``waiver`` is the entry that added it."""
+
+    waiver: int
+    reason: str
+    proof: str
+
+
+class SessionCompacted(Record):
+    """A harness shortened the thread of a session; ``note`` is what it stood at, for going on."""
+
+    session: str
+    trigger: str
+    note: str

@@ -7,18 +7,25 @@ Promise: as there; only what ``Tables`` names is asked and changed.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from handrail.core.events import Event
 from handrail.core.handed import (
+    CheckpointDecided,
     PacketAccepted,
     PacketDeclined,
     PacketLapsed,
     PacketOffered,
+    PacketReturned,
     PacketWithdrawn,
+    PhaseEntered,
     TaskClosed,
     TaskOpened,
+    TaskResumed,
     TaskTaken,
+    WaiverAdded,
+    WaiverRevoked,
+    WaiverUsed,
 )
 from handrail.core.task import (
     ACCEPTED,
@@ -28,10 +35,16 @@ from handrail.core.task import (
     LAPSED,
     OPEN,
     RETURN,
+    RETURNED,
     WITHDRAWN,
     Packet,
     Task,
+    Waiver,
 )
+
+REVISE: Final = "revise"
+REVISES_MAX: Final = 2
+"""So often a checkpoint is revised before a person has to say whether the work goes on."""
 
 
 class Tables(Protocol):
@@ -49,9 +62,46 @@ class Tables(Protocol):
     def put_packet(self, packet: Packet) -> None:
         """Add or replace a packet."""
 
+    def waiver(self, seq: int) -> Waiver | None:
+        """Return a waiver."""
+
+    def put_waiver(self, waiver: Waiver) -> None:
+        """Add or replace a waiver."""
+
 
 def handed(tables: Tables, seq: int, at: int, change: Event) -> None:
-    """Let an event of a task or a packet act; every other one changes no table."""
+    """Let an event of a task, a packet or a waiver act; every other one changes no table."""
+    match change:
+        case PacketOffered() | PacketAccepted():
+            _handed_over(tables, seq, at, change)
+        case PacketDeclined(id, number, session, reason):
+            _settle(tables, at, id, number, DECLINED, session, reason)
+            _fail(tables, id)
+        case PacketReturned(id, number, session, reason):
+            _settle(tables, at, id, number, RETURNED, session, reason)
+            _fail(tables, id)
+        case PacketWithdrawn(id, number, session, reason):
+            _settle(tables, at, id, number, WITHDRAWN, session, reason)
+        case PacketLapsed(id, number):
+            _settle(tables, at, id, number, LAPSED, None, None)
+        case WaiverAdded() | WaiverUsed() | WaiverRevoked():
+            _waived(tables, seq, at, change)
+        case _:
+            _worked(tables, at, change)
+
+
+def _handed_over(tables: Tables, seq: int, at: int, change: PacketOffered | PacketAccepted) -> None:
+    match change:
+        case PacketOffered():
+            tables.put_packet(packet_of(seq, at, change))
+            _offered(tables, change)
+        case PacketAccepted(id, number, session, role):
+            _settle(tables, at, id, number, ACCEPTED, session, None)
+            _change_task(tables, id, holder=session, role=role, taken=number)
+
+
+def _worked(tables: Tables, at: int, change: Event) -> None:
+    """Let what happens to a task between its packets act."""
     match change:
         case TaskOpened(id, title):
             tables.put_task(Task(id, title, OPEN, at, 0, None, None, 0, 0))
@@ -59,22 +109,26 @@ def handed(tables: Tables, seq: int, at: int, change: Event) -> None:
             _change_task(tables, id, holder=session, role=role)
         case TaskClosed(id):
             _change_task(tables, id, state=CLOSED)
-        case PacketOffered():
-            tables.put_packet(packet_of(seq, at, change))
-            _offered(tables, change)
-        case PacketAccepted(id, number, session, role):
-            _settle(tables, at, id, number, ACCEPTED, session, None)
-            _change_task(tables, id, holder=session, role=role, taken=number)
-        case PacketDeclined(id, number, session, reason):
-            _settle(tables, at, id, number, DECLINED, session, reason)
-            task = tables.task(id)
-            _change_task(tables, id, failed=task.failed + 1 if task is not None else 0)
-        case PacketWithdrawn(id, number, session, reason):
-            _settle(tables, at, id, number, WITHDRAWN, session, reason)
-        case PacketLapsed(id, number):
-            _settle(tables, at, id, number, LAPSED, None, None)
+        case TaskResumed(id):
+            _change_task(tables, id, failed=0, waits_at=None)
+        case PhaseEntered(id, phase):
+            _change_task(tables, id, phase=phase, next_phase=None)
+        case CheckpointDecided():
+            _decided(tables, change)
         case _:
             pass
+
+
+def _waived(
+    tables: Tables, seq: int, at: int, change: WaiverAdded | WaiverUsed | WaiverRevoked
+) -> None:
+    match change:
+        case WaiverAdded():
+            tables.put_waiver(waiver_of(seq, at, change))
+        case WaiverUsed(number):
+            _change_waiver(tables, number, uses=1)
+        case WaiverRevoked(number):
+            _change_waiver(tables, number, revoked=True)
 
 
 def packet_of(seq: int, at: int, offer: PacketOffered) -> Packet:
@@ -126,6 +180,53 @@ def _settle(
     packet = tables.packet(task, number)
     if packet is not None:
         tables.put_packet(packet._replace(state=state, by=by, settled_at=at, note=note))
+
+
+def _fail(tables: Tables, id: str) -> None:
+    task = tables.task(id)
+    if task is not None:
+        tables.put_task(task._replace(failed=task.failed + 1))
+
+
+def _decided(tables: Tables, decided: CheckpointDecided) -> None:
+    """Remember where a decision leads; one that answers the limit of revisions lifts it."""
+    task = tables.task(decided.task)
+    if task is None:
+        return
+    before = dict(task.revises).get(decided.checkpoint, 0)
+    reached = REVISES_MAX <= decided.times != before
+    revises = {**dict(task.revises), decided.checkpoint: decided.times}
+    tables.put_task(
+        task._replace(
+            next_phase=decided.leads_to,
+            revises=tuple(sorted(revises.items())),
+            waits_at=decided.checkpoint if decided.decision == REVISE and reached else None,
+        )
+    )
+
+
+def waiver_of(seq: int, at: int, added: WaiverAdded) -> Waiver:
+    """Return the row of a waiver that entry ``seq`` added at store time ``at``."""
+    return Waiver(
+        seq=seq,
+        gate=added.gate,
+        for_task=added.for_task,
+        reason=added.reason,
+        by=added.by,
+        added_at=at,
+        ends_at=added.ends_at,
+        uses=added.uses,
+        used=0,
+        revoked=False,
+    )
+
+
+def _change_waiver(tables: Tables, seq: int, *, uses: int = 0, revoked: bool = False) -> None:
+    waiver = tables.waiver(seq)
+    if waiver is not None:
+        tables.put_waiver(
+            waiver._replace(used=waiver.used + uses, revoked=waiver.revoked or revoked)
+        )
 
 
 def _change_task(tables: Tables, id: str, **changes: Any) -> None:

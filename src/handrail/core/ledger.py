@@ -25,9 +25,10 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
 from handrail.core.digest import sha256
-from handrail.core.events import KIND_OF, Event, Json, decode
+from handrail.core.events import KIND_OF, Event, decode
 from handrail.core.lease import Actor
 from handrail.core.record import Record
+from handrail.core.shapes import Json
 from handrail.errors import MalformedLedger, MalformedToken, NewerFormat
 
 FORMAT: Final = 1

@@ -44,7 +44,7 @@ from handrail.core.scope.naming import scope_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from handrail.core.task import Packet, Task
+    from handrail.core.task import Packet, Task, Waiver
 
 Blobs = tuple[tuple[str, str], ...]
 
@@ -114,6 +114,12 @@ class Tables(Protocol):
 
     def put_packet(self, packet: Packet) -> None:
         """Add a packet, or replace the one of the same task and number."""
+
+    def waiver(self, seq: int) -> Waiver | None:
+        """Return a waiver."""
+
+    def put_waiver(self, waiver: Waiver) -> None:
+        """Add a waiver, or replace the one of the same number."""
 
 
 def apply(tables: Tables, seq: int, at: int, actor: Actor, change: Event | Move) -> None:
@@ -249,6 +255,7 @@ class State:
         self.notices: dict[tuple[str, str, str], tuple[Notice, bool]] = {}
         self.tasks: dict[str, Task] = {}
         self.packets: dict[tuple[str, int], Packet] = {}
+        self.waivers: dict[int, Waiver] = {}
 
     def copy(self) -> State:
         """Return an independent copy."""
@@ -265,6 +272,7 @@ class State:
         other.notices = dict(self.notices)
         other.tasks = dict(self.tasks)
         other.packets = dict(self.packets)
+        other.waivers = dict(self.waivers)
         return other
 
     def put_lease(self, lease: Lease) -> None:
@@ -371,6 +379,14 @@ class State:
     def put_packet(self, packet: Packet) -> None:
         """Add or replace a packet."""
         self.packets[packet.task, packet.number] = packet
+
+    def waiver(self, seq: int) -> Waiver | None:
+        """Return a waiver."""
+        return self.waivers.get(seq)
+
+    def put_waiver(self, waiver: Waiver) -> None:
+        """Add or replace a waiver."""
+        self.waivers[waiver.seq] = waiver
 
 
 def evolve(state: State, seq: int, at: int, actor: Actor, change: Event | Move) -> State:

@@ -30,6 +30,7 @@ ACCEPTED: Final = "accepted"
 DECLINED: Final = "declined"
 WITHDRAWN: Final = "withdrawn"
 LAPSED: Final = "lapsed"
+RETURNED: Final = "returned"
 
 COMPLETE: Final = "complete"
 RETURN: Final = "return"
@@ -46,6 +47,9 @@ class Task(Record):
 
     ``role`` is what that session acted as. ``failed`` counts the handoffs in a row that were
     declined or returned, ``taken`` is the number of the packet that was accepted last, or 0.
+    ``phase`` is where it is in its workflow, ``next_phase`` where a decision led that no packet has
+    followed yet. ``revises`` counts the revisions of each checkpoint; ``waits_at`` is the one that
+    was revised so often that a person has to say whether the work goes on.
     """
 
     id: str
@@ -57,6 +61,10 @@ class Task(Record):
     role: str | None
     failed: int
     taken: int
+    phase: str | None = None
+    next_phase: str | None = None
+    revises: tuple[tuple[str, int], ...] = ()
+    waits_at: str | None = None
 
 
 class Packet(Record):
@@ -85,6 +93,30 @@ class Packet(Record):
     by: str | None
     settled_at: int | None
     note: str | None
+
+
+class Waiver(Record):
+    """An exception: what a gate minds does not count, for one task or for all.
+
+    ``seq`` is the entry that added it, and its name; ``ends_at`` (store time, ms) and ``uses`` are
+    None where there is no such bound; ``used`` counts.
+    """
+
+    seq: int
+    gate: str
+    for_task: str | None
+    reason: str
+    by: str
+    added_at: int
+    ends_at: int | None
+    uses: int | None
+    used: int
+    revoked: bool
+
+    def counts(self, now: int) -> bool:
+        """Tell whether it may be used at store time ``now``."""
+        spent = self.uses is not None and self.used >= self.uses
+        return not (self.revoked or spent or (self.ends_at is not None and self.ends_at <= now))
 
 
 def check_task(text: str) -> str:

@@ -120,11 +120,7 @@ def compare(reader: Reader, expected: State) -> list[str]:
     elif in_force is not None and not _compiled_from_its_text(in_force):
         differences.append("the compiled configuration is not that of its text")
     differences += _left_and_landed(reader, expected)
-    if {task.id: task for task in reader.tasks(closed=True)} != expected.tasks:
-        differences.append("the tasks are not those of the ledger")
-    packets = {(packet.task, packet.number): packet for packet in reader.packets()}
-    if packets != expected.packets:
-        differences.append("the packets are not those of the ledger")
+    differences += _handed(reader, expected)
     guard = sorted(
         (
             *(lease.worktree, lease.session, pattern.text, lease.token),
@@ -140,6 +136,19 @@ def compare(reader: Reader, expected: State) -> list[str]:
     }
     if reader.index_rows() != sorted(index):
         differences.append("the index of anchors is not that of what is held")
+    return differences
+
+
+def _handed(reader: Reader, expected: State) -> list[str]:
+    """Name what differs of tasks, packets and waivers."""
+    differences = []
+    if {task.id: task for task in reader.tasks(closed=True)} != expected.tasks:
+        differences.append("the tasks are not those of the ledger")
+    packets = {(packet.task, packet.number): packet for packet in reader.packets()}
+    if packets != expected.packets:
+        differences.append("the packets are not those of the ledger")
+    if {waiver.seq: waiver for waiver in reader.waivers(revoked=True)} != expected.waivers:
+        differences.append("the waivers are not those of the ledger")
     return differences
 
 

@@ -26,7 +26,7 @@ from handrail.core.lease import (
 from handrail.core.ledger import GENESIS, Entry, Head, read_event, seal
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State, apply
-from handrail.core.task import OPEN, Packet, Task
+from handrail.core.task import OPEN, Packet, Task, Waiver
 from handrail.errors import StoreBusy, Usage
 from handrail.store.anchors import plan
 from handrail.store.clock import Timeline
@@ -204,6 +204,11 @@ class MemoryReader:
             for _, packet in sorted(self.data.state.packets.items())
             if task in (None, packet.task) and (settled or packet.state == OPEN)
         ]
+
+    def waivers(self, *, revoked: bool = False) -> list[Waiver]:
+        """Return the waivers that were not taken back (or all), in order; used up or not."""
+        known = sorted(self.data.state.waivers.items())
+        return [waiver for _, waiver in known if revoked or not waiver.revoked]
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""

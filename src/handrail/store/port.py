@@ -42,7 +42,7 @@ from handrail.core.ledger import Entry, Head
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State
-from handrail.core.task import Packet, Task
+from handrail.core.task import Packet, Task, Waiver
 
 REQUESTS_KEPT_MS: Final = 7 * 86_400_000
 RARE: Final = ("config.applied", "commit.unattested", "commit.unattributed")
@@ -155,6 +155,9 @@ class Reader(Protocol):
 
     def packets(self, task: str | None = None, *, settled: bool = True) -> list[Packet]:
         """Return the packets (of a task), or only the open ones, by task and number."""
+
+    def waivers(self, *, revoked: bool = False) -> list[Waiver]:
+        """Return the waivers that were not taken back (or all), in order; used up or not."""
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""

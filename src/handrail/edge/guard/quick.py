@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FORMAT = 4
+FORMAT = 5
 """The format of the store that the statement below reads; ``store.sqlite`` says what it is now."""
 
 PATH_OF = {

@@ -34,7 +34,7 @@ def migrations() -> dict[int, str]:
     return found
 
 
-FORMAT = 4
+FORMAT = 5
 
 
 def sqlite_version() -> str:

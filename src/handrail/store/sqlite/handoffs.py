@@ -8,12 +8,18 @@ from typing import Any
 
 import apsw
 
-from handrail.core.task import OPEN, Packet, Task
+from handrail.core.task import OPEN, Packet, Task, Waiver
 
-_TASK = "SELECT id, title, state, opened_at, number, holder, role, failed, taken FROM task"
+_TASK = (
+    "SELECT id, title, state, opened_at, number, holder, role, failed, taken,"
+    " phase, next_phase, revises, waits_at FROM task"
+)
 _PACKET = (
     "SELECT task, number, kind, state, session, agent, from_role, to_role, patterns,"
     ' "returns", token, offered_at, lapses_at, seq, hash, "by", settled_at, note FROM packet'
+)
+_WAIVER = (
+    'SELECT seq, gate, for_task, reason, "by", added_at, ends_at, uses, used, revoked FROM waiver'
 )
 
 
@@ -48,26 +54,49 @@ class Handoffs:
         ).fetchall()
         return [_read_packet(row) for row in rows]
 
+    def waiver(self, seq: int) -> Waiver | None:
+        """Return a waiver."""
+        row = self._run(f"{_WAIVER} WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else _read_waiver(row)
+
+    def waivers(self, *, revoked: bool = False) -> list[Waiver]:
+        """Return the waivers that were not taken back (or all), in order; used up or not."""
+        rows = self._run(f"{_WAIVER} WHERE ? OR NOT revoked ORDER BY seq", (revoked,)).fetchall()
+        return [_read_waiver(row) for row in rows]
+
 
 class HandoffTables(Handoffs):
     """The part of ``core.state.Tables`` about tasks and packets."""
 
     def put_task(self, task: Task) -> None:
         """Add a task, or replace the one of the same id."""
-        self._run("INSERT OR REPLACE INTO task VALUES (?,?,?,?,?,?,?,?,?)", tuple(task))
+        row = {**task._asdict(), "revises": json.dumps(task.revises)}
+        self._put("task", tuple(row.values()))
 
     def put_packet(self, packet: Packet) -> None:
         """Add a packet, or replace the one of the same task and number."""
         row = packet._asdict()
         row["patterns"], row["returns"] = json.dumps(packet.patterns), json.dumps(packet.returns)
-        self._run(
-            "INSERT OR REPLACE INTO packet VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            tuple(row.values()),
-        )
+        self._put("packet", tuple(row.values()))
+
+    def put_waiver(self, waiver: Waiver) -> None:
+        """Add a waiver, or replace the one of the same number."""
+        self._put("waiver", tuple(waiver))
+
+    def _put(self, table: str, row: tuple[object, ...]) -> None:
+        marks = ",".join("?" * len(row))
+        self._run(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)
 
 
 def _read_task(row: tuple[Any, ...]) -> Task:
-    return Task(*row)
+    make: Callable[..., Task] = Task
+    revises = tuple((name, times) for name, times in json.loads(row[11]))
+    return make(*row[:11], revises, *row[12:])
+
+
+def _read_waiver(row: tuple[Any, ...]) -> Waiver:
+    make: Callable[..., Waiver] = Waiver
+    return make(*row[:9], bool(row[9]))
 
 
 def _read_packet(row: tuple[Any, ...]) -> Packet:

@@ -39,6 +39,7 @@ _BARE = LEASE.replace("l.", "")
 _REPLACED = (
     *("lease", "may_write", "session", "waiter", "attestation", "config"),
     *("orphan", "orphan_anchor", "landing", "landing_anchor", "task", "packet"),
+    "waiver",
 )
 
 
@@ -362,6 +363,8 @@ class SqliteTx(SqliteReader):
             self._tables.put_task(task)
         for packet in state.packets.values():
             self._tables.put_packet(packet)
+        for waiver in state.waivers.values():
+            self._tables.put_waiver(waiver)
         for commit, seq in state.attestations.items():
             self._tables.put_attestation(commit, seq)
         if state.config is not None:
