@@ -24,12 +24,12 @@ from tests.support import ROOT, Handrail, Machine, Repo, forbid_network
 
 # Set by a shell, a harness, a git hook or a CI runner around the tests; none may reach a test.
 FOREIGN: Final = (
-    *("AGENT_", "HANDRAIL_", "GIT_", "XDG_", "LC_", "SSH_"),
+    *("AGENT_", "HANDRAIL_", "GIT_", "PYTHON", "XDG_", "LC_", "SSH_"),
     *("CLAUDE", "CODEX", "COPILOT", "CURSOR", "GEMINI", "GITHUB_", "GITLAB_", "OPENCODE"),
 )
 FOREIGN_NAMES: Final = (
     *("CI", "COLUMNS", "EDITOR", "FORCE_COLOR", "LANGUAGE", "LINES", "NO_COLOR", "PAGER", "TERM"),
-    *("PYTHONPATH", "PYTHONWARNINGS", "VISUAL"),
+    "VISUAL",
 )
 ZONES: Final = ("UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Kiritimati")
 LOCALES: Final = ("C.UTF-8", "C", "tr_TR.UTF-8")

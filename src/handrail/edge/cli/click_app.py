@@ -13,7 +13,7 @@ from handrail import __version__, errors
 from handrail.edge.cli.invocation import Invocation, Value
 from handrail.edge.cli.main import execute
 from handrail.edge.cli.nouns import COMMANDS
-from handrail.edge.cli.output import write
+from handrail.edge.cli.output import let_go_of, write
 from handrail.edge.cli.spec import COMMON, Argument, Command, Option
 from handrail.text import looks_like_duration
 
@@ -56,6 +56,7 @@ def run(argv: Sequence[str]) -> int:
     except click.UsageError as error:
         raise errors.Usage(reason=_sentence(error), next=_help_for(rest)) from error
     except OSError as error:
+        let_go_of(1)
         raise errors.OutputClosed(reason=error.strerror or str(error)) from error
     return int(status or 0)
 

@@ -10,6 +10,8 @@ from handrail.errors import HandrailError, OutputClosed
 from handrail.text import rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from handrail.edge.reply import Data, Reply
 
 
@@ -61,19 +63,21 @@ def write(text: str) -> None:
     except UnicodeEncodeError:
         write(text.encode("ascii", "backslashreplace").decode("ascii"))
     except (OSError, ValueError) as error:
-        _let_go_of_stdout()
+        let_go_of(1)
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputClosed(reason=reason) from error
 
 
-def write_bytes(chunk: bytes) -> None:
-    """Write raw bytes to stdout; raises OutputClosed."""
+def write_bytes(chunks: Iterable[bytes]) -> None:
+    """Write raw bytes to stdout, all of them; raises OutputClosed."""
     try:
         if sys.stdout is None:
             raise OutputClosed(reason="it is closed")
-        sys.stdout.buffer.write(chunk)
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
     except (OSError, ValueError) as error:
-        _let_go_of_stdout()
+        let_go_of(1)
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputClosed(reason=reason) from error
 
@@ -87,14 +91,14 @@ def say(text: str) -> None:
     except UnicodeEncodeError:
         say(text.encode("ascii", "backslashreplace").decode("ascii"))
     except (OSError, ValueError):
-        pass
+        let_go_of(2)
 
 
-def _let_go_of_stdout() -> None:
-    """Point stdout at nothing, or the interpreter complains of it once more at its exit."""
+def let_go_of(descriptor: int) -> None:
+    """Point a stream at nothing: what is left in its buffer makes Python fail at its exit, too."""
     try:
         nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 1)
+        os.dup2(nothing, descriptor)
         os.close(nothing)
     except OSError:
         pass

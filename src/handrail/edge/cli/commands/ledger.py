@@ -103,8 +103,7 @@ def export(invocation: Invocation) -> Reply:
                 reason="An export is bytes: give --json a file to write them to.",
                 next="handrail ledger export --json -o ledger.txt",
             )
-        for line in records.export():
-            write_bytes(line)
+        write_bytes(records.export())
         return Reply({})
     entries = -1
     try:
