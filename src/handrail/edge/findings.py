@@ -11,15 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from string import Formatter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from handrail import __version__
 from handrail.core.digest import sha256
 from handrail.core.record import Record
 from handrail.edge.reply import Data
+from handrail.errors import Usage
 from handrail.text import visible
 
+if TYPE_CHECKING:
+    from handrail.edge.cli.invocation import Invocation
+
 ANNOTATIONS_MAX: Final = 10
+FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: Final = {"error": "error", "warning": "warning", "note": "notice"}
 _PLAIN: Final = frozenset(
@@ -35,6 +40,19 @@ class Finding(Record):
     message: str
     path: str | None
     subject: str
+
+
+def chosen_format(invocation: Invocation) -> str:
+    """Return the format that was asked for, ``json`` by either option; raises Usage."""
+    form, step = invocation.text("format"), f"handrail {invocation.path} --help"
+    if form is not None and form not in FORMATS:
+        reason = f"{visible(form)!r} is no format; there are {', '.join(FORMATS)}."
+        raise Usage(reason=reason, next=step)
+    if not invocation.flag("json"):
+        return form or "text"
+    if form not in (None, "text", "json"):
+        raise Usage(reason=f"Give either --json or --format {form}.", next=step)
+    return "json"
 
 
 def sarif(findings: Sequence[Finding], rules: Mapping[str, str], nowhere: str) -> Data:

@@ -7,14 +7,13 @@ a copy that was committed would need a lease.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from contextlib import suppress
 from typing import Final
 
-from handrail.errors import DiskFull, StoreReadOnly
-from handrail.facts.files import read_bounded
+from handrail.errors import StoreReadOnly
+from handrail.facts.files import grown, read_bounded
 
 FOLDER: Final = (".handrail", "handoffs")
 FILE_BYTES_MAX: Final = 4 << 20
@@ -57,18 +56,5 @@ class PacketFiles:
 
 def _replace(path: str, content: bytes) -> None:
     half = f"{path}.{os.getpid()}.part"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with suppress(FileNotFoundError):
-            os.unlink(half)  # of a process that had this number and was killed half way
-        try:
-            with open(os.open(half, flags, 0o666), "wb") as file:
-                file.write(content)
-            os.replace(half, path)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(half)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(path=path) from error
-        raise StoreReadOnly(path=path, reason=error.strerror) from error
+    with grown(half, content, path, lasting=False):
+        os.replace(half, path)

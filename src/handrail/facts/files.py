@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from handrail.errors import DiskFull, FactsUnavailable, StoreReadOnly
@@ -46,17 +47,30 @@ def create_file(path: str, content: bytes, scratch: str) -> None:
     same = os.stat(scratch).st_dev == os.stat(beside).st_dev
     name = f"{os.path.basename(path)}.{os.getpid()}.part"
     half = os.path.join(scratch if same else beside, name)
+    with grown(half, content, path):
+        _put_in_place(half, path)
+
+
+@contextmanager
+def grown(
+    half: str, content: bytes, path: str, *, mode: int = 0o666, lasting: bool = True
+) -> Iterator[None]:
+    """Write a file under a name of its own, for the caller to give it its ``path`` meanwhile.
+
+    Through no link, and gone in the end unless it was renamed. ``lasting`` waits for the disk.
+    Raises StoreReadOnly, DiskFull, also for what goes wrong in the caller's part.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with suppress(FileNotFoundError):
-            os.unlink(half)
-        descriptor = os.open(half, flags, 0o666)
+            os.unlink(half)  # of a process that had this number and was killed half way
         try:
-            with open(descriptor, "wb") as file:
+            with open(os.open(half, flags, mode), "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
-            _put_in_place(half, path)
+                if lasting:
+                    os.fsync(file.fileno())
+            yield
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(half)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Final
 
@@ -35,6 +36,17 @@ class RawCommit(Record):
     change: str | None = None
 
 
+@contextmanager
+def git_at_work(what: str) -> Iterator[None]:
+    """Turn what goes wrong around a process of git into FactsUnavailable."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FactsUnavailable(what=what, reason="git is not installed") from error
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise FactsUnavailable(what=what, reason=str(error)) from error
+
+
 def ask(
     folder: str, words: Sequence[str], stdin: bytes = b"", *, fine: Sequence[int] = (0,)
 ) -> bytes:
@@ -50,7 +62,7 @@ def ask(
         "LC_ALL": "C",
     }
     what = f"git {words[0]}"
-    try:
+    with git_at_work(what):
         told = subprocess.run(
             ["git", *words],
             cwd=folder,
@@ -60,10 +72,6 @@ def ask(
             env=environment,
             check=False,
         )
-    except FileNotFoundError as error:
-        raise FactsUnavailable(what=what, reason="git is not installed") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise FactsUnavailable(what=what, reason=str(error)) from error
     if told.returncode not in fine:
         complaint = told.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason"]
         raise FactsUnavailable(what=what, reason=complaint[0].removeprefix("fatal: "))

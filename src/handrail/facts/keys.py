@@ -12,16 +12,15 @@ door to ``cryptography``, which is imported when a key is first at work.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from handrail.errors import DiskFull, FactsUnavailable, StoreReadOnly
+from handrail.errors import FactsUnavailable
 from handrail.errors.landing import MalformedKey
-from handrail.facts.files import read_bounded
+from handrail.facts.files import grown, read_bounded
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -78,25 +77,10 @@ def make_key(path: str) -> None:
 def _put(path: str, content: bytes, name: Callable[[str, str], None]) -> None:
     """Write a file whole or not at all, and let ``name`` give it its name."""
     half = f"{path}.{os.getpid()}.part"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with suppress(FileNotFoundError):
-            os.unlink(half)  # of a process that had this number and was killed half way
-        try:
-            with open(os.open(half, flags, 0o600), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                name(half, path)
-            _remember(os.path.dirname(path) or ".")
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(half)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(path=path) from error
-        raise StoreReadOnly(path=path, reason=error.strerror) from error
+    with grown(half, content, path, mode=0o600):
+        with suppress(FileExistsError):
+            name(half, path)
+        _remember(os.path.dirname(path) or ".")
 
 
 def _remember(folder: str) -> None:

@@ -26,7 +26,7 @@ from typing import IO, Final
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
 from handrail.errors.landing import RemoteUnavailable, UnknownRemote
-from handrail.facts.git import HEX
+from handrail.facts.git import HEX, git_at_work
 
 KEY_VARIABLE: Final = "HANDRAIL_LEDGER_KEY"
 ASK_TIMEOUT_S: Final = 60
@@ -258,32 +258,31 @@ class Remotes:
         }
         environment.pop(KEY_VARIABLE, None)
         what = f"git {words[0]}"
-        try:
-            with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as complaints:
-                given.write(stdin)
-                given.seek(0)
-                process = subprocess.Popen(
-                    ["git", *_QUIET, *words],
-                    cwd=self._folder,
-                    stdin=given,
-                    stdout=subprocess.PIPE,
-                    stderr=complaints,
-                    env=environment,
-                    start_new_session=True,
-                )
-                with _ended(process, seconds) as late:
-                    out = process.stdout.read(OUTPUT_BYTES_MAX + 1) if process.stdout else b""
-                    if len(out) > OUTPUT_BYTES_MAX:
-                        reason = f"it says more than {OUTPUT_BYTES_MAX} bytes"
-                        raise FactsUnavailable(what=what, reason=reason)
-                    process.wait()
-                if late.is_set():
-                    return None
-                return Answer(process.returncode, out, _complaint(complaints))
-        except FileNotFoundError as error:
-            raise FactsUnavailable(what=what, reason="git is not installed") from error
-        except (OSError, ValueError) as error:
-            raise FactsUnavailable(what=what, reason=str(error)) from error
+        with (
+            git_at_work(what),
+            tempfile.TemporaryFile() as given,
+            tempfile.TemporaryFile() as complaints,
+        ):
+            given.write(stdin)
+            given.seek(0)
+            process = subprocess.Popen(
+                ["git", *_QUIET, *words],
+                cwd=self._folder,
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env=environment,
+                start_new_session=True,
+            )
+            with _ended(process, seconds) as late:
+                out = process.stdout.read(OUTPUT_BYTES_MAX + 1) if process.stdout else b""
+                if len(out) > OUTPUT_BYTES_MAX:
+                    reason = f"it says more than {OUTPUT_BYTES_MAX} bytes"
+                    raise FactsUnavailable(what=what, reason=reason)
+                process.wait()
+            if late.is_set():
+                return None
+            return Answer(process.returncode, out, _complaint(complaints))
 
 
 @contextmanager

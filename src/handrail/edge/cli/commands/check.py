@@ -8,7 +8,7 @@ from handrail import errors
 from handrail.config import CONFIG_FILE
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import dump
-from handrail.edge.findings import Case, Finding, junit, sarif, workflow_commands
+from handrail.edge.findings import Case, Finding, chosen_format, junit, sarif, workflow_commands
 from handrail.edge.reply import Data, Reply
 from handrail.service.commit_check import CommitCheck
 from handrail.service.policy import rules_read_last
@@ -17,7 +17,6 @@ from handrail.text import scope_word, visible
 if TYPE_CHECKING:
     from handrail.service.gating import Gating
 
-FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 STAGES: Final = ("commit", "push", "pre-handoff", "land", "publish")
 COMMIT: Final = "commit"
 _NEXT: Final = "handrail check commit"
@@ -25,10 +24,7 @@ _NEXT: Final = "handrail check commit"
 
 def check(invocation: Invocation) -> Reply:
     """Say whether what a stage stands for may be done now."""
-    stage, form = invocation.text("stage") or "", invocation.text("format") or "text"
-    if form not in FORMATS:
-        reason = f"{visible(form)!r} is no format; there are {', '.join(FORMATS)}."
-        raise errors.Usage(reason=reason, next=_NEXT)
+    stage, form = invocation.text("stage") or "", chosen_format(invocation)
     if invocation.flag("self_test"):
         from handrail.edge.checked import reply
 

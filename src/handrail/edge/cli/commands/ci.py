@@ -21,10 +21,10 @@ from handrail.core.forge import (
     read_gitlab,
 )
 from handrail.core.landing import CANNOT_TELL, CODES, PASS, REFUSED
-from handrail.edge.cli.commands.verify import FORMATS, LEVELS, NOTICED, SHORT, STATUS
+from handrail.edge.cli.commands.verify import LEVELS, NOTICED, SHORT, STATUS
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import dump, say
-from handrail.edge.findings import Case, Finding, junit, sarif, workflow_commands
+from handrail.edge.findings import Case, Finding, chosen_format, junit, sarif, workflow_commands
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.edge.summary import Row, summary
@@ -56,7 +56,7 @@ RULES: Final = {
 
 def ci(invocation: Invocation) -> Reply:
     """Answer an event of a forge, and record what it changes."""
-    form = _format(invocation)
+    form = chosen_format(invocation)
     event = told = _event(invocation, os.environ)
     if invocation.flag("verify") and isinstance(told, PullRequest):
         event = Other(f"of pull request #{told.number}", told.head, told.default_branch)
@@ -88,18 +88,6 @@ def ci(invocation: Invocation) -> Reply:
         return Reply(data, workflow_commands(found), notes, status)
     trial = invocation.flag("dry_run")
     return Reply(data, _text(_what(told), answer, found, trial=trial), notes, status)
-
-
-def _format(invocation: Invocation) -> str:
-    form = invocation.text("format") or "text"
-    if form not in FORMATS:
-        reason = f"{visible(form)!r} is no format; there are {', '.join(FORMATS)}."
-        raise errors.Usage(reason=reason, next="handrail ci --help")
-    if invocation.flag("json") and form not in ("text", "json"):
-        raise errors.Usage(
-            reason=f"Give either --json or --format {form}.", next="handrail ci --help"
-        )
-    return form
 
 
 def _event(invocation: Invocation, environment: Mapping[str, str]) -> Event:

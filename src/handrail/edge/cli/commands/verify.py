@@ -10,7 +10,7 @@ from handrail.config import CONFIG_FILE
 from handrail.core.landing import CANNOT_TELL, CODES, PASS, REFUSED, Judgment
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import dump
-from handrail.edge.findings import Case, Finding, junit, sarif, workflow_commands
+from handrail.edge.findings import Case, Finding, chosen_format, junit, sarif, workflow_commands
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.service.court import ENFORCE
@@ -18,7 +18,6 @@ from handrail.service.evidence import ABSENT, UNENROLLED
 from handrail.service.verification import Verification, Verified
 from handrail.text import shell_quote, visible
 
-FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 INPUT_BYTES_MAX: Final = 1 << 20
 SHORT: Final = 12
 STATUS: Final = {PASS: 0, REFUSED: errors.EXIT_REFUSED, CANNOT_TELL: errors.EXIT_UNAVAILABLE}
@@ -33,7 +32,7 @@ USUAL: Final = (UNENROLLED, ABSENT)
 
 def verify(invocation: Invocation) -> Reply:
     """Judge the commits of ranges, or of a push."""
-    form = _format(invocation)
+    form = chosen_format(invocation)
     ranges = invocation.words("range")
     verification = Verification(invocation.application.sources)
     if invocation.flag("stdin"):
@@ -75,18 +74,6 @@ def _notes(verified: Verified) -> tuple[str, ...]:
     if verified.verdict == REFUSED and verified.mode != ENFORCE:
         notes.append(f"note: the base says {verified.mode} for landing, so nothing is refused")
     return tuple(notes)
-
-
-def _format(invocation: Invocation) -> str:
-    form = invocation.text("format") or "text"
-    if form not in FORMATS:
-        reason = f"{visible(form)!r} is no format; there are {', '.join(FORMATS)}."
-        raise errors.Usage(reason=reason, next="handrail verify --help")
-    if invocation.flag("json") and form not in ("text", "json"):
-        raise errors.Usage(
-            reason=f"Give either --json or --format {form}.", next="handrail verify --help"
-        )
-    return form
 
 
 def _lines() -> list[str]:
