@@ -27,8 +27,9 @@ from handrail.core.landing import CANNOT_TELL, PASS, REFUSED
 from handrail.core.lease import Actor
 from handrail.service import evidence, ranges
 from handrail.service.attestation import Attestation
+from handrail.service.evidence import SharedLedger
 from handrail.service.records import Records
-from handrail.service.verification import Verification, Verified
+from handrail.service.verification import Found, Verification, Verified
 from tests.cli.world import World, make_world
 
 ZERO: Final = "0" * 40
@@ -248,6 +249,28 @@ def test_lanes_are_those_that_were_in_force_when_it_was_attested(world: World, l
     world.configure('[[role]]\nname = "other"\nlane = ["x/**"]\n')
     world.repo.git("checkout", "--quiet", "handrail.toml")
     assert codes(verify(world)) == ["attested"]
+
+
+def test_ledgers_are_read_once_however_often_the_law_of_what_landed_changed(
+    world: World, landed: str
+) -> None:
+    config = (world.path / "handrail.toml").read_text()
+    for number in range(3):
+        world.repo.write("handrail.toml", f"{config}\n# {number}\n")
+        world.repo.commit("the law", "handrail.toml")
+    protect(world)
+    asked = []
+
+    class Shared:
+        def read(self, *question: object) -> list[SharedLedger]:
+            asked.append(question)
+            return []
+
+    with world.open() as application:
+        context = application.context
+        sources = Found(context.store, context.outside, Shared())
+        verified = Verification(sources).verify([f"{landed}..HEAD"])
+    assert (len(verified.judgments), len(asked)) == (3, 1)
 
 
 # -------------------------------------------------------------------------------- nobody's commits

@@ -12,12 +12,13 @@ nothing, and is named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
+from handrail.config.records import Epoch
 from handrail.core.landing import CANNOT_TELL, PASS, REFUSED, Change, Judgment
 from handrail.core.record import Record
 from handrail.service.context import History, Outside
@@ -137,7 +138,7 @@ class Verification:
             if landed and protected is not None:
                 steps = batches(commits, changes, protected, judge)
                 return self._in_steps(own, history, steps, changes)
-            court = self._court(own, history, base_at(history, judge), {})
+            court = Court(self._hearing(own, {}), history, base_at(history, judge))
             return self._verified(court, court.judge(commits, changes))
 
     def _in_steps(
@@ -150,10 +151,11 @@ class Verification:
         """Judge what landed, the base moving forward as long as everything passes."""
         judgments: dict[str, Judgment] = {}
         base, whole = steps[0].base, Verified((), steps[0].base, (), frozenset())
+        hearing = self._hearing(own, {})
         for batch in steps:
             if all(one.verdict == PASS for one in judgments.values()):
                 base = batch.base
-            court = self._court(own, history, base_at(history, base), {})
+            court = Court(hearing, history, base_at(history, base))
             found = court.judge(batch.commits, {one: changes[one] for one in batch.commits})
             judgments.update((one.commit, one) for one in found)
             whole = self._verified(court, ())._replace(
@@ -183,7 +185,7 @@ class Verification:
                 raise errors.FactsUnavailable(what=f"commit {gone[0]}", reason="it is missing")
             commits = walk(history, tips, standing) if tips else []
             proposed = {} if pushed else {update.ref: update.new for update in updates}
-            court = self._court(own, history, base, proposed)
+            court = Court(self._hearing(own, proposed), history, base)
             judgments = court.judge(commits, history.changes(commits))
             replaced = [_replaced(one) for one in updates if one.ref.startswith(REPLACE)]
             verified = self._verified(court, (*replaced, *judgments))
@@ -207,21 +209,22 @@ class Verification:
             return protected_by(history)
         return rules_in_force(own.ledger).settings.workspace.protected_refs
 
-    def _court(
-        self,
-        own: Evidence | None,
-        history: History,
-        base: Base,
-        proposed: Mapping[str, str | None],
-    ) -> Court:
+    def _hearing(
+        self, own: Evidence | None, proposed: Mapping[str, str | None]
+    ) -> Callable[[Settings], Testimony]:
+        """Return what asks the ledgers that settings enrol; the same ones are read once."""
         shared = self._sources.shared
+        heard: dict[tuple[Epoch, ...], Testimony] = {}
 
         def testimony(settings: Settings) -> Testimony:
-            epoch = None if own is None else own.ledger.epoch
-            rows = () if shared is None else shared.read(settings, proposed, epoch)
-            return Testimony(own, rows, [each.id for each in settings.epochs])
+            if settings.epochs not in heard:
+                epoch = None if own is None else own.ledger.epoch
+                rows = () if shared is None else shared.read(settings, proposed, epoch)
+                enrolled = [each.id for each in settings.epochs]
+                heard[settings.epochs] = Testimony(own, rows, enrolled)
+            return heard[settings.epochs]
 
-        return Court(testimony, history, base)
+        return testimony
 
     def _verified(self, court: Court, judgments: Sequence[Judgment]) -> Verified:
         to_redo, doubts = court.to_redo, court.doubts
