@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
+from handrail.service.leases import Asked
+from handrail.service.sessions import Sessions
 from tests.guard.conftest import Agents
 from tests.guard.support import Hooked, ledger
+from tests.races.workers import opened
 from tests.support import Handrail, Repo, launcher
 
 
@@ -269,8 +273,9 @@ def test_a_commit_stays_good_whatever_comes_after_it(
     bob.ends()
     assert handrail("verify", f"{first}~1..HEAD").code == 0
     for number in range(34):
-        env = {"HANDRAIL_SESSION": f"s-{number}"}
-        assert handrail("session", "start", "--id", f"s-{number}", "--json").code == 0
-        handrail("claim", "src", env=env)
-        handrail("session", "end", env=env)
+        with closing(opened(guarded.path)) as nobody:
+            Sessions(nobody.context).start(id=f"s-{number}", agent="other")
+        with closing(opened(guarded.path, f"s-{number}")) as other:
+            other.leases.claim(Asked(("src",)))
+            Sessions(other.context).end()
     assert handrail("verify", f"{first}~1..HEAD").code == 0

@@ -58,6 +58,10 @@ def check(record: Record, what: str, outcome: Outcome) -> None:
     assert outcome.edits >= outcome.commits > 0
 
 
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name == "three" else pytest.mark.nightly) for name in NAMES],
+)
 def test_a_real_history_replayed_by_well_behaved_agents_meets_no_refusal(
     name: str, tmp_path: Path, record_property: Record
 ) -> None:

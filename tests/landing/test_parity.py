@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+import pytest
+
 from handrail.core.landing import PASS, REFUSED
 from handrail.service.attestation import Attestation
 from handrail.service.committing import Committing
@@ -16,6 +18,7 @@ from handrail.wiring import Application
 from tests.landing.ground import Ground
 
 PUSHES: Final = 100
+PUSHES_BY_DAY: Final = 40
 SEED: Final = 20_261_121
 QUIET: Final = ("-c", f"core.hooksPath={os.devnull}")
 STANDS_STILL: Final = "2026-01-01T00:00:00Z"
@@ -132,10 +135,11 @@ STEPS: Final = (
 )
 
 
-def test_a_fresh_clone_judges_as_the_store_does(ground: Ground) -> None:
+@pytest.mark.parametrize("pushes", [PUSHES_BY_DAY, pytest.param(PUSHES, marks=pytest.mark.nightly)])
+def test_a_fresh_clone_judges_as_the_store_does(ground: Ground, pushes: int) -> None:
     ground.session("worker")
     maker = Generator(ground, random.Random(SEED))
-    names = [maker.branch() for _ in range(PUSHES)]
+    names = [maker.branch() for _ in range(pushes)]
     done = ground.force(*names)
     assert done.code == 0, done
     fresh = ground.folder / "fresh"
@@ -153,8 +157,8 @@ def test_a_fresh_clone_judges_as_the_store_does(ground: Ground) -> None:
             assert _told(one) == _told(other), name
             verdicts[one.verdict] += 1
             codes.update(judgment.code for judgment in one.judgments)
-    assert verdicts[PASS] >= PUSHES // 5, verdicts
-    assert verdicts[REFUSED] >= PUSHES // 5, verdicts
+    assert verdicts[PASS] >= pushes // 5, verdicts
+    assert verdicts[REFUSED] >= pushes // 5, verdicts
     wanted = {"attested", "inherited", "unseen", "unattested", "unattributed_refused", "empty"}
     assert wanted <= set(codes), codes
 
