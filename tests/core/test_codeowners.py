@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handrail.config.kinds import NAME_PATTERN
@@ -215,6 +215,8 @@ def roles_by_lanes(lanes: Sequence[tuple[str, Sequence[str]]], path: str) -> set
 
 
 @given(OWNER_LINES)
+@example([("x", ["one"]), ("?/**/**", [])])
+@example([("x", []), ("*/**/**", ["one"])])
 def test_an_import_gives_everybody_what_is_theirs_and_names_what_else_it_gives(
     rows: list[tuple[str, list[str]]],
 ) -> None:

@@ -127,6 +127,8 @@ def _scopes(pattern: str, gitlab: bool) -> tuple[str, ...]:
     if not body or "//" in plain:
         raise _Fault("it names no path")
     names = [re.sub(r"\*\*+", "*", name) if name != "**" else name for name in body.split("/")]
+    while names[-2:] == ["**", "**"]:
+        names.pop()  # any number of folders, and again: once says the same
     folder, last = plain.endswith("/"), names[-1]
     rooted = plain.startswith("/") or ("/" in body and not gitlab)
     if folder and last == "**":
