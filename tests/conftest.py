@@ -38,7 +38,7 @@ PERSON: Final = {"NAME": "Ada Test", "EMAIL": "ada@example.org"}
 IN_CI: Final = os.environ.get("CI") == "true"
 MACHINE: Final = pytest.StashKey[Path]()
 DESELECTED: Final = pytest.StashKey[int]()
-EXAMPLES: Final = {"default": 100, "ci": 100, "nightly": 5_000}
+EXAMPLES: Final = {"default": 100, "ci": 50, "nightly": 5_000}
 
 
 # ------------------------------------------------------------------------------------ Hypothesis
