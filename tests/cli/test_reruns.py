@@ -19,7 +19,7 @@ from handrail.core.events import KIND_OF
 from handrail.core.handed import PacketReturned
 from handrail.core.ledger import read_event
 from handrail.core.receipts import EvidenceRecorded
-from handrail.errors.handoff import GateFailed
+from handrail.errors.handoff import GateFailed, NoHandoff
 from handrail.facts import reruns
 from handrail.service.evidence_runs import EvidenceRuns, Receipt
 from handrail.service.handoffs import Accepted, Handoffs, Offering
@@ -70,10 +70,10 @@ class Scene:
         with self.world.open(self.worker) as app:
             return EvidenceRuns(app.context, app.bench(str(self.world.path))).run((), "tests")
 
-    def offers(self, evidence: tuple[object, ...] = ()) -> None:
+    def offers(self, evidence: tuple[object, ...] = (), scope: tuple[str, ...] = ()) -> None:
         packet = json.dumps({"evidence": list(evidence), "message": "done"}).encode()
         with self.world.open(self.worker) as app:
-            asked = Offering(packet=packet, task="t", to_role="checker")
+            asked = Offering(packet=packet, task="t", to_role="checker", scope=scope)
             Handoffs(app.context, app.packet_files).offer(asked)
 
     def accepts(self, told: list[str] | None = None) -> Accepted:
@@ -282,7 +282,9 @@ def test_a_program_that_is_not_shared_cannot_be_told(world: World) -> None:
     world.repo.write("deps/run", "#!/bin/sh\n").chmod(0o755)
     scene.shows()
     scene.offers()
-    assert "deps/run could not be started: No such file" in scene.unsure()
+    reason = scene.unsure()
+    assert "deps/run could not be started: No such file" in reason
+    assert reason.endswith("; deps is not in the commit and not shared (link)")
 
 
 def test_a_gate_that_was_changed_since_is_another_question(world: World) -> None:
@@ -337,15 +339,42 @@ def test_accept_says_at_once_what_runs_and_refuses_with_the_gate(world: World) -
     script(world, "test -e deps")
     world.repo.write("deps/x", "")
     scene.shows()
-    scene.offers()
+    world.claim(scene.worker, "src")
+    scene.offers(scope=("src",))
+    assert not world.holds(scene.worker, "src/a")
     person = world.shell(HANDRAIL_SESSION=scene.checker)
     done = person.handrail("handoff", "accept", "-q")
     found = refusal(done)
     assert (found.code, found.next, found.status) == ("gate_failed", "handrail task show t", 1)
     assert scene.packet().state == "returned"
+    assert world.holds(scene.worker, "src/a")
     with world.open() as app, app.store.read() as reader:
         last = reader.newest(1)[0]
     assert json.loads(last.header)["kind"] == KIND_OF[PacketReturned]
+
+
+@pytest.mark.parametrize("differs", [False, True])
+def test_what_was_tried_is_the_packet_that_is_answered(world: World, *, differs: bool) -> None:
+    scene = Scene(world, "sh", "t.sh")
+    script(world, "test -e deps" if differs else "exit 0")
+    world.repo.write("deps/x", "")
+    scene.shows()
+    scene.offers()
+
+    class Meanwhile(list[str]):
+        """Whoever hears that something runs: another packet takes the place of the first."""
+
+        def append(self, line: str) -> None:
+            if not self:
+                with world.open(scene.worker) as app:
+                    Handoffs(app.context, app.packet_files).withdraw("t")
+                scene.offers()
+            super().append(line)
+
+    with pytest.raises(NoHandoff, match="packet 2 of task t is not the newest any more"):
+        scene.accepts(Meanwhile())
+    with world.open() as app, app.store.read() as reader:
+        assert [packet.state for packet in reader.packets("t")] == ["accepted", "withdrawn", "open"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -353,7 +382,7 @@ def test_accept_that_is_stopped_leaves_nothing_after_the_next_one(
     world: World, private: Path, number: int
 ) -> None:
     scene = Scene(world, "sh", "t.sh")
-    script(world, "test -e go || while test -e t.sh; do sleep 0.05; done")
+    script(world, "test -e go || { touch report.x; while test -e t.sh; do sleep 0.05; done; }")
     world.repo.write("go", "")
     world.repo.commit("go", "go")
     commit = world.repo.git("rev-parse", "HEAD^")
@@ -370,7 +399,7 @@ def test_accept_that_is_stopped_leaves_nothing_after_the_next_one(
     with person.handrail_starts("handoff", "accept") as process:
         assert process.stderr is not None
         assert "evidence: tests again at" in process.stderr.readline()
-        assert eventually(lambda: list(private.glob("handrail-rerun-*/handrail-rerun-*/t.sh")))
+        assert eventually(lambda: list(private.glob("handrail-rerun-*/handrail-rerun-*/report.x")))
         process.send_signal(number)
         process.communicate(timeout=30)
     assert (process.returncode == 130) == (number == signal.SIGINT)

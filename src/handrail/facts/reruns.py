@@ -204,7 +204,9 @@ def temporary_tree(place: Place, commit: str) -> Iterator[TemporaryTree]:
     lock = -1
     try:
         lock = _locked(private)
-        _git(place.toplevel, ["worktree", "add", "--quiet", "--detach", folder, commit])
+        words = ["worktree", "add", "--quiet", "--detach", folder, commit]
+        # A git that outlives us keeps the lock: nobody takes away what it still writes.
+        _git(place.toplevel, words, keep=(lock,))
         yield TemporaryTree(place, commit, folder)
     finally:
         _remove(place.common_dir, private)
@@ -275,10 +277,10 @@ def _open_folders(folder: str) -> None:
                 _open_folders(entry.path)
 
 
-def _git(folder: str, words: Sequence[str]) -> bytes:
+def _git(folder: str, words: Sequence[str], keep: Sequence[int] = ()) -> bytes:
     """Run git without hooks, in a session of its own, so that it ends with us and not before.
 
-    Raises FactsUnavailable.
+    It shares the files ``keep``. Raises FactsUnavailable.
     """
     environment = {name: value for name, value in os.environ.items() if name not in HIDDEN}
     more = {"GIT_LFS_SKIP_SMUDGE": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
@@ -293,6 +295,7 @@ def _git(folder: str, words: Sequence[str]) -> bytes:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=keep,
         )
     except OSError as error:
         raise FactsUnavailable(what=what, reason=error.strerror) from error

@@ -268,7 +268,9 @@ class Reruns:
         before = site.standing(reports)
         ran = site.run(gate.run, gate.timeout_ms, gate.env)
         if ran.ended == "not-started":
-            return Again(None, f"{gate.run[0]} could not be started: {ran.reason}")
+            lacks = (one for one in site.unshared() if gate.run[0].startswith(f"{one}/"))
+            hint = "".join(f"; {_not_shared(one)}" for one in lacks)
+            return Again(None, f"{gate.run[0]} could not be started: {ran.reason}{hint}")
         passed, unread = _report(site, gate, mark)
         after = site.standing(reports)
         disturbed = (after.commit, after.fingerprint) != (before.commit, before.fingerprint)
@@ -369,8 +371,12 @@ def _missing(site: Site, event: EvidenceRecorded, absent: Sequence[str]) -> str:
     for name in site.unshared() if lines else ():
         word = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w.-])")
         if any(word.search(line) for line in lines):
-            return f"{name} is not in the commit and not shared (link){_end_of(event.output_tail)}"
+            return _not_shared(name) + _end_of(event.output_tail)
     return ""
+
+
+def _not_shared(name: str) -> str:
+    return f"{name} is not in the commit and not shared (link)"
 
 
 def _speaks_of_a_miss(line: str) -> bool:
