@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from handrail.errors import FactsUnavailable
 from handrail.facts.repository import Place, locate
-from handrail.facts.reruns import PREFIX, temporary_tree
-from tests.support import Repo
+from handrail.facts.reruns import PREFIX, sweep, temporary_tree
+from tests.cli.world import eventually
+from tests.support import SOURCE, Repo
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +112,34 @@ def test_what_a_killed_process_left_the_next_one_takes_away_and_no_other(
     assert registered(repo) == ["mine"]
 
 
+def test_what_git_still_writes_is_left_until_it_has_ended(
+    repo: Repo, private: Path, tmp_path: Path
+) -> None:
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    slow = f"touch '{begun}'; while test ! -e '{go}'; do sleep 0.02; done; cat"
+    repo.write(".gitattributes", "*.txt filter=slow\n")
+    repo.write("a.txt", "1\n")
+    commit = repo.commit("slow")
+    repo.git("config", "filter.slow.smudge", slow)
+    lines = (
+        "import os",
+        "from handrail.facts.repository import locate",
+        "from handrail.facts.reruns import temporary_tree",
+        f"with temporary_tree(locate({str(repo.path)!r}, {{}}), {commit!r}): pass",
+    )
+    env = {**os.environ, "TMPDIR": str(private), "PYTHONPATH": str(SOURCE.parent)}
+    with subprocess.Popen([sys.executable, "-c", "\n".join(lines)], env=env) as process:
+        assert eventually(begun.exists)
+        process.kill()
+    (left,) = private.iterdir()
+    place = locate(str(repo.path), {})
+    sweep(place.common_dir)
+    assert left.exists()
+    go.touch()
+    assert eventually(lambda: (sweep(place.common_dir), not left.exists())[1])
+    assert registered(repo) == []
+
+
 def test_a_commit_that_is_not_here_is_a_fact_that_is_missing(
     repo: Repo, place: Place, private: Path
 ) -> None:
@@ -146,6 +176,7 @@ def test_a_link_leads_to_what_is_not_tracked_and_is_no_dirt(repo: Repo) -> None:
         ("nothing", "is not in this working tree"),
         ("README.md", "is tracked"),
         ("half", "is tracked"),
+        ("later", "is tracked"),
         ("out", "leads out"),
         ("git", "leads out"),
         ("trap/deps", "behind a link"),
@@ -162,6 +193,8 @@ def test_an_input_that_cannot_be_shared_says_why(
     repo.git("rm", "-q", "trap")
     repo.write("trap/deps", "1\n")
     repo.write("half/not", "1\n")
+    repo.write("later/tracked", "1\n")
+    repo.git("add", "later")
     (repo.path / "out").symlink_to(outside)
     (repo.path / "git").symlink_to(repo.path / ".git")
     with temporary_tree(locate(str(repo.path), {}), commit) as tree:
