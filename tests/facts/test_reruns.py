@@ -136,7 +136,12 @@ def test_what_git_still_writes_is_left_until_it_has_ended(
     sweep(place.common_dir)
     assert left.exists()
     go.touch()
-    assert eventually(lambda: (sweep(place.common_dir), not left.exists())[1])
+
+    def is_swept() -> bool:
+        sweep(place.common_dir)
+        return not left.exists()
+
+    assert eventually(is_swept)
     assert registered(repo) == []
 
 
