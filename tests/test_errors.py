@@ -36,7 +36,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("guarded_path", "not_covered"),
         "ledger_forked",
         *("task_exists", "task_over", "handed_off", "halted", "packet_open", "no_handoff"),
-        *("not_your_handoff", "scope_cut"),
+        *("not_your_handoff", "scope_cut", "gate_failed", "not_waivable", "waiver_spent"),
     ),
     MALFORMED: (
         *("malformed", "malformed_scope", "malformed_ttl", "malformed_token", "foreign_epoch"),
@@ -47,7 +47,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         "not_bare",
         "malformed_owners",
         *("malformed_key", "unknown_remote"),
-        *("malformed_packet", "unknown_task"),
+        *("malformed_packet", "unknown_task", "unknown_gate", "unknown_waiver"),
         "usage",
     ),
     UNAVAILABLE: (

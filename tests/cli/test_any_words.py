@@ -40,6 +40,8 @@ ORDINARY: Final = {
     "seq": "4",
     "shell": "bash",
     "task": "fix-login",
+    "gate": "pushed",
+    "number": "41",
 }
 NO_TEXT: Final = {"ledger export", "config schema", "completion"}
 """Write bytes or a program, whatever is asked."""

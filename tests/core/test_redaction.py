@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.core import redaction
-from handrail.core.redaction import LINE_BYTES_MAX, PATTERNS, Redactor, redacted, redacted_words
+from handrail.core.redaction import (
+    LINE_BYTES_MAX,
+    PATTERNS,
+    VALUES_MAX,
+    Redactor,
+    redacted,
+    redacted_words,
+    secret_values,
+)
 
 LONG: Final = "Zq8" * 14
 # One secret for each known kind, with what is around it and stays.
@@ -83,6 +91,31 @@ def test_it_does_not_matter_how_output_is_cut(cuts: list[int]) -> None:
     assert all(secret.encode() not in told for _, secret, _ in SECRETS.values())
     assert b"MIIE" not in told
     assert told.endswith(b"\nend")
+
+
+VARIABLES: Final = (
+    ("DEPLOY_TOKEN", "plain words"),
+    ("db_password", "plain"),
+    ("KEY_SECRET", "first line of it\nsecond line of it\nend"),
+    ("HOME", "/home/somebody"),
+    ("MY_API_KEY", "plain words and more"),
+)
+
+
+def test_values_of_variables_that_are_named_like_a_secret_are_taken_out() -> None:
+    values = secret_values(VARIABLES)
+    assert values == (
+        b"plain words and more",
+        b"second line of it",
+        b"first line of it",
+        b"plain words",
+    )
+    redactor = Redactor(values)
+    told = redactor.feed(b"a plain wo") + redactor.feed(b"rds and more\nplain words, plain")
+    assert told + redactor.end() == b"a [redacted]\n[redacted], plain"
+    assert redacted_words(("x", "is plain words"), values) == ("x", "is [redacted]")
+    many = [(f"TOKEN_{number}", f"value-{number:04}") for number in range(VALUES_MAX + 5)]
+    assert len(secret_values(many)) == VALUES_MAX
 
 
 def test_a_line_without_end_is_not_kept_waiting() -> None:

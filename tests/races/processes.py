@@ -22,7 +22,7 @@ JOIN_S: Final = 60.0
 def start_server() -> None:
     """Start the server if it does not run yet; it ends with the process that started it."""
     CONTEXT.set_forkserver_preload(
-        ["tests.races.workers", "tests.races.killing", "tests.races.handing"]
+        [f"tests.races.{name}" for name in ("workers", "killing", "handing", "waiving")]
     )
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"

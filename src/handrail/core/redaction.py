@@ -1,9 +1,9 @@
 """Secrets taken out of what is kept: command lines and output, before they are hashed or stored.
 
 Promise: whatever one of ``PATTERNS`` finds becomes ``[redacted]``; what they do not find stays as
-it was, byte for byte. Output may come in pieces of any size: a secret is found across two of them
-as long as its line is no longer than ``LINE_BYTES_MAX``. Not promised: a secret that looks like
-nothing in particular.
+it was, byte for byte; so does a value that somebody names as secret (``secret_values``). Output may
+come in pieces of any size: a secret is found across two of them as long as its line is no longer
+than ``LINE_BYTES_MAX``. Not promised: a secret that looks like nothing in particular.
 
     >>> redacted_words(("curl", "-u", "ada:hunter2", "https://x:y@host/"))
     ('curl', '-u', '[redacted]', 'https://x:[redacted]@host/')
@@ -12,13 +12,16 @@ nothing in particular.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from handrail.core.record import Record
 
 LINE_BYTES_MAX: Final = 1 << 16
 MARK: Final = b"[redacted]"
+VALUE_BYTES_MIN: Final = 8
+"""A shorter value of a variable is not looked for: `true` or `1` stands everywhere."""
+VALUES_MAX: Final = 64
 
 _NAMES: Final = (
     rb"(?:password|passwd|passphrase|[_-]pass|secret|token|api[_-]?key|access[_-]?key"
@@ -95,10 +98,23 @@ _OPTION: Final = re.compile(
     rb"(?i)--?[a-z0-9_-]{0,64}(?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key)"
 )
 _LOGIN_OPTIONS: Final = ("-u", "--user", "--proxy-user")
+_VARIABLE: Final = re.compile(_NAMES, re.IGNORECASE)
 
 
-def redacted(text: bytes) -> bytes:
+def secret_values(variables: Iterable[tuple[str, str]]) -> tuple[bytes, ...]:
+    """Return what variables hold that are named like a secret, line by line, the longest first."""
+    found: set[bytes] = set()
+    for name, value in variables:
+        if _VARIABLE.search(name.encode("utf-8", "surrogateescape")) is not None:
+            found.update(value.encode("utf-8", "surrogateescape").splitlines())
+    told = [line for line in found if len(line) >= VALUE_BYTES_MIN]
+    return tuple(sorted(told, key=lambda line: (-len(line), line))[:VALUES_MAX])
+
+
+def redacted(text: bytes, values: Sequence[bytes] = ()) -> bytes:
     """Return whole lines without the secrets in them; keys over several lines: see ``Redactor``."""
+    for value in values:
+        text = text.replace(value, MARK)
     lower = text.lower()
     for known in PATTERNS:
         if any(mark in lower for mark in known.marks):
@@ -111,7 +127,7 @@ def _marked(found: re.Match[bytes]) -> bytes:
     return MARK if kept is None else kept + MARK
 
 
-def redacted_words(words: Sequence[str]) -> tuple[str, ...]:
+def redacted_words(words: Sequence[str], values: Sequence[bytes] = ()) -> tuple[str, ...]:
     """Return the words of a command without secrets, those that follow an option, too."""
     told: list[str] = []
     before = ""
@@ -122,7 +138,7 @@ def redacted_words(words: Sequence[str]) -> tuple[str, ...]:
         if (named and not word.startswith("-")) or login:
             told.append(MARK.decode("ascii"))
         else:
-            told.append(redacted(raw).decode("utf-8", "surrogateescape"))
+            told.append(redacted(raw, values).decode("utf-8", "surrogateescape"))
         before = word
     return tuple(told)
 
@@ -130,7 +146,8 @@ def redacted_words(words: Sequence[str]) -> tuple[str, ...]:
 class Redactor:
     """Output that comes in pieces: give each to ``feed``, and say when it was the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: Sequence[bytes] = ()) -> None:
+        self._values = tuple(values)
         self._rest = b""
         self._in_key = False
 
@@ -162,8 +179,8 @@ class Redactor:
                 continue
             found = _KEY_BEGINS.search(text) if b"PRIVATE KEY" in text else None
             if found is None:
-                told.append(redacted(text))
+                told.append(redacted(text, self._values))
                 break
-            told += [redacted(text[: found.start()]), MARK]
+            told += [redacted(text[: found.start()], self._values), MARK]
             self._in_key, text = True, text[found.end() :]
         return b"".join(told)

@@ -52,7 +52,8 @@ def as_data(checked: Checked) -> Data:
                 "path": objection.path,
                 "code": objection.code,
                 "message": objection.message,
-                "binding": one.level == BLOCK,
+                "binding": one.binds,
+                "waiver": one.waiver,
             }
             for one in checked.outcomes
             for objection in one.objections
@@ -72,18 +73,22 @@ def gate_data(outcome: Outcome) -> Data:
         "reason": outcome.reason or None,
         "receipt": outcome.receipt,
         "reused": outcome.reused,
+        "waiver": outcome.waiver,
     }
 
 
 def as_text(checked: Checked) -> str:
     """Write every gate, what it minds, and the one next command."""
     lines = [line for one in checked.outcomes for line in _lines(one)]
-    binding = [one for one in checked.outcomes if one.level == BLOCK]
+    binding = [one for one in checked.outcomes if one.binds]
+    waived = sum(one.waiver is not None for one in checked.outcomes)
     told = []
     for verdict, phrase in ((FAIL, "fail"), (CANNOT_TELL, "cannot tell"), (PASS, "pass")):
         number = sum(one.verdict == verdict for one in binding)
         if number:
             told.append(f"{count(number, 'gate')} {phrase}{_s(number, phrase)}")
+    if waived:
+        told.append(f"{count(waived, 'gate')} waived")
     lines.append(f"{checked.stage}: {', '.join(told) or 'no gate is to be passed'}")
     step = _next(checked)
     if step is not None:
@@ -102,7 +107,7 @@ def _next(checked: Checked) -> str | None:
     steps = [
         objection.next
         for one in checked.outcomes
-        if one.level == BLOCK
+        if one.binds
         for objection in one.objections
         if objection.next
     ]
@@ -115,6 +120,8 @@ def _lines(outcome: Outcome) -> list[str]:
         about = f" ({'from ' if outcome.reused else ''}receipt {outcome.receipt})"
     elif not outcome.applicable:
         about = " (nothing to judge)"
+    if outcome.waiver is not None:
+        about += f", waived by {outcome.waiver}"
     mark = "advice: " if outcome.level == ADVISE and outcome.verdict != PASS else ""
     why = f": {visible(outcome.reason)}" if outcome.reason else ""
     lines = [f"{mark}{outcome.verdict}: {outcome.gate}{about}{why}"]
@@ -125,8 +132,19 @@ def _lines(outcome: Outcome) -> list[str]:
     return lines if more <= 0 else [*lines, f"    and {more} more"]
 
 
+def waived_by(outcome: Outcome) -> str | None:
+    """Say which exception a verdict does not count by; None where there is none."""
+    if outcome.waiver is None:
+        return None
+    return f"waived by {outcome.waiver} (handrail waiver list --all)"
+
+
 def _findings(outcome: Outcome) -> list[Finding]:
-    binding = outcome.level == BLOCK
+    return [one._replace(waived=waived_by(outcome)) for one in _found(outcome)]
+
+
+def _found(outcome: Outcome) -> list[Finding]:
+    binding = outcome.binds
     if outcome.verdict == CANNOT_TELL:
         level = "error" if binding else "note"
         return [Finding(UNSURE, level, f"{outcome.gate}: {outcome.reason}", None, outcome.gate)]
@@ -138,6 +156,9 @@ def _findings(outcome: Outcome) -> list[Finding]:
 
 
 def _cases(outcome: Outcome) -> list[Case]:
+    waived = waived_by(outcome)
+    if waived is not None:
+        return [Case(outcome.gate, None, waived, skipped=True)]
     if outcome.verdict == CANNOT_TELL and outcome.level == BLOCK:
         return [Case(outcome.gate, UNSURE, outcome.reason, told=False)]
     if outcome.verdict == PASS or outcome.level != BLOCK:

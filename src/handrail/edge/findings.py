@@ -33,13 +33,17 @@ _PLAIN: Final = frozenset(
 
 
 class Finding(Record):
-    """An objection or a notice: level error, warning or note; ``subject`` is what it is about."""
+    """An objection or a notice: level error, warning or note; ``subject`` is what it is about.
+
+    ``waived`` says by what exception it does not count, if by any.
+    """
 
     code: str
     level: str
     message: str
     path: str | None
     subject: str
+    waived: str | None = None
 
 
 def chosen_format(invocation: Invocation) -> str:
@@ -87,6 +91,7 @@ def sarif(findings: Sequence[Finding], rules: Mapping[str, str], nowhere: str) -
                 }
             ],
             "partialFingerprints": {"handrailFinding/v1": fingerprint(finding)},
+            **_suppressions(finding),
         }
         for finding in findings
     ]
@@ -96,6 +101,13 @@ def sarif(findings: Sequence[Finding], rules: Mapping[str, str], nowhere: str) -
         "results": results,
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _suppressions(finding: Finding) -> Data:
+    """Say that an objection does not count; nothing is said of the others."""
+    if finding.waived is None:
+        return {}
+    return {"suppressions": [{"kind": "external", "justification": finding.waived}]}
 
 
 def _in_general(text: str) -> str:
@@ -119,13 +131,15 @@ def fingerprint(finding: Finding) -> str:
 class Case(Record):
     """One thing that was judged, as a test; ``code`` is None where it passed.
 
-    ``told`` is False where nobody could tell: an error, not a failure.
+    ``told`` is False where nobody could tell: an error, not a failure. ``skipped``: it does not
+    count, for the reason in the message.
     """
 
     name: str
     code: str | None
     message: str
     told: bool = True
+    skipped: bool = False
 
 
 def junit(suite: str, cases: Sequence[Case]) -> str:
@@ -133,10 +147,15 @@ def junit(suite: str, cases: Sequence[Case]) -> str:
     failures = sum(case.code is not None and case.told for case in cases)
     unsure = sum(case.code is not None and not case.told for case in cases)
     counts = f'tests="{len(cases)}" failures="{failures}" errors="{unsure}"'
-    head = f'<testsuites {counts}><testsuite name="{_attribute(suite)}" {counts}>'
+    skipped = sum(case.skipped for case in cases)
+    more = f' skipped="{skipped}"' if skipped else ""
+    head = f'<testsuites {counts}><testsuite name="{_attribute(suite)}" {counts}{more}>'
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', head]
     for case in cases:
         test = f'<testcase classname="{_attribute(suite)}" name="{_attribute(case.name)}"'
+        if case.skipped:
+            lines.append(f'{test}><skipped message="{_attribute(case.message)}"/></testcase>')
+            continue
         if case.code is None:
             lines.append(f"{test}/>")
             continue
@@ -166,7 +185,8 @@ def workflow_commands(findings: Sequence[Finding]) -> str:
 def _annotation(finding: Finding) -> str:
     where = "" if finding.path is None else f"file={_property(visible(finding.path))},"
     title = _property(f"handrail: {finding.code}")
-    message = visible(finding.message).replace("%", "%25")
+    told = finding.message if finding.waived is None else f"{finding.waived}: {finding.message}"
+    message = visible(told).replace("%", "%25")
     return f"::{_LEVELS[finding.level]} {where}title={title}::{message}"
 
 

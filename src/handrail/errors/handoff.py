@@ -69,6 +69,30 @@ class ScopeCut(Refused):
     NEXT = "handrail release {token} && handrail claim {asked}"
 
 
+# --- refused: gates and waivers ------------------------------------------------------------------
+
+
+class GateFailed(Refused):
+    """Packet {number} of task {task} does not pass {gates}: {reason}."""
+
+    code = "gate_failed"
+    NEXT = "handrail task show {task}"
+
+
+class NotWaivable(Refused):
+    """Gate {gate} cannot be waived: hooks and the landing judge it, whatever is said here."""
+
+    code = "not_waivable"
+    NEXT = "handrail waiver list"
+
+
+class WaiverSpent(Refused):
+    """Waiver {waiver} of gate {gate} counts no longer: {reason}."""
+
+    code = "waiver_spent"
+    NEXT = "handrail waiver list --all"
+
+
 # --- malformed -----------------------------------------------------------------------------------
 
 
@@ -84,3 +108,17 @@ class UnknownTask(Malformed):
 
     code = "unknown_task"
     NEXT = "handrail task list"
+
+
+class UnknownGate(Malformed):
+    """There is no gate {gate}; did you mean {nearest}?"""
+
+    code = "unknown_gate"
+    NEXT = "handrail waiver add --help"
+
+
+class UnknownWaiver(Malformed):
+    """There is no waiver {waiver}."""
+
+    code = "unknown_waiver"
+    NEXT = "handrail waiver list --all"

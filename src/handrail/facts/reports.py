@@ -23,16 +23,21 @@ from handrail.errors import FactsUnavailable
 REPORT_BYTES_MAX: Final = 32 << 20
 TESTS_MAX: Final = 200_000
 NAME_CHARS_MAX: Final = 2_000
+MISSED_MAX: Final = 10
 DEPTH_MAX: Final = 64
 _TAP_TEST: Final = re.compile(r"(not )?ok\b[ \t]*(\d{1,9})?[ \t]*(?:-[ \t]+)?([^#]*)(#.*)?")
 _NOT_PASSED: Final = frozenset(("failure", "error", "skipped"))
 
 
 class Passed(Record):
-    """The tests that passed: how many, and a digest of the set of their names."""
+    """The tests that passed: how many, and a digest of the set of their names.
+
+    ``missed`` names the first MISSED_MAX of those that did not.
+    """
 
     tests: int
     digest: str
+    missed: tuple[str, ...] = ()
 
 
 class Faulty(Exception):
@@ -74,11 +79,11 @@ def read_report(raw: bytes) -> Passed:
     if len(raw) > REPORT_BYTES_MAX:
         raise Faulty(f"it is longer than {REPORT_BYTES_MAX} bytes")
     is_xml = raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
-    names = _junit(raw) if is_xml else _tap(raw.decode("utf-8", "replace"))
+    names, missed = _junit(raw) if is_xml else _tap(raw.decode("utf-8", "replace"))
     digest = sha256()
     for name in sorted(names):
         digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
-    return Passed(len(names), digest.hexdigest())
+    return Passed(len(names), digest.hexdigest(), tuple(missed[:MISSED_MAX]))
 
 
 class _Reader:
@@ -86,6 +91,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.missed: list[str] = []
         self._depth = 0
         self._tests = 0
         self._test: str | None = None
@@ -114,6 +120,8 @@ class _Reader:
         if tag == "testcase" and self._test is not None:
             if self._passed:
                 self.names.add(self._test)
+            else:
+                self.missed.append(self._test)
             self._test = None
 
     def refuse(self, *_: object) -> None:
@@ -121,7 +129,7 @@ class _Reader:
         raise Faulty("it declares a document type or entities")
 
 
-def _junit(raw: bytes) -> set[str]:
+def _junit(raw: bytes) -> tuple[set[str], list[str]]:
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
@@ -135,11 +143,12 @@ def _junit(raw: bytes) -> set[str]:
         raise Faulty(f"it is no well-formed XML: {error}") from error
     except (ValueError, LookupError) as error:
         raise Faulty(f"its encoding is not known: {error}") from error
-    return reader.names
+    return reader.names, reader.missed
 
 
-def _tap(text: str) -> set[str]:
+def _tap(text: str) -> tuple[set[str], list[str]]:
     names: set[str] = set()
+    missed: list[str] = []
     tests = 0
     planned = False
     for line in text.splitlines():
@@ -154,8 +163,11 @@ def _tap(text: str) -> set[str]:
             raise Faulty(f"it holds more than {TESTS_MAX} tests")
         failed, number, name, directive = found.groups()
         told = (directive or "").lstrip("# \t").lower()
-        if not failed and not told.startswith(("skip", "todo")):
-            names.add((name.strip() or f"test {number or tests}")[:NAME_CHARS_MAX])
+        name = (name.strip() or f"test {number or tests}")[:NAME_CHARS_MAX]
+        if failed or told.startswith(("skip", "todo")):
+            missed.append(name)
+        else:
+            names.add(name)
     if not planned:
         raise Faulty("it is neither JUnit's XML nor TAP")
-    return names
+    return names, missed

@@ -4,7 +4,8 @@ Promises: a command is an argument vector, never a shell's line; it has a sessio
 its end or at its time's end everything that it started there is told to stop (SIGTERM) and then
 stopped (SIGKILL); stdin is closed; what it prints is hashed whole after redaction, and of it the
 last ``TAIL_BYTES_MAX`` are kept, however much it was; secrets of Handrail are not in its
-environment. Not promised: a process that left the session on purpose lives on.
+environment, and what variables hold that are named like a secret is redacted. Not promised: a
+process that left the session on purpose lives on.
 
     Runner().run(Order(("make", "test"), "/repo", 600_000)).status
 """
@@ -23,7 +24,7 @@ from hashlib import sha256
 from typing import Final
 
 from handrail.core.record import Record
-from handrail.core.redaction import Redactor
+from handrail.core.redaction import Redactor, redacted_words, secret_values
 
 TAIL_BYTES_MAX: Final = 2_048
 PIECE_BYTES: Final = 1 << 16
@@ -39,20 +40,26 @@ NOT_STARTED: Final = "not-started"
 
 
 class Order(Record):
-    """A command, the folder it runs in, its time in ms (None: as long as it takes), more to set."""
+    """A command, the folder it runs in, its time in ms (None: as long as it takes), more to set.
+
+    ``hidden`` are variables that it does not see.
+    """
 
     argv: tuple[str, ...]
     folder: str
     timeout_ms: int | None
     env: tuple[tuple[str, str], ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 class Ran(Record):
     """How a command ended; ``status`` is its own exit status, a signal's number where it was one.
 
     ``output_hash`` and ``tail`` are of what it printed, redacted; ``output_bytes`` of it as it was.
+    ``argv`` is redacted, too.
     """
 
+    argv: tuple[str, ...]
     ended: str
     status: int | None
     reason: str
@@ -76,8 +83,9 @@ class Runner:
         """Run one command to its end; ``show`` gets what it prints, as it is printed."""
         began = time.monotonic()
         ends = None if order.timeout_ms is None else began + order.timeout_ms / 1000
-        environment = {k: v for k, v in os.environ.items() if k not in KEPT_BACK}
-        kept = _Kept(show)
+        hidden = (*KEPT_BACK, *order.hidden)
+        environment = {k: v for k, v in os.environ.items() if k not in hidden}
+        kept = _Kept(order, show)
         try:
             child = subprocess.Popen(
                 list(order.argv),
@@ -163,9 +171,11 @@ def _signal_group(pid: int, number: int) -> None:
 class _Kept:
     """What is kept of the output: a hash, a number, an end."""
 
-    def __init__(self, show: Callable[[bytes], None] | None) -> None:
+    def __init__(self, order: Order, show: Callable[[bytes], None] | None) -> None:
+        values = secret_values((*os.environ.items(), *order.env))
+        self._argv = redacted_words(order.argv, values)
         self._show = show
-        self._redactor = Redactor()
+        self._redactor = Redactor(values)
         self._digest = sha256()
         self._tail = b""
         self._bytes = 0
@@ -186,4 +196,4 @@ class _Kept:
         self._keep(self._redactor.end())
         tail = self._tail.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
         digest = self._digest.hexdigest()
-        return Ran(ended, status, reason, digest, self._bytes, tail, duration_ms)
+        return Ran(self._argv, ended, status, reason, digest, self._bytes, tail, duration_ms)

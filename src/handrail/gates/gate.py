@@ -51,7 +51,8 @@ class Gate(Record):
 class Outcome(Record):
     """What came of one gate; ``receipt`` is the ledger entry of the run that it rests on.
 
-    ``reason`` says why nobody can tell; ``reused``: the receipt was there before.
+    ``reason`` says why nobody can tell; ``reused``: the receipt was there before. ``waiver`` is the
+    entry of the exception by which it does not count, whatever its verdict.
     """
 
     gate: str
@@ -62,6 +63,12 @@ class Outcome(Record):
     receipt: int | None = None
     reused: bool = False
     applicable: bool = True
+    waiver: int | None = None
+
+    @property
+    def binds(self) -> bool:
+        """Tell whether its verdict counts: what only advises does not, nor what is waived."""
+        return self.level == BLOCK and self.waiver is None
 
 
 def judged(gate: Gate, facts: Facts, level: str) -> Outcome:
@@ -81,6 +88,6 @@ def judged(gate: Gate, facts: Facts, level: str) -> Outcome:
 
 
 def verdict_of(outcomes: Sequence[Outcome]) -> str:
-    """Return the verdict of several gates: what only advises does not count."""
-    found = {one.verdict for one in outcomes if one.level == BLOCK}
+    """Return the verdict of several gates, by those that bind."""
+    found = {one.verdict for one in outcomes if one.binds}
     return next((one for one in (FAIL, CANNOT_TELL) if one in found), PASS)

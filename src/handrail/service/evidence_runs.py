@@ -19,7 +19,6 @@ from handrail.core.events import KIND_OF
 from handrail.core.ledger import Entry, read_event, read_header
 from handrail.core.receipts import UNKNOWN_DIRT, EvidenceRecorded, question
 from handrail.core.record import Record
-from handrail.core.redaction import redacted_words
 from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.service.context import Context
 from handrail.service.identity import acting
@@ -36,6 +35,10 @@ Show = Callable[[bytes], None]
 
 class RanRow(Protocol):
     """How a command ended, and what it printed: redacted, then hashed; its end in clear."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The words, redacted."""
 
     @property
     def ended(self) -> str:
@@ -181,11 +184,10 @@ class EvidenceRuns:
         timeout_ms: int | None,
         show: Show | None,
     ) -> Trial:
-        told = redacted_words(argv)
         ran = self._bench.run(argv, timeout_ms=timeout_ms, at_root=False, show=show)
         folder = self._bench.folder
-        about = question("run", folder, *told, before.tree, before.fingerprint)
-        return self._trial(ran, told, before, reports, (about, None, folder), None)
+        about = question("run", folder, *ran.argv, before.tree, before.fingerprint)
+        return self._trial(ran, before, reports, (about, None, folder), None)
 
     def attempt(
         self,
@@ -207,14 +209,12 @@ class EvidenceRuns:
                 except errors.FactsUnavailable as error:
                     unread = error.message.rstrip(".")
         about = about_of(gate, before)
-        told = redacted_words(gate.run)
-        trial = self._trial(ran, told, before, reports, (about, gate.id, ""), passed)
+        trial = self._trial(ran, before, reports, (about, gate.id, ""), passed)
         return trial if trial.reason else trial._replace(reason=unread)
 
     def _trial(
         self,
         ran: RanRow,
-        argv: tuple[str, ...],
         before: Standing,
         reports: Collection[str],
         names: tuple[str, str | None, str],
@@ -224,25 +224,7 @@ class EvidenceRuns:
             return Trial(None, ran.reason)
         after = self._bench.standing(reports)
         disturbed = (after.commit, after.fingerprint) != (before.commit, before.fingerprint)
-        about, gate, folder = names
-        event = EvidenceRecorded(
-            about=about,
-            gate=gate,
-            argv=argv,
-            folder=folder,
-            ended=ran.ended,
-            exit_status=ran.status,
-            output_hash=ran.output_hash,
-            output_bytes=ran.output_bytes,
-            output_tail=ran.tail,
-            commit=before.commit,
-            tree=before.tree,
-            dirt=before.fingerprint,
-            disturbed=disturbed,
-            duration_ms=ran.duration_ms,
-            tests_passed=None if passed is None else passed.tests,
-            tests_hash=None if passed is None else passed.digest,
-        )
+        event = written(ran, before, names, passed, disturbed=disturbed)
         reason = ran.reason or ("the working tree changed meanwhile" if disturbed else "")
         if ran.ended == "signalled":
             reason = f"signal {ran.status} ended it"
@@ -252,7 +234,7 @@ class EvidenceRuns:
         """Enter a receipt into the ledger."""
         with self._context.store.transaction() as tx:
             entries = tx.commit([event], acting(tx, self._context))
-        return _receipt(entries[0], event)
+        return receipt_of(entries[0], event)
 
     def reusable(self, reader: Reader, gate: CommandGate, standing: Standing) -> Receipt | None:
         """Return the newest receipt that still answers for a gate: a success, and fresh."""
@@ -264,7 +246,7 @@ class EvidenceRuns:
             return None
         if gate.report is not None and event.tests_passed is None:
             return None
-        receipt = _receipt(entry, event)
+        receipt = receipt_of(entry, event)
         if gate.fresh_for == AGE and receipt.at < reader.now - (gate.fresh_for_ms or 0):
             return None
         return receipt
@@ -280,11 +262,42 @@ class EvidenceRuns:
                     continue
                 event = read_event(entry)
                 if isinstance(event, EvidenceRecorded) and gate in (None, event.gate):
-                    found.append(_receipt(entry, event))
+                    found.append(receipt_of(entry, event))
         return found[::-1]
 
 
-def _receipt(entry: Entry, event: EvidenceRecorded) -> Receipt:
+def written(
+    ran: RanRow,
+    before: Standing,
+    names: tuple[str, str | None, str],
+    passed: PassedRow | None,
+    *,
+    disturbed: bool,
+) -> EvidenceRecorded:
+    """Return a run as an event; ``names`` are its question, its gate and its folder."""
+    about, gate, folder = names
+    return EvidenceRecorded(
+        about=about,
+        gate=gate,
+        argv=ran.argv,
+        folder=folder,
+        ended=ran.ended,
+        exit_status=ran.status,
+        output_hash=ran.output_hash,
+        output_bytes=ran.output_bytes,
+        output_tail=ran.tail,
+        commit=before.commit,
+        tree=before.tree,
+        dirt=before.fingerprint,
+        disturbed=disturbed,
+        duration_ms=ran.duration_ms,
+        tests_passed=None if passed is None else passed.tests,
+        tests_hash=None if passed is None else passed.digest,
+    )
+
+
+def receipt_of(entry: Entry, event: EvidenceRecorded) -> Receipt:
+    """Return what an entry recorded."""
     header = read_header(entry.header)
     return Receipt(header.seq, header.at, header.session, event)
 
@@ -296,13 +309,18 @@ def reports_of(gates: Collection[CommandGate]) -> frozenset[str]:
 
 def about_of(gate: CommandGate, standing: Standing) -> str:
     """Name what a gate's receipt answers: its definition, and what it stays fresh for."""
-    env = [f"{name}={value}" for name, value in gate.env]
-    parts = [gate.id, str(len(gate.run)), *gate.run, str(len(env)), *env, gate.report or ""]
     seen = {
         TREE: (standing.tree, standing.fingerprint),
         COMMIT: (standing.commit, standing.fingerprint),
     }
-    return question("gate", *parts, gate.fresh_for, *seen.get(gate.fresh_for, ()))
+    return question("gate", *definition(gate), *seen.get(gate.fresh_for, ()))
+
+
+def definition(gate: CommandGate) -> tuple[str, ...]:
+    """Return what a gate asks, as parts of a question: another one is another question."""
+    env = [f"{name}={value}" for name, value in gate.env]
+    run = (gate.id, str(len(gate.run)), *gate.run)
+    return (*run, str(len(env)), *env, gate.report or "", gate.fresh_for)
 
 
 def _no_gate(gate: str, known: list[str]) -> errors.Usage:

@@ -40,6 +40,7 @@ from handrail.service.evidence_runs import Bench, EvidenceRuns, Receipt, Trial, 
 from handrail.service.identity import acting, require_session
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.verification import Sources, Verification
+from handrail.service.waivers import seen
 from handrail.text import shell_quote
 
 STAGES: Final = ("commit", "push", "pre-handoff", "land", "publish")
@@ -102,7 +103,7 @@ class Gating:
         outcomes = self._judge(rules, wanted, covered)
         if commands:
             outcomes += self._run(settings, asked, tell)
-        return Checked(stage, tuple(outcomes))
+        return Checked(stage, seen(self._context, stage, outcomes))
 
     def self_test(self) -> Checked:
         """Try the built-in gates on their own cases, and look for what gates and roles watch."""

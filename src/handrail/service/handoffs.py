@@ -8,8 +8,9 @@ could not be written is made by ``handrail export``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from json import loads
+from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail import errors
 from handrail.core.decide import Changes, Looked
@@ -31,16 +32,26 @@ from handrail.core.names import check_name
 from handrail.core.packet import draft, overwritten, pretty, read_packet
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
-from handrail.core.task import COMPLETE, KINDS, RETURN, Packet, Task, file_name, task_of
-from handrail.errors.handoff import NoHandoff
+from handrail.core.task import COMPLETE, KINDS, OPEN, RETURN, Packet, Task, file_name, task_of
+from handrail.errors.handoff import NoHandoff, UnknownTask
 from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
-from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
+from handrail.service.lapses import (
+    desk_of,
+    lapse_ms,
+    packet_text,
+    record_due,
+    singles,
+    task_named,
+)
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import check_receiver, own_task, the_one
 from handrail.store.port import Reader, Request, Tx
+
+if TYPE_CHECKING:
+    from handrail.service.reruns import Reruns, Tried
 
 
 class Files(Protocol):
@@ -85,10 +96,11 @@ class Accepted(Record):
 class Handoffs:
     """The use cases of handing over."""
 
-    def __init__(self, context: Context, files: Files) -> None:
+    def __init__(self, context: Context, files: Files, reruns: Reruns | None = None) -> None:
         self._context = context
         self._store = context.store
         self._files = files
+        self._reruns = reruns
 
     # --- offering --------------------------------------------------------------------------------
 
@@ -188,21 +200,43 @@ class Handoffs:
         target: str | None = None,
         narrow: Sequence[str] | None = None,
         request_id: str | None = None,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> Accepted:
         """Accept the packet that waits, or take up a task whose holder is gone.
 
-        Raises NoHandoff, NotYourHandoff, HandedOff, TaskOver, Halted and what a claim raises.
+        What its giver has evidence of is run again before; ``tell`` hears of it. Raises GateFailed
+        where that differs, and the packet went back, FactsUnavailable where nobody can tell;
+        NoHandoff, NotYourHandoff, HandedOff, TaskOver, Halted and what a claim raises.
         """
         record_due(self._context)
+        tried = self._tried(target, tell)
         return with_facts(
-            self._context, lambda looked: self._accept(target, narrow, request_id, looked)
+            self._context, lambda looked: self._accept(target, narrow, request_id, tried, looked)
         )
+
+    def _tried(self, target: str | None, tell: Callable[[str], None]) -> Tried | None:
+        """Run again what the packet has evidence of; None where there is nothing to run."""
+        if self._reruns is None:
+            return None
+        with self._store.read() as reader:
+            rules = rules_in_force(reader)
+            session = require_session(reader, self._context)
+            try:
+                task = self._task_to_answer(reader, rules, session, target, "handoff accept")
+            except (NoHandoff, UnknownTask, errors.Usage):
+                return None  # the transaction says it, or knows the request already
+            packet = reader.packet(task.id, task.number)
+            if packet is None or packet.state != OPEN or not fits(rules.policy, session, packet):
+                return None
+            text = packet_text(reader, packet)
+        return self._reruns.tried(packet, loads(text), tell)
 
     def _accept(
         self,
         target: str | None,
         narrow: Sequence[str] | None,
         request_id: str | None,
+        tried: Tried | None,
         looked: Looked,
     ) -> Accepted:
         with self._store.transaction() as tx:
@@ -224,6 +258,8 @@ class Handoffs:
                 looked=looked,
             )
             changes = decide_accept(desk, accept, tx.now)
+            if tried is not None:
+                changes += tried.counted(tx, task)
             entries = tx.commit(changes, actor_of(session), request)
             return _accepted(tx, entries)
 
@@ -342,8 +378,6 @@ def _to_offer(changes: Changes, given: dict[str, Any], left: tuple[str, ...], no
 def _of(
     event: PacketOffered, packet: Packet, given: dict[str, Any], left: tuple[str, ...]
 ) -> Offered:
-    from json import loads
-
     return Offered(packet, event.packet, overwritten(given, loads(event.packet)), None, left)
 
 

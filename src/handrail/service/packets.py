@@ -10,9 +10,7 @@ from typing import Any
 
 from handrail import errors
 from handrail.core.decide.handoff import fits
-from handrail.core.handed import PacketOffered
 from handrail.core.lease import Lease, Session
-from handrail.core.ledger import read_event
 from handrail.core.packet import pretty
 from handrail.core.record import Record
 from handrail.core.task import OPEN, Packet, Task, file_name
@@ -20,7 +18,7 @@ from handrail.errors.handoff import NoHandoff
 from handrail.service.context import Context
 from handrail.service.handoffs import Files
 from handrail.service.identity import require_session
-from handrail.service.lapses import task_named
+from handrail.service.lapses import packet_text, task_named
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import own_task, the_one
 from handrail.store.port import Reader
@@ -85,7 +83,7 @@ class Packets:
             return Briefing(
                 packet=packet,
                 task=task_named(reader, packet.task),
-                content=json.loads(_text_of(reader, packet)),
+                content=json.loads(packet_text(reader, packet)),
                 leases=tuple(
                     lease
                     for lease in (() if session is None else reader.leases(session.id))
@@ -127,19 +125,10 @@ class Packets:
     def export(self, *, dry_run: bool = False) -> tuple[int, tuple[str, ...]]:
         """Write every packet's file that is not there as it should be; returns all, and which."""
         with self._store.read() as reader:
-            rows = [(packet, _text_of(reader, packet)) for packet in reader.packets()]
+            rows = [(packet, packet_text(reader, packet)) for packet in reader.packets()]
         written = []
         for packet, text in rows if not dry_run else ():
             path = self._files.write(file_name(packet.task, packet.number), pretty(text))
             if path is not None:
                 written.append(path)
         return len(rows), tuple(written)
-
-
-def _text_of(reader: Reader, packet: Packet) -> str:
-    """Return a packet's canonical text, as its entry holds it."""
-    entry = next(reader.entries(packet.seq - 1, packet.seq), None)
-    event = None if entry is None else read_event(entry)
-    if not isinstance(event, PacketOffered):
-        raise errors.StoreCorrupt(path="state.db", reason=f"entry {packet.seq} holds no packet")
-    return event.packet

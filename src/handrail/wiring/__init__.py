@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from handrail.facts.keys import KeyFiles
     from handrail.facts.traces import Traces
     from handrail.service.leases import Leases
+    from handrail.service.reruns import Reruns
     from handrail.service.verification import Sources
     from handrail.wiring.bench import RepositoryBench
     from handrail.wiring.receiving import Arrivals
@@ -113,6 +114,14 @@ class Application:
         from handrail.wiring.bench import RepositoryBench
 
         return RepositoryBench(self.place, start)
+
+    @property
+    def reruns(self) -> Reruns:
+        """The use cases of running the evidence of others again."""
+        from handrail.service.reruns import Reruns
+        from handrail.wiring.bench import TemporaryTrees
+
+        return Reruns(self.context, TemporaryTrees(self.place))
 
     @property
     def keys(self) -> KeyFiles:

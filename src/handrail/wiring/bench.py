@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 
 from handrail.facts.reports import Passed, load_report, mark_of
 from handrail.facts.repository import Place
+from handrail.facts.reruns import TemporaryTree, temporary_tree
 from handrail.facts.running import Order, Ran, Runner
 from handrail.facts.standing import look, look_pushed, look_tree
 from handrail.gates.facts import Pushed, Standing, Tree
@@ -63,3 +65,14 @@ class RepositoryBench:
     def report(self, path: str) -> Passed:
         """Read a report."""
         return load_report(self._place.toplevel, path)
+
+
+class TemporaryTrees:
+    """Where the evidence of others is run again: in a working tree of its own for each run."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def at(self, commit: str) -> AbstractContextManager[TemporaryTree]:
+        """Make a working tree of a commit, and take it away in the end."""
+        return temporary_tree(self._place, commit)

@@ -25,6 +25,7 @@ from handrail.core.handed import (
     PacketDeclined,
     PacketLapsed,
     PacketOffered,
+    PacketReturned,
     PacketWithdrawn,
     TaskClosed,
     TaskOpened,
@@ -299,3 +300,12 @@ def _written(
     check_packet(packet)
     text = canonical(packet)
     return event._replace(packet=text, packet_hash=packet_hash(text))
+
+
+def decide_returned(desk: Desk, settle: Settle, gates: tuple[str, ...], now: int) -> Changes:
+    """Send a packet back that its receiver's gates found untrue; its scope goes back with it."""
+    session, packet = settle.session, _open_packet(desk, now)
+    assert session is not None
+    _check_receiver(desk, packet, session)
+    event = PacketReturned(desk.task.id, packet.number, session.id, settle.reason, gates)
+    return [*back(desk, packet, settle, packet.patterns, "returned", now), event]

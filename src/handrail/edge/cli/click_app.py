@@ -22,6 +22,7 @@ NOUNS: Final = {
     "session": "One run of an agent: start, end, look.",
     "lease": "What one holds: renew.",
     "task": "A unit of work: new, list, show, close.",
+    "waiver": "Recorded exceptions from gates: add, list, revoke.",
     "handoff": "Handing work over: offer, accept, decline, withdraw, look.",
     "ledger": "The append-only record: verify, export, import, redact.",
     "config": "handrail.toml: validate, schema, apply.",

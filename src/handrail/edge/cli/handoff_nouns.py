@@ -136,3 +136,34 @@ HANDOFFS: Final = (
         (DRY,),
     ),
 )
+WAIVERS: Final = (
+    Command(
+        "waiver add",
+        "waivers:add",
+        "Let what a gate minds not count: a person's to do, recorded with the reason.",
+        "handrail waiver add unit-tests --reason 'no runner' --until 2h --uses 1",
+        (Argument("gate", "GATE"),),
+        (
+            REASON,
+            Option("task", ("--task",), "text", "For this task only.", "TASK"),
+            Option("until", ("--until",), "text", "Until when: 2h, or an instant.", "WHEN"),
+            Option("uses", ("--uses",), "number", "For how many verdicts.", "N"),
+        ),
+    ),
+    Command(
+        "waiver list",
+        "waivers:listed",
+        "Show the exceptions from gates that count.",
+        "handrail waiver list",
+        (),
+        (Option("everything", ("--all",), "flag", "Show those that are over, too."),),
+    ),
+    Command(
+        "waiver revoke",
+        "waivers:revoke",
+        "Take an exception back.",
+        "handrail waiver revoke 41 --reason 'the runner is back'",
+        (Argument("number", "N"),),
+        (REASON,),
+    ),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.edge.cli.handoff_nouns import ACCEPT, BRIEFING, HANDOFFS, INBOX, OFFER
+from handrail.edge.cli.handoff_nouns import ACCEPT, BRIEFING, HANDOFFS, INBOX, OFFER, WAIVERS
 from handrail.edge.cli.spec import (
     DRY,
     EVERYDAY,
@@ -65,6 +65,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     RENEW._replace(quick=False),
     *HANDOFFS,
+    *WAIVERS,
     Command(
         "attest",
         "attest:attest",

@@ -10,6 +10,7 @@ from handrail.edge.cli.invocation import Invocation
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.service.evidence_runs import EvidenceRuns, Receipt
+from handrail.service.shown_evidence import is_rerun
 from handrail.text import format_duration, rfc3339, shell_quote, visible
 
 SHORT = 12
@@ -75,7 +76,7 @@ def receipt_data(receipt: Receipt) -> Data:
     fields = {name: value for name, value in receipt.event._asdict().items() if name != "about"}
     fields["argv"] = list(receipt.event.argv)
     who = {"receipt": receipt.seq, "recorded_at": rfc3339(receipt.at), "session": receipt.session}
-    return {**who, **fields}
+    return {**who, **fields, "rerun": is_rerun(receipt.event)}
 
 
 def receipt_line(receipt: Receipt) -> str:
@@ -87,7 +88,8 @@ def receipt_line(receipt: Receipt) -> str:
         how = event.ended.replace("-", " ")
     where = f"commit {event.commit[:SHORT]}" if event.commit else "no commit"
     state = "with unfinished work" if event.dirt else "clean"
-    gate = "" if event.gate is None else f" {event.gate}:"
+    again = " again" if is_rerun(event) else ""
+    gate = "" if event.gate is None else f" {event.gate}{again}:"
     passed = event.tests_passed
     tests = "" if passed is None else f", {count(passed, 'test')} passed"
     words = visible(" ".join(map(shell_quote, event.argv)))

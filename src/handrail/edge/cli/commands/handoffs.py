@@ -9,10 +9,12 @@ from handrail import errors
 from handrail.core.packet import PACKET_BYTES_MAX
 from handrail.core.task import OPEN, Packet
 from handrail.edge.cli.invocation import Invocation
+from handrail.edge.cli.output import say
 from handrail.edge.render import count, lease_data, table
 from handrail.edge.reply import Data, Reply
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.packets import Briefing, Packets
+from handrail.service.policy import rules_in_force
 from handrail.text import rfc3339, shell_quote, visible
 
 
@@ -66,8 +68,15 @@ def _file(invocation: Invocation) -> bytes | None:
 def accept(invocation: Invocation) -> Reply:
     """Accept a packet."""
     narrow = invocation.words("narrow") or None
-    done = _handoffs(invocation).accept(
-        invocation.text("target"), narrow, invocation.text("request_id")
+
+    def tell(line: str) -> None:
+        if not invocation.flag("quiet"):
+            say(f"handrail: {visible(line)}")
+
+    application = invocation.application
+    files, reruns = application.packet_files, application.reruns if _has_gates(invocation) else None
+    done = Handoffs(application.context, files, reruns).accept(
+        invocation.text("target"), narrow, invocation.text("request_id"), tell
     )
     task, packet, lease = done.task.id, done.packet, done.lease
     what = f"task {task}" if packet is None else f"packet {packet.number:03d} of task {task}"
@@ -86,6 +95,12 @@ def accept(invocation: Invocation) -> Reply:
     notes = [f"note: not yours of it: {' '.join(map(visible, done.free[:8]))}"] if done.free else []
     notes.append(f"what it says: handrail handoff briefing {task}")
     return Reply(data, text, tuple(notes))
+
+
+def _has_gates(invocation: Invocation) -> bool:
+    """Tell whether the configuration has commands that there can be evidence of."""
+    with invocation.application.store.read() as reader:
+        return bool(rules_in_force(reader).settings.gates)
 
 
 def decline(invocation: Invocation) -> Reply:
