@@ -14,7 +14,7 @@ from handrail.edge.cli.output import dump
 from handrail.edge.findings import Case, Finding, junit, sarif, workflow_commands
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
-from handrail.gates.gate import ADVISE, BLOCK, CANNOT_TELL, FAIL, PASS, Outcome
+from handrail.gates.gate import ADVISE, CANNOT_TELL, FAIL, PASS, Outcome
 from handrail.service.gating import Checked
 from handrail.text import scope_word, visible
 
@@ -52,7 +52,7 @@ def as_data(checked: Checked) -> Data:
                 "path": objection.path,
                 "code": objection.code,
                 "message": objection.message,
-                "binding": one.level == BLOCK,
+                "binding": one.binds and not objection.advice,
             }
             for one in checked.outcomes
             for objection in one.objections
@@ -72,13 +72,14 @@ def gate_data(outcome: Outcome) -> Data:
         "reason": outcome.reason or None,
         "receipt": outcome.receipt,
         "reused": outcome.reused,
+        "waiver": outcome.waiver,
     }
 
 
 def as_text(checked: Checked) -> str:
     """Write every gate, what it minds, and the one next command."""
     lines = [line for one in checked.outcomes for line in _lines(one)]
-    binding = [one for one in checked.outcomes if one.level == BLOCK]
+    binding = [one for one in checked.outcomes if one.binds]
     told = []
     for verdict, phrase in ((FAIL, "fail"), (CANNOT_TELL, "cannot tell"), (PASS, "pass")):
         number = sum(one.verdict == verdict for one in binding)
@@ -99,13 +100,15 @@ def _s(number: int, phrase: str) -> str:
 
 
 def _next(checked: Checked) -> str | None:
+    """Return the first repair: of what fails, else of what nobody can tell."""
+    binding = [one for one in checked.outcomes if one.binds]
     steps = [
         objection.next
-        for one in checked.outcomes
-        if one.level == BLOCK
+        for one in binding
         for objection in one.objections
-        if objection.next
+        if objection.next and not objection.advice
     ]
+    steps += [one.next for one in binding if one.next and one.verdict == CANNOT_TELL]
     return next(iter(steps), None)
 
 
@@ -115,34 +118,45 @@ def _lines(outcome: Outcome) -> list[str]:
         about = f" ({'from ' if outcome.reused else ''}receipt {outcome.receipt})"
     elif not outcome.applicable:
         about = " (nothing to judge)"
+    if outcome.waiver is not None:
+        about += f" (waived by entry {outcome.waiver})"
     mark = "advice: " if outcome.level == ADVISE and outcome.verdict != PASS else ""
     why = f": {visible(outcome.reason)}" if outcome.reason else ""
     lines = [f"{mark}{outcome.verdict}: {outcome.gate}{about}{why}"]
     for objection in outcome.objections[:SHOWN_MAX]:
         path = "" if objection.path is None else f"{scope_word(objection.path)}: "
-        lines.append(f"    {path}{objection.code}: {visible(objection.message)}")
+        advice = "advice: " if objection.advice else ""
+        lines.append(f"    {advice}{path}{objection.code}: {visible(objection.message)}")
     more = len(outcome.objections) - SHOWN_MAX
     return lines if more <= 0 else [*lines, f"    and {more} more"]
 
 
 def _findings(outcome: Outcome) -> list[Finding]:
-    binding = outcome.level == BLOCK
+    waived = "" if outcome.waiver is None else f" (waived by entry {outcome.waiver})"
     if outcome.verdict == CANNOT_TELL:
-        level = "error" if binding else "note"
-        return [Finding(UNSURE, level, f"{outcome.gate}: {outcome.reason}", None, outcome.gate)]
-    level = "error" if binding else "warning"
+        level = "error" if outcome.binds else "note"
+        text = f"{outcome.gate}: {outcome.reason}{waived}"
+        return [Finding(UNSURE, level, text, None, outcome.gate)]
     return [
-        Finding(one.code, level, f"{outcome.gate}: {one.message}", one.path, outcome.gate)
+        Finding(
+            one.code,
+            "error" if outcome.binds and not one.advice else "warning",
+            f"{outcome.gate}: {one.message}{waived}",
+            one.path,
+            outcome.gate,
+        )
         for one in outcome.objections
     ]
 
 
 def _cases(outcome: Outcome) -> list[Case]:
-    if outcome.verdict == CANNOT_TELL and outcome.level == BLOCK:
+    if outcome.verdict == CANNOT_TELL and outcome.binds:
         return [Case(outcome.gate, UNSURE, outcome.reason, told=False)]
-    if outcome.verdict == PASS or outcome.level != BLOCK:
-        return [Case(outcome.gate, None, "")]
+    if outcome.verdict == PASS or not outcome.binds:
+        waived = "" if outcome.waiver is None else f" (waived by entry {outcome.waiver})"
+        return [Case(f"{outcome.gate}{waived}", None, "")]
     return [
         Case(f"{outcome.gate} {one.path or ''}".strip(), one.code, one.message)
         for one in outcome.objections
+        if not one.advice
     ]

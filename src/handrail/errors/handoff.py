@@ -5,7 +5,7 @@ Apart from the others, so that an edit and a claim need not import them.
 
 from __future__ import annotations
 
-from handrail.errors import AS_PERSON, Malformed, Refused
+from handrail.errors import AS_PERSON, Malformed, Refused, Unavailable
 
 # --- refused: tasks ------------------------------------------------------------------------------
 
@@ -67,6 +67,37 @@ class ScopeCut(Refused):
 
     code = "scope_cut"
     NEXT = "handrail release {token} && handrail claim {asked}"
+
+
+# --- refused and unavailable: gates --------------------------------------------------------------
+
+
+class GateFailed(Refused):
+    """{failed} in the way of {what}: {findings}."""
+
+    code = "gate_failed"
+    NEXT = "handrail check {stage}"
+
+
+class GateUnsure(Unavailable):
+    """Nobody can tell whether {what} may go on: {findings}."""
+
+    code = "gate_unsure"
+    NEXT = "handrail check {stage}"
+
+
+class HandoffReturned(Refused):
+    """Packet {number} of task {task} is not as it says and went back to {giver}: {findings}."""
+
+    code = "handoff_returned"
+    NEXT = "handrail handoff list"
+
+
+class FactsChanged(Refused):
+    """While the gates ran, {what} changed: what they saw may not be so any more."""
+
+    code = "facts_changed"
+    NEXT = "handrail check {stage}"
 
 
 # --- malformed -----------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 Promises: the number is given, the scope moved and the entry appended together or not at all;
 repeating a request id gives the first outcome. What an offer says is checked before the transaction
 as far as that needs no store. The packet's file is written afterwards: it is a copy, and one that
-could not be written is made by ``handrail export``.
+could not be written is made by ``handrail export``. ``service.judged`` puts the gates around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from json import loads
+from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail import errors
 from handrail.core.decide import Changes, Looked
@@ -42,6 +43,14 @@ from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import check_receiver, own_task, the_one
 from handrail.store.port import Reader, Request, Tx
 
+if TYPE_CHECKING:
+    from handrail.service.gating import Checked
+
+Answering = tuple[str | None, Sequence[str] | None, str | None]
+"""Which packet, the part of its scope that is wanted, the request's id."""
+Check = Callable[[Reader, Rules, Session], None]
+"""What looks again within the transaction."""
+
 
 class Files(Protocol):
     """Where packets are exported to."""
@@ -70,6 +79,7 @@ class Offered(Record):
     overwritten: tuple[str, ...]
     file: str | None
     left: tuple[str, ...]
+    checked: Checked | None = None
 
 
 class Accepted(Record):
@@ -80,10 +90,11 @@ class Accepted(Record):
     lease: Lease | None
     free: tuple[str, ...]
     epoch: str
+    checked: Checked | None = None
 
 
 class Handoffs:
-    """The use cases of handing over."""
+    """The use cases of handing over; here nothing but the rules is asked."""
 
     def __init__(self, context: Context, files: Files) -> None:
         self._context = context
@@ -105,16 +116,36 @@ class Handoffs:
             reason = f"{asked.kind} is no kind of packet: take {', '.join(KINDS)}."
             raise errors.Usage(reason=reason, next="handrail handoff offer --help")
         record_due(self._context)
-        head = self._head()
-        done = with_facts(
-            self._context, lambda looked: self._offer(asked, given, head, dry_run=dry_run)
-        )
+        done = self._decide_offer(asked, given, dry_run=dry_run)
         if dry_run:
             return done
         return done._replace(file=self._export(done.packet, done.text))
 
+    def _decide_offer(self, asked: Offering, given: dict[str, Any], *, dry_run: bool) -> Offered:
+        return self._attempt(asked, given, draft(given, self._head()), dry_run=dry_run)
+
+    def _attempt(
+        self,
+        asked: Offering,
+        given: dict[str, Any],
+        written: dict[str, Any],
+        *,
+        dry_run: bool = False,
+        check: Check | None = None,
+    ) -> Offered:
+        return with_facts(
+            self._context,
+            lambda looked: self._offer(asked, given, written, check, dry_run=dry_run),
+        )
+
     def _offer(
-        self, asked: Offering, given: dict[str, Any], head: dict[str, Any], *, dry_run: bool
+        self,
+        asked: Offering,
+        given: dict[str, Any],
+        written: dict[str, Any],
+        check: Check | None,
+        *,
+        dry_run: bool,
     ) -> Offered:
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
@@ -123,8 +154,10 @@ class Handoffs:
             known = None if request is None else tx.outcome(request)
             if known is not None:
                 return _offered(known, given, ())
+            if check is not None:
+                check(tx, rules, session)
             task = self._task_to_offer(tx, session, asked, given)
-            offer = self._as_asked(tx, rules, task, session, asked, draft(given, head))
+            offer = self._as_asked(tx, rules, task, session, asked, written)
             desk = desk_of(tx, rules, task, session, offer.patterns)
             offer = offer._replace(single=singles(self._context, desk, offer.patterns))
             changes = decide_offer(desk, offer, tx.now)
@@ -194,17 +227,20 @@ class Handoffs:
         Raises NoHandoff, NotYourHandoff, HandedOff, TaskOver, Halted and what a claim raises.
         """
         record_due(self._context)
-        return with_facts(
-            self._context, lambda looked: self._accept(target, narrow, request_id, looked)
-        )
+        return self._decide_accept((target, narrow, request_id))
+
+    def _decide_accept(self, asked: Answering) -> Accepted:
+        return with_facts(self._context, lambda looked: self._accept(asked, looked))
 
     def _accept(
         self,
-        target: str | None,
-        narrow: Sequence[str] | None,
-        request_id: str | None,
+        asked: Answering,
         looked: Looked,
+        check: Check | None = None,
+        *,
+        trial: bool = False,
     ) -> Accepted:
+        target, narrow, request_id = asked
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             session = require_session(tx, self._context)
@@ -212,6 +248,8 @@ class Handoffs:
             known = None if request is None else tx.outcome(request)
             if known is not None:
                 return _accepted(tx, known)
+            if check is not None:
+                check(tx, rules, session)
             task = self._task_to_answer(tx, rules, session, target, "handoff accept")
             desk = desk_of(tx, rules, task, session)
             wanted = None if narrow is None else Claims(self._context).scope(rules, narrow)
@@ -224,6 +262,8 @@ class Handoffs:
                 looked=looked,
             )
             changes = decide_accept(desk, accept, tx.now)
+            if trial:
+                return Accepted(task, desk.packet, None, (), tx.epoch)
             entries = tx.commit(changes, actor_of(session), request)
             return _accepted(tx, entries)
 
@@ -342,8 +382,6 @@ def _to_offer(changes: Changes, given: dict[str, Any], left: tuple[str, ...], no
 def _of(
     event: PacketOffered, packet: Packet, given: dict[str, Any], left: tuple[str, ...]
 ) -> Offered:
-    from json import loads
-
     return Offered(packet, event.packet, overwritten(given, loads(event.packet)), None, left)
 
 

@@ -85,7 +85,7 @@ class Packets:
             return Briefing(
                 packet=packet,
                 task=task_named(reader, packet.task),
-                content=json.loads(_text_of(reader, packet)),
+                content=json.loads(text_of(reader, packet)),
                 leases=tuple(
                     lease
                     for lease in (() if session is None else reader.leases(session.id))
@@ -127,7 +127,7 @@ class Packets:
     def export(self, *, dry_run: bool = False) -> tuple[int, tuple[str, ...]]:
         """Write every packet's file that is not there as it should be; returns all, and which."""
         with self._store.read() as reader:
-            rows = [(packet, _text_of(reader, packet)) for packet in reader.packets()]
+            rows = [(packet, text_of(reader, packet)) for packet in reader.packets()]
         written = []
         for packet, text in rows if not dry_run else ():
             path = self._files.write(file_name(packet.task, packet.number), pretty(text))
@@ -136,7 +136,7 @@ class Packets:
         return len(rows), tuple(written)
 
 
-def _text_of(reader: Reader, packet: Packet) -> str:
+def text_of(reader: Reader, packet: Packet) -> str:
     """Return a packet's canonical text, as its entry holds it."""
     entry = next(reader.entries(packet.seq - 1, packet.seq), None)
     event = None if entry is None else read_event(entry)
