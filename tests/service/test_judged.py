@@ -14,6 +14,7 @@ from handrail.core.packet import pretty
 from handrail.core.task import Packet, file_name
 from handrail.errors import handoff as refusals
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Objection, Outcome
+from handrail.service.evidence_runs import EvidenceRuns
 from handrail.service.gating import Gating, Tell
 from handrail.service.handoff_gates import HandoffGates
 from handrail.service.handoffs import Accepted, Handoffs, Offered, Offering
@@ -70,7 +71,7 @@ class Work:
     def configure(self, more: str = "") -> None:
         self.world.configure(ROLES + more)
 
-    def _judged(self, application: Application) -> JudgedHandoffs:
+    def gates(self, application: Application) -> HandoffGates:
         bench = application.bench(str(self.world.path))
         gating = Gating(application.context, bench, application.sources, self.rerun)
         check = gating.check
@@ -81,7 +82,10 @@ class Work:
             return found
 
         gating.check = slow  # type: ignore[method-assign]
-        gates = HandoffGates(application.context, bench, gating, lambda line: None, "again")
+        return HandoffGates(application.context, bench, gating, lambda line: None, "again")
+
+    def _judged(self, application: Application) -> JudgedHandoffs:
+        gates = self.gates(application)
         return JudgedHandoffs(application.context, application.packet_files, gates)
 
     def offer(self, packet: dict[str, Any] | None = None, **asked: Any) -> Offered:
@@ -269,6 +273,22 @@ def test_a_shallow_clone_cannot_tell_what_was_pushed(work: Work, tmp_path: Path)
     assert refused.value.next == "git fetch --unshallow"
 
 
+def test_a_task_is_closed_on_what_the_gates_saw(work: Work) -> None:
+    def close() -> str:
+        with work.world.open("ada") as application:
+            return Tasks(application.context, work.gates(application)).close("fix").task.state
+
+    work.repo.write("src/left.py", "x\n")
+    with pytest.raises(refusals.GateFailed):
+        close()
+    (work.world.path / "src/left.py").unlink()
+    work.meanwhile = lambda: _commit(work)
+    with pytest.raises(refusals.FactsChanged):
+        close()
+    work.meanwhile = lambda: None
+    assert close() == "closed"
+
+
 # --- accepting -----------------------------------------------------------------------------------
 
 
@@ -353,6 +373,20 @@ def test_a_link_is_no_file_of_the_evidence_folder(work: Work, tmp_path: Path) ->
     assert gates_of(refused.value) == ["references"]
 
 
+def test_evidence_must_be_of_this_tree_where_work_is_complete(work: Work) -> None:
+    with work.world.open("ada") as application:
+        runs = EvidenceRuns(application.context, application.bench(str(work.world.path)))
+        receipt = runs.run(("true",)).seq
+    packet = {"evidence": [{"receipt": receipt}, str(receipt)]}
+    work.repo.write("src/a.py", "x = 2\n")
+    work.repo.commit("two", "src")
+    with pytest.raises(refusals.GateFailed) as refused:
+        work.offer(packet)
+    assert gates_of(refused.value) == ["evidence"]
+    assert refused.value.next == "handrail evidence run -- true"
+    work.offer(packet, kind="return")
+
+
 # --- evidence that is run again ------------------------------------------------------------------
 
 
@@ -383,6 +417,43 @@ def test_evidence_of_which_nobody_can_tell_waits_for_the_receiver(work: Work) ->
     assert work.state() == (2, "open")
     work.rerun = Told(unsure._replace(waiver=9))
     assert work.accept().lease is not None
+
+
+# --- packets that make no sense ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("packet", "error", "value"),
+    [
+        ({"trigger": "nope"}, refusals.MalformedPacket, "nope"),
+        ({"trigger": "spoken"}, None, ""),
+        ({"trigger": ["spoken"]}, refusals.MalformedPacket, "spoken"),
+        ({"to_role": "teste"}, errors.UnknownRole, "tester"),
+        ({"context": {"files_in_scope": ["/etc"]}}, refusals.MalformedPacket, "/etc"),
+        ({"artifacts": {"produced": ["../../x"]}}, refusals.MalformedPacket, "../../x"),
+        ({"artifacts": {"produced": [{"path": "src/gone"}]}}, refusals.GateFailed, "src/gone"),
+        ({"evidence": ["it works"]}, refusals.GateFailed, "no receipt is named"),
+        ({"evidence": [{"receipt": 10**12}]}, refusals.GateFailed, "1000000000000"),
+        ({"evidence": [{"receipt": True}]}, refusals.GateFailed, "no receipt is named"),
+    ],
+)
+def test_a_packet_that_makes_no_sense_is_refused_by_its_value(
+    work: Work, packet: dict[str, Any], error: type[errors.HandrailError] | None, value: str
+) -> None:
+    event = '{ event = "blocked", rule = "words" }'
+    trigger = f'[[trigger]]\nid = "spoken"\nfrom = "maker"\nto = "tester"\nwhen = {event}\n'
+    work.configure(trigger)
+    work.repo.commit("trigger", "handrail.toml")
+    asked = {"scope": (), "to_role": None} if "to_role" in packet or "context" in packet else {}
+    if error is None:
+        assert json.loads(work.offer(packet, **asked).text)["trigger"] == "spoken"
+        return
+    with pytest.raises(error) as refused:
+        work.offer(packet, **asked)
+    assert value in refused.value.message
+    assert refused.value.next
+    assert work.state() == (1, "accepted")
+    work.sound()
 
 
 # --- hostile words -------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ from handrail.gates.facts import Pushed, Standing, Tree
 DOCUMENT_BYTES_MAX: Final = 1 << 20
 LINK_BYTES_MAX: Final = 4_096
 LINKS_MAX: Final = 10_000
+LINK: Final = "120000 "
+PLAIN: Final = "100"
 # What lies in the folder of git while something is not over yet.
 OPERATIONS: Final = (
     ("rebase-merge", "rebase"),
@@ -64,6 +66,8 @@ def _is_there(git_dir: str, name: str) -> bool:
 def look_pushed(toplevel: str) -> Pushed:
     """Return whether any remote is known to have what HEAD has."""
     remotes = tuple(_lines(toplevel, ["remote"]))
+    if not remotes:
+        return Pushed("", None, (), contained=False, shallow=False)
     commit = ref_value(toplevel, "HEAD")
     branch = _lines(toplevel, ["symbolic-ref", "--quiet", "--short", "HEAD"], fine=(0, 1))
     found: list[str] = []
@@ -89,20 +93,20 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
     commit = ref_value(toplevel, "HEAD")
     if not commit:
         return Tree("", frozenset(), (), tuple((path, None) for path in documents))
-    files: dict[str, tuple[str, str]] = {}
-    for row in ask(toplevel, ["ls-tree", "-r", "-z", "--full-tree", commit]).split(b"\0"):
-        about, _, name = row.partition(b"\t")
-        if name:
-            mode, _, blob = about.decode("ascii", "replace").split()
-            files[os.fsdecode(name)] = (mode, blob)
-    links = [(path, blob) for path, (mode, blob) in files.items() if mode == "120000"]
+    listed = os.fsdecode(ask(toplevel, ["ls-tree", "-r", "-z", "--full-tree", commit]))
+    rows = listed.split("\0")[:-1]
+    # Of tens of thousands of rows few are taken apart: links, and the documents that are asked for.
+    files = frozenset([row[row.index("\t") + 1 :] for row in rows])
+    asked = frozenset(documents) & files
+    told_of = [row for row in rows if row.startswith(LINK)]
+    if asked:
+        told_of += [row for row in rows if row[row.index("\t") + 1 :] in asked]
+    links = [_path_and_blob(row) for row in dict.fromkeys(told_of) if row.startswith(LINK)]
     if len(links) > LINKS_MAX:
         reason = f"it holds more than {LINKS_MAX} symbolic links"
         raise FactsUnavailable(what=f"commit {commit}", reason=reason)
     # A document that is a link or a submodule has no text of its own.
-    wanted = [
-        (path, files[path][1]) for path in documents if files.get(path, ("", ""))[0][:3] == "100"
-    ]
+    wanted = [_path_and_blob(row) for row in told_of if row.startswith(PLAIN)]
     texts = _blobs(toplevel, [blob for _, blob in (*links, *wanted)])
     targets = tuple((path, texts[blob][:LINK_BYTES_MAX]) for path, blob in links)
     told = {path: texts[blob] for path, blob in wanted}
@@ -110,8 +114,12 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
         if len(document) > DOCUMENT_BYTES_MAX:
             reason = f"it is longer than {DOCUMENT_BYTES_MAX} bytes"
             raise FactsUnavailable(what=path, reason=reason)
-    there = frozenset(files)
-    return Tree(commit, there, targets, tuple((path, told.get(path)) for path in documents))
+    return Tree(commit, files, targets, tuple((path, told.get(path)) for path in documents))
+
+
+def _path_and_blob(row: str) -> tuple[str, str]:
+    about, _, path = row.partition("\t")
+    return path, about.rpartition(" ")[2]
 
 
 def _blobs(toplevel: str, ids: Sequence[str]) -> dict[str, str]:

@@ -17,8 +17,9 @@ STATE_BYTES_MAX: Final = 4 << 20
 
 def problem_of(path: str, content: bytes) -> str | None:
     """Say why a file is not what its name says; None if it is, or if its name says nothing."""
-    kind = path.rpartition("/")[2].rpartition(".")[2].lower()
-    if kind not in ("json", "jsonl", "toml"):
+    _, dot, end = path.rpartition("/")[2].rpartition(".")
+    kind = end.lower()
+    if not dot or kind not in ("json", "jsonl", "toml"):
         return None
     if len(content) > STATE_BYTES_MAX:
         return f"it has more than {STATE_BYTES_MAX} bytes"

@@ -33,7 +33,7 @@ from handrail.core.packet import draft, overwritten, pretty, read_packet
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.task import COMPLETE, KINDS, RETURN, Packet, Task, file_name, task_of
-from handrail.errors.handoff import NoHandoff
+from handrail.errors.handoff import MalformedPacket, NoHandoff
 from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
@@ -158,6 +158,7 @@ class Handoffs:
                 check(tx, rules, session)
             task = self._task_to_offer(tx, session, asked, given)
             offer = self._as_asked(tx, rules, task, session, asked, written)
+            _check_trigger(rules, offer.draft.get("trigger"))
             desk = desk_of(tx, rules, task, session, offer.patterns)
             offer = offer._replace(single=singles(self._context, desk, offer.patterns))
             changes = decide_offer(desk, offer, tx.now)
@@ -345,6 +346,16 @@ def _receiver(tx: Reader, rules: Rules, task: Task, session: Session, kind: str)
         return session.role if roles else None
     again = f"handrail handoff offer --task {task.id} --to {rest[0]}"
     raise errors.Usage(reason=f"To whom: {', '.join(rest)}?", next=again)
+
+
+def _check_trigger(rules: Rules, trigger: str | None) -> None:
+    """Refuse a packet that names a trigger which the configuration does not have."""
+    names = [row.id for row in rules.settings.triggers]
+    if trigger is None or trigger in names:
+        return
+    there = f"there are {', '.join(names[:20])}" if names else "there are none"
+    reason = f"there is no trigger {trigger[:80]!r}: {there}"
+    raise MalformedPacket(field="trigger", reason=reason, value=trigger)
 
 
 def _left(tx: Reader, session: Session, offer: Offer) -> tuple[str, ...]:

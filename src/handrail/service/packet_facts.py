@@ -68,7 +68,7 @@ def to_offer(
 ) -> Handed:
     """Return a packet that is not offered yet; ``content`` is None where nobody wrote one."""
     said = dict(content or {})
-    named = _named(grounds, grounds.head(), said)
+    named = _named(grounds, grounds.head() if _rows(said) else "", said)
     return Handed(
         task=task.id,
         kind=said.get("kind", COMPLETE),
