@@ -10,6 +10,7 @@ to leave out of sight (``assume-unchanged``).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import Final
@@ -24,8 +25,9 @@ from handrail.gates.facts import Pushed, Standing, Tree
 DOCUMENT_BYTES_MAX: Final = 1 << 20
 LINK_BYTES_MAX: Final = 4_096
 LINKS_MAX: Final = 10_000
-LINK: Final = "120000 "
-PLAIN: Final = "100"
+_PATH: Final = re.compile(r"\t([^\0]*)\0")
+_LINK: Final = re.compile(r"(?:\A|\0)120000 blob ([0-9a-f]+)\t([^\0]*)")
+_PLAIN: Final = re.compile(r"(?:\A|\0)100\d+ blob ([0-9a-f]+)\t([^\0]*)")
 # What lies in the folder of git while something is not over yet.
 OPERATIONS: Final = (
     ("rebase-merge", "rebase"),
@@ -94,19 +96,15 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
     if not commit:
         return Tree("", frozenset(), (), tuple((path, None) for path in documents))
     listed = os.fsdecode(ask(toplevel, ["ls-tree", "-r", "-z", "--full-tree", commit]))
-    rows = listed.split("\0")[:-1]
     # Of tens of thousands of rows few are taken apart: links, and the documents that are asked for.
-    files = frozenset([row[row.index("\t") + 1 :] for row in rows])
-    asked = frozenset(documents) & files
-    told_of = [row for row in rows if row.startswith(LINK)]
-    if asked:
-        told_of += [row for row in rows if row[row.index("\t") + 1 :] in asked]
-    links = [_path_and_blob(row) for row in dict.fromkeys(told_of) if row.startswith(LINK)]
+    files = frozenset(_PATH.findall(listed))
+    links = [(path, blob) for blob, path in _LINK.findall(listed)]
+    asked = frozenset(documents) & files  # a link or a submodule has no text of its own
+    plain = _PLAIN.findall(listed) if asked else ()
+    wanted = [(path, blob) for blob, path in plain if path in asked]
     if len(links) > LINKS_MAX:
         reason = f"it holds more than {LINKS_MAX} symbolic links"
         raise FactsUnavailable(what=f"commit {commit}", reason=reason)
-    # A document that is a link or a submodule has no text of its own.
-    wanted = [_path_and_blob(row) for row in told_of if row.startswith(PLAIN)]
     texts = _blobs(toplevel, [blob for _, blob in (*links, *wanted)])
     targets = tuple((path, texts[blob][:LINK_BYTES_MAX]) for path, blob in links)
     told = {path: texts[blob] for path, blob in wanted}
@@ -115,11 +113,6 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
             reason = f"it is longer than {DOCUMENT_BYTES_MAX} bytes"
             raise FactsUnavailable(what=path, reason=reason)
     return Tree(commit, files, targets, tuple((path, told.get(path)) for path in documents))
-
-
-def _path_and_blob(row: str) -> tuple[str, str]:
-    about, _, path = row.partition("\t")
-    return path, about.rpartition(" ")[2]
 
 
 def _blobs(toplevel: str, ids: Sequence[str]) -> dict[str, str]:
