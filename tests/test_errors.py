@@ -36,7 +36,8 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("guarded_path", "not_covered"),
         "ledger_forked",
         *("task_exists", "task_over", "handed_off", "halted", "packet_open", "no_handoff"),
-        *("not_your_handoff", "scope_cut", "gate_failed", "not_waivable", "waiver_spent"),
+        *("not_your_handoff", "scope_cut", "not_waivable", "waiver_spent"),
+        *("gate_failed", "handoff_returned", "facts_changed"),
     ),
     MALFORMED: (
         *("malformed", "malformed_scope", "malformed_ttl", "malformed_token", "foreign_epoch"),
@@ -56,6 +57,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("newer_format", "network_file_system", "unsupported_platform", "ledger_broken"),
         "output_closed",
         *("remote_unavailable", "ledger_not_taken", "sync_contended"),
+        "gate_unsure",
     ),
     BUG: ("error", "bug"),
     INTERRUPTED: ("interrupted",),

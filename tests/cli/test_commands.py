@@ -295,6 +295,7 @@ def test_the_version_is_that_of_the_package(world: World) -> None:
     assert world.shell().handrail("--version").out == f"handrail {__version__}\n"
 
 
+TOLD: Final = "All of it is done, the log says how, and nothing is left to do."
 DRY: Final = {
     "init": "handrail init --dry-run",
     "claim": "handrail claim new --dry-run",
@@ -307,8 +308,8 @@ DRY: Final = {
     " handrail ci ../event --event schedule --remote ../hub.git --dry-run",
     "ledger sync": "git init -q --bare ../hub.git && handrail ledger sync ../hub.git --dry-run",
     "enroll": "handrail enroll --dry-run",
-    "handoff offer": "handrail handoff offer -m 'all of it is done, see the log' --dry-run",
-    "offer": "handrail offer -m 'all of it is done, see the log' --dry-run",
+    "handoff offer": f"handrail handoff offer --kind return -m '{TOLD}' --dry-run",
+    "offer": f"handrail offer --kind return -m '{TOLD}' --dry-run",
     "export": "handrail export --dry-run",
     "store rebuild": "handrail store rebuild --dry-run",
     "uninstall": "handrail uninstall --dry-run",

@@ -10,11 +10,14 @@ from typing import Any, Final
 
 import pytest
 
+from handrail.gates.registry import GATES
 from tests.cli.world import Person, World, refusal, unharmed
+from tests.formats import check_json, check_junit, check_sarif
 from tests.support import Result
 
 GATE: Final = '\n[[gate]]\nid = "{id}"\nstages = ["pre-handoff"]\nrun = {run}\n{more}\n'
 ROLE: Final = '\n[[role]]\nname = "worker"\nlane = ["**"]\n'
+PRE_HANDOFF: Final = [gate.id for gate in GATES if "pre-handoff" in gate.stages]
 REPORT: Final = "<testsuite><testcase classname='a' name='b'/></testsuite>"
 
 
@@ -240,7 +243,7 @@ def test_each_repair_that_is_named_leads_on_until_all_pass(world: World, tmp_pat
         fixed = person.types(step.replace("git commit", "git commit -m change"))
         assert fixed.code == 0, fixed.err
     assert seen == ["git add --all && git commit", "git push -u origin main"]
-    assert done.out.splitlines()[-1] == "pre-handoff: 3 gates pass"
+    assert done.out.splitlines()[-1] == f"pre-handoff: {len(PRE_HANDOFF)} gates pass"
 
 
 def test_push_and_land_ask_rule_v(world: World) -> None:
@@ -259,7 +262,7 @@ def test_a_switch_lets_a_gate_advise_or_be_silent(world: World) -> None:
     world.repo.write("new.txt", "x\n")
     person = configured(world, '[gates]\ncommitted = "advise"\npushed = "off"\n')
     done = person.handrail("check", "pre-handoff", "--json")
-    assert (done.code, list(told(done))) == (0, ["committed", "references"])
+    assert (done.code, list(told(done))) == (0, [one for one in PRE_HANDOFF if one != "pushed"])
     assert told(done)["committed"]["verdict"] == "fail"
     github = person.handrail("check", "pre-handoff", "--format", "github")
     assert (github.code, github.out.startswith("::warning file=new.txt")) == (0, True)
@@ -289,12 +292,18 @@ def test_other_formats_tell_what_binds_and_what_nobody_can_tell(world: World, fo
     done = person.handrail("check", "pre-handoff", "--format", form, "-q")
     assert (done.code, done.err) == (1, "")
     if form == "junit":
+        check_junit(done.out)
         suite = ElementTree.fromstring(done.out)
-        assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("5", "1", "1")
+        assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (
+            str(len(PRE_HANDOFF) + 2),
+            *("1", "1"),
+        )
     elif form == "sarif":
+        check_sarif(json.loads(done.out))
         results = json.loads(done.out)["runs"][0]["results"]
         assert [one["ruleId"] for one in results] == ["gate_failed", "cannot_tell"]
     elif form == "json":
+        check_json(json.loads(done.out))
         assert json.loads(done.out)["next"] == "handrail evidence run --gate red"
     else:
         assert done.out.count("::error") == 2

@@ -14,22 +14,25 @@ from typing import Any, Final
 
 import pytest
 
-from handrail import errors
 from handrail.core.events import KIND_OF
 from handrail.core.handed import PacketReturned
 from handrail.core.ledger import read_event
 from handrail.core.receipts import EvidenceRecorded
-from handrail.errors.handoff import GateFailed, NoHandoff
+from handrail.errors.handoff import FactsChanged, GateUnsure, HandoffReturned
 from handrail.facts import reruns
 from handrail.service.evidence_runs import EvidenceRuns, Receipt
 from handrail.service.handoffs import Accepted, Handoffs, Offering
 from handrail.service.tasks import Tasks
-from tests.cli.world import World, eventually, refusal
+from tests.cli.world import World, eventually, handing_over, refusal
 
 ROLES: Final = (
     '\n[[role]]\nname = "worker"\nlane = ["**"]\n\n[[role]]\nname = "checker"\nlane = ["**"]\n'
 )
-GATE: Final = '\n[[gate]]\nid = "tests"\nstages = ["pre-handoff"]\nrun = {run}\n{more}\n'
+# What the trees look like is another gate's.
+GATE: Final = (
+    '\n[gates]\ntree-as-declared = "off"\n'
+    '\n[[gate]]\nid = "tests"\nstages = ["pre-handoff"]\nrun = {run}\n{more}\n'
+)
 TAP: Final = """import sys, pathlib
 sys.path.insert(0, "src")
 import calc
@@ -79,21 +82,20 @@ class Scene:
     def accepts(self, told: list[str] | None = None) -> Accepted:
         lines = [] if told is None else told
         with self.world.open(self.checker) as app:
-            handoffs = Handoffs(app.context, app.packet_files, app.reruns)
-            return handoffs.accept("t", tell=lines.append)
+            return handing_over(app, self.world.path, lines.append).accept("t")
 
     def unsure(self) -> str:
         """Accept where nobody can tell; returns why. The packet still waits."""
-        with pytest.raises(errors.FactsUnavailable) as found:
+        with pytest.raises(GateUnsure) as found:
             self.accepts()
         assert self.packet().state == "open"
-        return str(found.value.values["reason"])
+        return str(found.value.values["findings"]).removeprefix("evidence: ")
 
     def returned(self) -> str:
         """Accept where a difference is found; returns it. The packet went back."""
-        with pytest.raises(GateFailed) as found:
+        with pytest.raises(HandoffReturned) as found:
             self.accepts()
-        assert found.value.values["gates"] == ("evidence",)
+        assert found.value.values["gates"] == ["evidence"]
         event = self.events(PacketReturned)[-1]
         assert (event.gates, event.session) == (("evidence",), self.checker)
         assert (self.packet().state, self.packet().note) == ("returned", event.reason)
@@ -101,8 +103,8 @@ class Scene:
             task = reader.task("t")
             assert task is not None
             assert (task.holder, task.failed) == (self.worker, 1)
-        assert event.reason == found.value.values["reason"]
-        return str(event.reason)
+        assert event.reason == found.value.values["findings"]
+        return str(event.reason).removeprefix("evidence: ")
 
     def packet(self) -> Any:
         with self.world.open() as app, app.store.read() as reader:
@@ -309,7 +311,7 @@ def test_an_equal_re_run_is_not_repeated_and_says_so(world: World) -> None:
         back = Offering(task="t", to_role="worker", message="yours again")
         Handoffs(app.context, app.packet_files).offer(back)
     with world.open(scene.worker) as app:
-        Handoffs(app.context, app.packet_files, app.reruns).accept("t")
+        handing_over(app, world.path).accept("t")
     scene.offers()
     told: list[str] = []
     scene.accepts(told)
@@ -345,7 +347,11 @@ def test_accept_says_at_once_what_runs_and_refuses_with_the_gate(world: World) -
     person = world.shell(HANDRAIL_SESSION=scene.checker)
     done = person.handrail("handoff", "accept", "-q")
     found = refusal(done)
-    assert (found.code, found.next, found.status) == ("gate_failed", "handrail task show t", 1)
+    assert (found.code, found.next, found.status) == (
+        "handoff_returned",
+        "handrail handoff list",
+        1,
+    )
     assert scene.packet().state == "returned"
     assert world.holds(scene.worker, "src/a")
     with world.open() as app, app.store.read() as reader:
@@ -371,7 +377,7 @@ def test_what_was_tried_is_the_packet_that_is_answered(world: World, *, differs:
                 scene.offers()
             super().append(line)
 
-    with pytest.raises(NoHandoff, match="packet 2 of task t is not the newest any more"):
+    with pytest.raises(FactsChanged, match="the packet that waits changed"):
         scene.accepts(Meanwhile())
     with world.open() as app, app.store.read() as reader:
         assert [packet.state for packet in reader.packets("t")] == ["accepted", "withdrawn", "open"]

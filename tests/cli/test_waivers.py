@@ -15,6 +15,7 @@ from handrail.core.ledger import read_event
 from handrail.edge.cli.commands import waivers
 from handrail.edge.cli.invocation import Invocation
 from handrail.errors.handoff import (
+    GateUnsure,
     NotWaivable,
     UnknownGate,
     UnknownTask,
@@ -27,7 +28,7 @@ from handrail.service.evidence_runs import EvidenceRuns
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.tasks import Tasks
 from handrail.service.waivers import Waivers, Waiving, counted, waived
-from tests.cli.world import World, refusal, unharmed
+from tests.cli.world import World, handing_over, refusal, unharmed
 from tests.races.processes import CONTEXT, begin, finish
 from tests.races.waiving import use_once
 
@@ -281,8 +282,8 @@ def test_an_acceptance_that_rests_on_a_waiver_counts_it_once(world: World) -> No
         EvidenceRuns(app.context, app.bench(str(world.path))).run((), "tests")
         handoffs.offer(Offering(task="t", to_role="lead", message="done"))
     with world.open(lead) as app:
-        handoffs = Handoffs(app.context, app.packet_files, app.reruns)
-        with pytest.raises(errors.FactsUnavailable, match="could not be started"):
+        handoffs = handing_over(app, world.path)
+        with pytest.raises(GateUnsure, match="could not be started"):
             handoffs.accept("t")
         seq = waive(world, "evidence", task="t", uses=1)
         assert handoffs.accept("t", request_id="once").packet is not None

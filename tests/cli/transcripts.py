@@ -13,6 +13,7 @@ from typing import Final
 from tests.cli.world import Person, World
 
 START: Final = 'ada: eval "$(handrail session start --id ada-1 --agent ada)"'
+TOLD: Final = "The login works again; its tests are green and nothing is left."
 BOB: Final = 'bob: eval "$(handrail session start --id bob-1 --agent bob)"'
 
 TOPICS: Final[dict[str, tuple[str, ...]]] = {
@@ -264,13 +265,14 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: handrail claim src/api docs",
         "ada: handrail handoff offer -m done --scope src/api --dry-run",
         "ada: handrail handoff offer -m done --scope src/api",
+        f"ada: handrail handoff offer -m '{TOLD}' --scope src/api",
         "ada: handrail offer -m again",
         "ada: handrail handoff withdraw --reason mistake",
-        """ada: printf '{"kind": "done"}' > p.json; handrail handoff offer p.json""",
-        """ada: printf '{"context": {"files_in_scope": ["../x"]}}' > p.json""",
-        "ada: handrail offer p.json",
-        """ada: printf '{"message": "two lines", "x": 1}' > p.json""",
-        "ada: handrail offer p.json --scope src/api --json",
+        """ada: printf '{"kind": "done"}' > ../p.json; handrail handoff offer ../p.json""",
+        """ada: printf '{"context": {"files_in_scope": ["../x"]}}' > ../p.json""",
+        "ada: handrail offer ../p.json",
+        f"""ada: printf '{{"message": "{TOLD}", "x": 1}}' > ../p.json""",
+        "ada: handrail offer ../p.json --scope src/api --json",
         "ada: handrail offer nothing.json",
         "ada: handrail claim src/api",
         "bob: handrail claim src/api/x",
@@ -280,7 +282,8 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: handrail offer --task fix-login --scope src/api --kind finished",
         "ada: handrail offer --task fix-login --scope src/api --to nobody",
         "ada: handrail offer --task fix-logout",
-        "ada: handrail offer -m better --scope src/api",
+        f"ada: handrail offer -m '{TOLD}' --scope src/api",
+        "bob: handrail check post-handoff",
         "bob: handrail accept --narrow src/api/x.py --json",
         "bob: handrail resume",
         "bob: handrail handoff briefing --json",
@@ -290,7 +293,8 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "bob: rm .handrail/handoffs/*.json && handrail export",
         "bob: handrail export --dry-run",
         "bob: handrail task show --json",
-        "bob: handrail task close --reason merged",
+        "bob: touch left.txt && handrail task close --reason merged",
+        "bob: rm left.txt && handrail task close --reason merged",
         "ada: handrail task list --closed",
         "ada: handrail task close fix-login",
         "ada: handrail doctor --replay",

@@ -34,6 +34,9 @@ import apsw
 
 from handrail.edge.cli.nouns import COMMANDS
 from handrail.service.claims import Asked, Granted
+from handrail.service.gating import Gating
+from handrail.service.handoff_gates import HandoffGates
+from handrail.service.judged import JudgedHandoffs
 from handrail.service.sessions import Sessions
 from handrail.service.setup import apply_config, initialise
 from handrail.wiring import Application
@@ -286,6 +289,16 @@ def _in_pipes(argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout_s:
         check=False,
     )
     return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def handing_over(
+    app: Application, folder: Path, told: Callable[[str], None] = lambda line: None
+) -> JudgedHandoffs:
+    """Return the use cases of handing over with all of their gates, as the commands have them."""
+    bench = app.bench(str(folder))
+    gating = Gating(app.context, bench, app.sources, app.reruns)
+    gates = HandoffGates(app.context, bench, gating, told)
+    return JudgedHandoffs(app.context, app.packet_files, gates)
 
 
 def _at_terminal(

@@ -31,7 +31,9 @@ from handrail.gates.registry import GATES
 COMMIT = "1" * 40
 STANDING = Standing(COMMIT, "2" * 40, None, (), "")
 PUSHED = Pushed(COMMIT, "topic", ("origin",), contained=False, shallow=False)
-each_gate = pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.id)
+each_gate = pytest.mark.parametrize(
+    "gate", [gate for gate in GATES if not gate.without], ids=lambda gate: gate.id
+)
 
 
 def gate_of(id: str) -> Gate:
@@ -52,7 +54,15 @@ def test_the_configuration_knows_each_gate_at_its_stages(gate: Gate) -> None:
 
 def test_each_gate_passes_its_good_case_and_fails_its_bad_one() -> None:
     assert faults() == []
-    assert set(CASES) == {gate.id for gate in GATES}
+    assert set(CASES) == {gate.id for gate in GATES if not gate.without}
+
+
+def test_a_gate_without_a_subject_passes_says_why_and_may_not_judge_after_all() -> None:
+    idle = [gate for gate in GATES if gate.without]
+    told = [judged(gate, Facts(), BLOCK) for gate in idle]
+    assert all((one.verdict, one.applicable) == (PASS, False) and one.reason for one in told)
+    busy = idle[0]._replace(judge=gate_of("message").judge, needs=("handed",))
+    assert [name for name, _ in faults([busy])] == [busy.id]
 
 
 @each_gate
@@ -63,8 +73,11 @@ def test_a_gate_that_always_passes_or_always_fails_is_found(gate: Gate) -> None:
     def fails(facts: Facts) -> Sequence[Objection]:
         return [Objection("x", "y")]
 
-    for broken in (passes, fails):
-        assert [name for name, _ in faults([gate._replace(judge=broken)])] == [gate.id]
+    def cannot_tell(facts: Facts) -> Sequence[Objection]:
+        raise CannotTell("x")
+
+    for broken in (passes, fails, cannot_tell):
+        assert {name for name, _ in faults([gate._replace(judge=broken)])} == {gate.id}
     assert faults([gate._replace(id="new")]) == [("new", "it has no cases")]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from handrail.config.kinds import ARGUMENT, LABEL, REF, SIGNING_KEY, VARIABLE, JsonSchema
+from handrail.config.levels import GateLevels, plugin_key
 from handrail.config.schema import HANDRAIL_TOML
 from handrail.config.tables import REQUIRED, Forms, Key, Table, Tables
 
@@ -70,7 +71,8 @@ def _tables(kind: Any) -> Iterator[str]:
             yield f'With `{kind.tag} = "{name}"`:\n'
             yield from _tables(form)
     elif isinstance(kind, Table):
-        rows = "".join(_row(key) for key in kind.keys)
+        more = (plugin_key(),) if isinstance(kind, GateLevels) else ()
+        rows = "".join(_row(key) for key in (*kind.keys, *more))
         yield f"| key | value | default | meaning |\n|---|---|---|---|\n{rows}"
         for key in kind.keys:
             if isinstance(key.kind, Table | Forms):

@@ -30,6 +30,7 @@ from handrail.config.kinds import (
     name_in,
     name_of,
 )
+from handrail.config.levels import GateLevels
 from handrail.config.records import Unless
 from handrail.config.settings import ANY_ROLE, DONE, HALT, Handoff, References
 from handrail.config.tables import PATHS, SCOPES, Each, Forms, Key, Mapping, Table
@@ -218,7 +219,7 @@ GATE: Final = Table(
     build_gate,
 )
 
-GATES: Final = Table(
+GATES: Final = GateLevels(
     "[gates]",
     tuple(
         Key(gate, Enum(LEVELS), f"Runs at {', '.join(stages)}.", None, "`block`")
@@ -226,6 +227,7 @@ GATES: Final = Table(
     ),
     build_gate_levels,
 )
+"""Besides, ``"plugin:NAME"`` switches on the gate that an installed distribution brings."""
 
 REFERENCES: Final = Table(
     "[references]",

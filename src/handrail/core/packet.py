@@ -121,6 +121,7 @@ FIELDS: Final[tuple[Field, ...]] = (
             Field("branch", "role", "you", "The branch."),
             Field("worktree_mode", "role", "you", "How much may be unfinished."),
             Field("worktree_allowlist_paths", "paths", "you", "What may be unfinished."),
+            Field("findings", "items", "tool", "What gates minded when it was offered."),
         ),
     ),
     Field("message", "text", "you", "What the receiver should know."),

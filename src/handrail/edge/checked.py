@@ -14,7 +14,7 @@ from handrail.edge.cli.output import dump
 from handrail.edge.findings import Case, Finding, junit, sarif, workflow_commands
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
-from handrail.gates.gate import ADVISE, BLOCK, CANNOT_TELL, FAIL, PASS, Outcome
+from handrail.gates.gate import ADVISE, CANNOT_TELL, FAIL, PASS, Outcome
 from handrail.service.gating import Checked
 from handrail.text import scope_word, visible
 
@@ -52,7 +52,7 @@ def as_data(checked: Checked) -> Data:
                 "path": objection.path,
                 "code": objection.code,
                 "message": objection.message,
-                "binding": one.binds,
+                "binding": one.binds and not objection.advice,
                 "waiver": one.waiver,
             }
             for one in checked.outcomes
@@ -104,13 +104,15 @@ def _s(number: int, phrase: str) -> str:
 
 
 def _next(checked: Checked) -> str | None:
+    """Return the first repair: of what fails, else of what nobody can tell."""
+    binding = [one for one in checked.outcomes if one.binds]
     steps = [
         objection.next
-        for one in checked.outcomes
-        if one.binds
+        for one in binding
         for objection in one.objections
-        if objection.next
+        if objection.next and not objection.advice
     ]
+    steps += [one.next for one in binding if one.next and one.verdict == CANNOT_TELL]
     return next(iter(steps), None)
 
 
@@ -127,7 +129,8 @@ def _lines(outcome: Outcome) -> list[str]:
     lines = [f"{mark}{outcome.verdict}: {outcome.gate}{about}{why}"]
     for objection in outcome.objections[:SHOWN_MAX]:
         path = "" if objection.path is None else f"{scope_word(objection.path)}: "
-        lines.append(f"    {path}{objection.code}: {visible(objection.message)}")
+        advice = "advice: " if objection.advice else ""
+        lines.append(f"    {advice}{path}{objection.code}: {visible(objection.message)}")
     more = len(outcome.objections) - SHOWN_MAX
     return lines if more <= 0 else [*lines, f"    and {more} more"]
 
@@ -144,13 +147,18 @@ def _findings(outcome: Outcome) -> list[Finding]:
 
 
 def _found(outcome: Outcome) -> list[Finding]:
-    binding = outcome.binds
     if outcome.verdict == CANNOT_TELL:
-        level = "error" if binding else "note"
-        return [Finding(UNSURE, level, f"{outcome.gate}: {outcome.reason}", None, outcome.gate)]
-    level = "error" if binding else "warning"
+        level = "error" if outcome.binds else "note"
+        text = f"{outcome.gate}: {outcome.reason}"
+        return [Finding(UNSURE, level, text, None, outcome.gate)]
     return [
-        Finding(one.code, level, f"{outcome.gate}: {one.message}", one.path, outcome.gate)
+        Finding(
+            one.code,
+            "error" if outcome.binds and not one.advice else "warning",
+            f"{outcome.gate}: {one.message}",
+            one.path,
+            outcome.gate,
+        )
         for one in outcome.objections
     ]
 
@@ -159,11 +167,12 @@ def _cases(outcome: Outcome) -> list[Case]:
     waived = waived_by(outcome)
     if waived is not None:
         return [Case(outcome.gate, None, waived, skipped=True)]
-    if outcome.verdict == CANNOT_TELL and outcome.level == BLOCK:
+    if outcome.verdict == CANNOT_TELL and outcome.binds:
         return [Case(outcome.gate, UNSURE, outcome.reason, told=False)]
-    if outcome.verdict == PASS or outcome.level != BLOCK:
+    if outcome.verdict == PASS or not outcome.binds:
         return [Case(outcome.gate, None, "")]
     return [
         Case(f"{outcome.gate} {one.path or ''}".strip(), one.code, one.message)
         for one in outcome.objections
+        if not one.advice
     ]

@@ -5,7 +5,7 @@ Apart from the others, so that an edit and a claim need not import them.
 
 from __future__ import annotations
 
-from handrail.errors import AS_PERSON, Malformed, Refused
+from handrail.errors import AS_PERSON, Malformed, Refused, Unavailable
 
 # --- refused: tasks ------------------------------------------------------------------------------
 
@@ -69,14 +69,35 @@ class ScopeCut(Refused):
     NEXT = "handrail release {token} && handrail claim {asked}"
 
 
-# --- refused: gates and waivers ------------------------------------------------------------------
+# --- refused and unavailable: gates and waivers --------------------------------------------------
 
 
 class GateFailed(Refused):
-    """Packet {number} of task {task} does not pass {gates}: {reason}."""
+    """{failed} in the way of {what}: {findings}."""
 
     code = "gate_failed"
-    NEXT = "handrail task show {task}"
+    NEXT = "handrail check {stage}"
+
+
+class GateUnsure(Unavailable):
+    """Nobody can tell whether {what} may go on: {findings}."""
+
+    code = "gate_unsure"
+    NEXT = "handrail check {stage}"
+
+
+class HandoffReturned(Refused):
+    """Packet {number} of task {task} is not as it says and went back to {giver}: {findings}."""
+
+    code = "handoff_returned"
+    NEXT = "handrail handoff list"
+
+
+class FactsChanged(Refused):
+    """While the gates ran, {what} changed: what they saw may not be so any more."""
+
+    code = "facts_changed"
+    NEXT = "handrail check {stage}"
 
 
 class NotWaivable(Refused):

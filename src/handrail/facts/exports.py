@@ -39,6 +39,15 @@ class PacketFiles:
         _replace(path, content)
         return "/".join((*FOLDER, name))
 
+    def read(self, name: str) -> bytes | None:
+        """Return what lies there; None if nothing does, b'' for what is no file of ours."""
+        path = os.path.join(self._toplevel, *FOLDER, name)
+        if not os.path.lexists(path):
+            return None
+        if os.path.islink(path) or not os.path.isfile(path):
+            return b""
+        return read_bounded(path, FILE_BYTES_MAX)
+
     def _folder(self) -> str:
         path = self._toplevel
         for name in FOLDER:

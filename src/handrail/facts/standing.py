@@ -10,6 +10,7 @@ to leave out of sight (``assume-unchanged``).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import Final
@@ -24,6 +25,9 @@ from handrail.gates.facts import Pushed, Standing, Tree
 DOCUMENT_BYTES_MAX: Final = 1 << 20
 LINK_BYTES_MAX: Final = 4_096
 LINKS_MAX: Final = 10_000
+_PATH: Final = re.compile(r"\t([^\0]*)\0")
+_LINK: Final = re.compile(r"(?:\A|\0)120000 blob ([0-9a-f]+)\t([^\0]*)")
+_PLAIN: Final = re.compile(r"(?:\A|\0)100\d+ blob ([0-9a-f]+)\t([^\0]*)")
 # What lies in the folder of git while something is not over yet.
 OPERATIONS: Final = (
     ("rebase-merge", "rebase"),
@@ -64,6 +68,8 @@ def _is_there(git_dir: str, name: str) -> bool:
 def look_pushed(toplevel: str) -> Pushed:
     """Return whether any remote is known to have what HEAD has."""
     remotes = tuple(_lines(toplevel, ["remote"]))
+    if not remotes:
+        return Pushed("", None, (), contained=False, shallow=False)
     commit = ref_value(toplevel, "HEAD")
     branch = _lines(toplevel, ["symbolic-ref", "--quiet", "--short", "HEAD"], fine=(0, 1))
     found: list[str] = []
@@ -89,20 +95,16 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
     commit = ref_value(toplevel, "HEAD")
     if not commit:
         return Tree("", frozenset(), (), tuple((path, None) for path in documents))
-    files: dict[str, tuple[str, str]] = {}
-    for row in ask(toplevel, ["ls-tree", "-r", "-z", "--full-tree", commit]).split(b"\0"):
-        about, _, name = row.partition(b"\t")
-        if name:
-            mode, _, blob = about.decode("ascii", "replace").split()
-            files[os.fsdecode(name)] = (mode, blob)
-    links = [(path, blob) for path, (mode, blob) in files.items() if mode == "120000"]
+    listed = os.fsdecode(ask(toplevel, ["ls-tree", "-r", "-z", "--full-tree", commit]))
+    # Of tens of thousands of rows few are taken apart: links, and the documents that are asked for.
+    files = frozenset(_PATH.findall(listed))
+    links = [(path, blob) for blob, path in _LINK.findall(listed)]
+    asked = frozenset(documents) & files  # a link or a submodule has no text of its own
+    plain = _PLAIN.findall(listed) if asked else ()
+    wanted = [(path, blob) for blob, path in plain if path in asked]
     if len(links) > LINKS_MAX:
         reason = f"it holds more than {LINKS_MAX} symbolic links"
         raise FactsUnavailable(what=f"commit {commit}", reason=reason)
-    # A document that is a link or a submodule has no text of its own.
-    wanted = [
-        (path, files[path][1]) for path in documents if files.get(path, ("", ""))[0][:3] == "100"
-    ]
     texts = _blobs(toplevel, [blob for _, blob in (*links, *wanted)])
     targets = tuple((path, texts[blob][:LINK_BYTES_MAX]) for path, blob in links)
     told = {path: texts[blob] for path, blob in wanted}
@@ -110,8 +112,7 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
         if len(document) > DOCUMENT_BYTES_MAX:
             reason = f"it is longer than {DOCUMENT_BYTES_MAX} bytes"
             raise FactsUnavailable(what=path, reason=reason)
-    there = frozenset(files)
-    return Tree(commit, there, targets, tuple((path, told.get(path)) for path in documents))
+    return Tree(commit, files, targets, tuple((path, told.get(path)) for path in documents))
 
 
 def _blobs(toplevel: str, ids: Sequence[str]) -> dict[str, str]:

@@ -9,19 +9,25 @@ Promise: a gate that lets its bad case pass, or refuses its good one, is named b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+from handrail.core.packet import packet_hash
 from handrail.core.record import Record
+from handrail.core.task import COMPLETE, OPEN, Packet
 from handrail.gates.facts import (
+    Cited,
     Covered,
     Facts,
+    Handed,
     Judged,
+    Named,
+    Noted,
     PolicyChange,
     Pushed,
     Standing,
     Tree,
 )
-from handrail.gates.gate import BLOCK, FAIL, PASS, Gate, judged
+from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Gate, judged
 from handrail.gates.registry import GATES
 
 _COMMIT: Final = "1" * 40
@@ -29,14 +35,45 @@ _STANDING: Final = Standing(_COMMIT, "2" * 40, None, (), "")
 _PUSHED: Final = Pushed(_COMMIT, "topic", ("origin",), contained=True, shallow=False)
 _TREE: Final = Tree(_COMMIT, frozenset(("a.md", "src/b.py")), (), (("a.md", "see `src/b.py`"),))
 _COVERED: Final = Covered((("src/b.py", "not_holder", "nobody holds it"),), None)
+_STORED: Final = '{"message":"done"}'
+_ROW: Final = Packet(
+    *("fix", 2, COMPLETE, OPEN, "s-1", "agent", "maker", "tester", (), (), 0, 0, 1, 7),
+    *(packet_hash(_STORED), None, None, None),
+)
+_SAYS: Final = {
+    "message": "All that was asked for is there and tested; nothing is left to do.",
+    "metadata": {"head": _COMMIT, "next_phase": "test"},
+    "claims": [{"blocker": "B001", "status": "resolved", "evidence": 5}],
+    "evidence": [{"receipt": 5}],
+}
+_HANDED: Final = Handed(
+    "fix",
+    packet=_ROW,
+    content=_SAYS,
+    stored=_STORED,
+    phases=("build", "test"),
+    receipts=((5, Cited(("make", "test"), True, "2" * 40, "")),),
+    named=(
+        Named("artifacts.produced", "state.json", "0" * 64, "0" * 64),
+        Named("context.required_reading", "a.md", None, "1" * 64),
+    ),
+)
+_NOTED: Final = Noted("maker", "NOTES.md", "src/a.py", changed=True)
 _JUDGED: Final = Judged(1, ((_COMMIT, "unseen", "the ledger knows nothing of it"),), ())
 
 
 class Cases(Record):
-    """Facts that a gate passes, and facts that it fails."""
+    """Facts that a gate passes, and facts that it fails; one that never fails cannot tell."""
 
     good: Facts
     bad: Facts
+    verdict: str = FAIL
+
+
+def _around(**changes: Any) -> Cases:
+    """Give a packet that is as it must be, and the same one with something wrong."""
+    bad = _HANDED._replace(**changes)
+    return Cases(Facts(handed=_HANDED, standing=_STANDING), Facts(handed=bad, standing=_STANDING))
 
 
 CASES: Final[dict[str, Cases]] = {
@@ -55,19 +92,37 @@ CASES: Final[dict[str, Cases]] = {
         Facts(tree=_TREE),
         Facts(tree=_TREE._replace(files=frozenset(("a.md",)))),
     ),
+    "state-readable": _around(named=(Named("artifacts.produced", "a.json", problem="line 1"),)),
+    "message": _around(content={"message": "done"}),
+    "next-phase": _around(content={**_SAYS, "metadata": {"next_phase": "deploy"}}),
+    "blockers": _around(receipts=()),
+    "lane-note": Cases(Facts(notes=(_NOTED,)), Facts(notes=(_NOTED._replace(changed=False),))),
+    "evidence": _around(receipts=()),
+    "packet-intact": _around(stored='{"message":"done!"}'),
+    "commit-present": _around(present=False)._replace(verdict=CANNOT_TELL),
+    "artifacts": _around(named=(_HANDED.named[0]._replace(held="1" * 64),)),
+    "tree-as-declared": _around(contained=False),
+    "reading": _around(named=(_HANDED.named[1]._replace(held=None),)),
 }
 
 
 def faults(gates: Sequence[Gate] = GATES) -> list[tuple[str, str]]:
-    """Return the gates that do not judge their own cases as they must, and how."""
+    """Return the gates that do not judge their own cases as they must, and how.
+
+    One without a subject in this release has none; it must judge nothing.
+    """
     found = []
     for gate in gates:
-        cases = CASES.get(gate.id)
+        cases = Cases(*gate.cases) if gate.cases is not None else CASES.get(gate.id)
+        if gate.without:
+            if judged(gate, Facts(), BLOCK).applicable:
+                found.append((gate.id, "it judges something, and says that there is nothing"))
+            continue
         if cases is None:
             found.append((gate.id, "it has no cases"))
             continue
-        for facts, wanted in ((cases.good, PASS), (cases.bad, FAIL)):
+        for facts, wanted in ((cases.good, PASS), (cases.bad, cases.verdict)):
             told = judged(gate, facts, BLOCK)
             if told.verdict != wanted:
-                found.append((gate.id, f"a case that must {wanted} gives {told.verdict}"))
+                found.append((gate.id, f"a case that must be {wanted} is {told.verdict}"))
     return found

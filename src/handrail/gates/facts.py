@@ -6,7 +6,10 @@ which is cannot-tell.
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from handrail.core.record import Record
+from handrail.core.task import COMPLETE, Packet
 
 
 class Standing(Record):
@@ -67,6 +70,89 @@ class PolicyChange(Record):
     may_change: bool
 
 
+class Named(Record):
+    """A path that a packet names, and where in it; digests are SHA-256 of the file's bytes.
+
+    ``digest`` is what the packet says, ``held`` what the packet's commit holds ('' for a folder),
+    ``here`` what lies in the working tree, looked at below the evidence folder alone; None: it is
+    not said, or not there. ``problem`` says why a state file is none.
+    """
+
+    field: str
+    path: str
+    digest: str | None = None
+    held: str | None = None
+    here: str | None = None
+    problem: str | None = None
+
+
+class Cited(Record):
+    """A receipt that a packet names: whether its command succeeded, and on which tree."""
+
+    argv: tuple[str, ...]
+    succeeded: bool
+    tree: str
+    dirt: str
+
+
+class Handed(Record):
+    """A packet and what is the case around it.
+
+    ``packet`` is its row, None before it is offered. ``written`` tells whether somebody wrote one:
+    ``check`` may ask before. ``stored`` is its canonical text, ``again`` the command that offered
+    it, ``base`` the commit that the task began from. ``copies`` are the exported files of
+    the task, each with ``edited`` or ``missing``. ``receipts`` are those of this ledger that it
+    names. ``present`` tells whether its commit is here, ``contained`` whether HEAD has it. ``own``
+    are the unfinished paths that the asking session holds.
+    """
+
+    task: str
+    kind: str = COMPLETE
+    packet: Packet | None = None
+    written: bool = True
+    content: dict[str, Any] = {}  # noqa: RUF012 - nobody writes to it
+    stored: str = ""
+    again: str = ""
+    base: str | None = None
+    phases: tuple[str, ...] = ()
+    named: tuple[Named, ...] = ()
+    copies: tuple[tuple[str, str], ...] = ()
+    receipts: tuple[tuple[int, Cited], ...] = ()
+    present: bool = True
+    contained: bool = True
+    behind: bool = False
+    own: frozenset[str] = frozenset()
+
+    def part(self, *names: str) -> Any:
+        """Return what the packet says at a place; None if it says nothing there."""
+        found: Any = self.content
+        for name in names:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The paths that the packet declares as unfinished."""
+        return tuple(self.part("metadata", "worktree_allowlist_paths") or ())
+
+    def declares(self, path: str) -> bool:
+        """Tell whether a path lies at or below one that is declared as unfinished."""
+        return any(path == one or path.startswith(f"{one}/") for one in self.allowed)
+
+
+NO_PACKET: Final = Handed("", written=False)
+"""What there is to hand over where nobody hands over anything."""
+
+
+class Noted(Record):
+    """A role's note, whether the task changed it, and a path of the role's lane that it changed."""
+
+    role: str
+    note: str
+    path: str | None
+    changed: bool
+
+
 class Facts(Record):
     """All that was collected."""
 
@@ -77,3 +163,5 @@ class Facts(Record):
     covered: Covered | None = None
     judged: Judged | None = None
     policy: PolicyChange | None = None
+    handed: Handed | None = None
+    notes: tuple[Noted, ...] | None = None

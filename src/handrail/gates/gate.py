@@ -21,23 +21,34 @@ OFF: Final = "off"
 
 
 class CannotTell(Exception):
-    """Why a gate has no answer."""
+    """Why a gate has no answer, and the command that may bring one."""
+
+    def __init__(self, reason: str, next: str | None = None) -> None:
+        super().__init__(reason)
+        self.next = next
 
 
 class Objection(Record):
-    """What a gate minds: a code, a sentence, the path it is about, the command that leads on."""
+    """What a gate minds: a code, a sentence, the path it is about, the command that leads on.
+
+    What is only ``advice`` is told and binds nobody.
+    """
 
     code: str
     message: str
     path: str | None = None
     next: str | None = None
+    advice: bool = False
 
 
 class Gate(Record):
-    """A built-in gate: when it runs, the facts it needs, what judges them.
+    """A gate: when it runs, the facts it needs, what judges them.
 
     ``judge`` gives None where there is nothing to judge. One that is not ``switchable`` is also
-    judged by hooks and at the landing, so no setting makes it bind less here.
+    judged by hooks and at the landing, so no setting makes it bind less here. One that is
+    ``complete_only`` advises where a packet says that the work is not complete. ``without`` says
+    why it has no subject in this release. ``cases`` are facts that it must pass and facts that it
+    must fail; those of the built-in gates stand in ``gates.cases``.
     """
 
     id: str
@@ -46,13 +57,17 @@ class Gate(Record):
     judge: Callable[[Facts], Sequence[Objection] | None]
     promise: str
     switchable: bool = True
+    complete_only: bool = False
+    without: str = ""
+    cases: tuple[Facts, Facts] | None = None
 
 
 class Outcome(Record):
     """What came of one gate; ``receipt`` is the ledger entry of the run that it rests on.
 
-    ``reason`` says why nobody can tell; ``reused``: the receipt was there before. ``waiver`` is the
-    entry of the exception by which it does not count, whatever its verdict.
+    ``reason`` says why nobody can tell, or why there is nothing to judge; ``next`` is the command
+    that may bring an answer; ``reused``: the receipt was there before. ``waiver`` is the entry of
+    the exception by which it does not count, whatever its verdict.
     """
 
     gate: str
@@ -63,6 +78,7 @@ class Outcome(Record):
     receipt: int | None = None
     reused: bool = False
     applicable: bool = True
+    next: str | None = None
     waiver: int | None = None
 
     @property
@@ -76,15 +92,16 @@ def judged(gate: Gate, facts: Facts, level: str) -> Outcome:
     try:
         found = gate.judge(facts)
     except CannotTell as error:
-        return Outcome(gate.id, CANNOT_TELL, level, reason=str(error))
+        return Outcome(gate.id, CANNOT_TELL, level, reason=str(error), next=error.next)
     except HandrailError as error:
         return Outcome(gate.id, CANNOT_TELL, level, reason=error.message)
     except Exception as error:  # noqa: BLE001 - a gate that raises never passes
         reason = f"the gate itself failed ({type(error).__name__}: {error})"
         return Outcome(gate.id, CANNOT_TELL, level, reason=reason)
     if found is None:
-        return Outcome(gate.id, PASS, level, applicable=False)
-    return Outcome(gate.id, FAIL if found else PASS, level, tuple(found))
+        return Outcome(gate.id, PASS, level, applicable=False, reason=gate.without)
+    binding = any(not one.advice for one in found)
+    return Outcome(gate.id, FAIL if binding else PASS, level, tuple(found))
 
 
 def verdict_of(outcomes: Sequence[Outcome]) -> str:

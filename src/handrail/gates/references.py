@@ -19,9 +19,11 @@ from urllib.parse import unquote
 
 from handrail.gates.facts import Facts, Tree
 from handrail.gates.gate import CannotTell, Objection
+from handrail.text import shell_quote
 
 NAMED_MAX: Final = 10_000
 LINKS_FOLLOWED_MAX: Final = 40
+ALLOWED: Final = "metadata.worktree_allowlist_paths"
 _FENCE: Final = re.compile(r"^ {0,3}(```|~~~)[^\n]*\n.*?^ {0,3}\1[^\n]*$", re.MULTILINE | re.DOTALL)
 _NAMED: Final = re.compile(
     r"`(?P<word>[^`\s]{1,1000})`"
@@ -71,10 +73,11 @@ def references(facts: Facts) -> Sequence[Objection] | None:
     tree = facts.tree
     if tree is None:
         raise CannotTell("nobody looked at the commit")
-    if not (tree.documents or tree.links or facts.reading):
+    packet = facts.handed.named if facts.handed is not None else ()
+    if not (tree.documents or tree.links or facts.reading or packet):
         return None
     there = _Paths(tree)
-    found = []
+    found = _of_packet(facts, there)
     for role, path in facts.reading:
         if path not in there:
             sentence = f"required reading of role {role} is not in the commit"
@@ -90,6 +93,41 @@ def references(facts: Facts) -> Sequence[Objection] | None:
             sentence = f"the link leads to {target}, which is not in the commit"
             found.append(Objection("dangling_link", sentence, link))
     return found
+
+
+def _of_packet(facts: Facts, there: _Paths) -> list[Objection]:
+    """Object to each path of a packet that is not in the commit.
+
+    Files of the evidence folder may lie in the working tree alone, and what is declared as
+    unfinished may be an unfinished path. What the message mentions is advice: it may tell of a file
+    that is gone.
+    """
+    handed, found = facts.handed, []
+    dirty = facts.standing.dirty if facts.standing is not None else ()
+    for one in handed.named if handed is not None else ():
+        if one.path in there or one.here is not None:
+            continue
+        if one.field == ALLOWED and any(
+            path == one.path or path.startswith(f"{one.path}/") for path in dirty
+        ):
+            continue
+        sentence = f"{one.field} names it, and it is not in the commit"
+        step = add_step(one.path, there=one.path in dirty)
+        found.append(Objection("missing_reference", sentence, one.path, step))
+    for path, is_link in named_paths(str(handed.part("message") or "")) if handed else ():
+        place = normal("", path)
+        if place is not None and (is_link or there.is_meant(path)) and place not in there:
+            sentence = "the message names it, and it is not in the commit"
+            found.append(Objection("missing_reference", sentence, path, advice=True))
+    return found
+
+
+def add_step(path: str, *, there: bool) -> str:
+    """Return what brings a file into the commit: one that lies ``there``, or has to be written."""
+    place, folder = shell_quote(f"./{path}"), path.rpartition("/")[0]
+    make = f"mkdir -p {shell_quote(f'./{folder}')} && " if folder else ""
+    write = "" if there else f'{make}"${{EDITOR:-vi}}" {place} && '
+    return f"{write}git add --force -- {place} && git commit -m {shell_quote(f'Add {path}')}"
 
 
 def _of_document(there: _Paths, document: str, text: str) -> Iterator[Objection]:

@@ -9,6 +9,22 @@ from __future__ import annotations
 from typing import Final
 
 from handrail.gates.gate import Gate
+from handrail.gates.packet import (
+    blockers,
+    evidence,
+    lane_note,
+    message,
+    next_phase,
+    nothing,
+    state_readable,
+)
+from handrail.gates.received import (
+    artifacts,
+    commit_present,
+    packet_intact,
+    reading,
+    tree_as_declared,
+)
 from handrail.gates.references import references
 from handrail.gates.rules import attested, lease_live, policy_change
 from handrail.gates.tree import committed, pushed
@@ -38,11 +54,20 @@ GATES: Final[tuple[Gate, ...]] = (
         switchable=False,
     ),
     Gate(
+        "state-readable",
+        ("pre-handoff",),
+        ("handed",),
+        state_readable,
+        "The task's packet files are as exported; JSON and TOML files among the artifacts parse.",
+    ),
+    Gate(
         "committed",
         ("pre-handoff",),
-        ("standing",),
+        ("standing", "handed"),
         committed,
-        "Nothing differs from HEAD, untracked files included, and no rebase or merge is open.",
+        "Nothing differs from HEAD but what the packet declares, untracked files included, and no "
+        "rebase or merge is open.",
+        complete_only=True,
     ),
     Gate(
         "pushed",
@@ -50,14 +75,113 @@ GATES: Final[tuple[Gate, ...]] = (
         ("pushed",),
         pushed,
         "A remote-tracking ref contains HEAD; without a remote there is nothing to judge.",
+        complete_only=True,
     ),
     Gate(
         "references",
         ("pre-handoff",),
-        ("tree",),
+        ("tree", "standing", "handed"),
         references,
-        "Every path named in `[references] docs`, required reading and symbolic links is in the "
-        "commit.",
+        "Every path named in the packet, `[references] docs`, required reading and symbolic links "
+        "is in the commit.",
+    ),
+    Gate(
+        "message",
+        ("pre-handoff",),
+        ("handed",),
+        message,
+        "The packet's message has at least 50 characters.",
+    ),
+    Gate(
+        "next-phase",
+        ("pre-handoff",),
+        ("handed",),
+        next_phase,
+        "Where there are phases, the packet names the one that comes next.",
+    ),
+    Gate(
+        "blockers",
+        ("pre-handoff",),
+        ("handed",),
+        blockers,
+        "A blocker that the packet's claims call resolved names a receipt of a command that "
+        "succeeded.",
+        complete_only=True,
+    ),
+    Gate(
+        "state-fresh",
+        ("pre-handoff",),
+        (),
+        nothing,
+        "State files were updated with the work.",
+        without="this release writes no state files",
+    ),
+    Gate(
+        "lane-note",
+        ("pre-handoff",),
+        ("notes",),
+        lane_note,
+        "Where the task's commits change a lane whose role has a `note`, they change the note.",
+    ),
+    Gate(
+        "activity-row",
+        ("pre-handoff",),
+        (),
+        nothing,
+        "The activity table has a row for the change.",
+        without="this release keeps no activity table",
+    ),
+    Gate(
+        "coordinator-row",
+        ("pre-handoff",),
+        (),
+        nothing,
+        "The coordinator's table has a row for the change.",
+        without="this release keeps no coordinator's table",
+    ),
+    Gate(
+        "evidence",
+        ("pre-handoff",),
+        ("handed", "standing"),
+        evidence,
+        "Each entry of the packet's evidence is a receipt of this ledger; where work is complete, "
+        "of a command that succeeded on this tree.",
+    ),
+    Gate(
+        "packet-intact",
+        ("post-handoff",),
+        ("handed",),
+        packet_intact,
+        "The packet's bytes are those that were offered, and so are those of its file.",
+    ),
+    Gate(
+        "commit-present",
+        ("post-handoff",),
+        ("handed",),
+        commit_present,
+        "The packet's commit is here.",
+    ),
+    Gate(
+        "artifacts",
+        ("post-handoff",),
+        ("handed",),
+        artifacts,
+        "Each artifact is there, with the SHA-256 that the packet gives.",
+    ),
+    Gate(
+        "tree-as-declared",
+        ("post-handoff",),
+        ("handed", "standing"),
+        tree_as_declared,
+        "HEAD has the packet's commit, and nothing is unfinished but what the packet declares or "
+        "you hold.",
+    ),
+    Gate(
+        "reading",
+        ("post-handoff",),
+        ("handed",),
+        reading,
+        "Required reading is in the packet's commit.",
     ),
 )
 """In the order in which they are judged and shown."""

@@ -14,8 +14,11 @@ COMMIT_ALL: Final = "git add --all && git commit"
 
 
 def committed(facts: Facts) -> Sequence[Objection] | None:
-    """Object to each path that differs from HEAD, and to what git has not finished."""
-    standing = facts.standing
+    """Object to each path that differs from HEAD, and to what git has not finished.
+
+    What the packet declares as unfinished is no objection.
+    """
+    standing, handed = facts.standing, facts.handed
     if standing is None:
         raise CannotTell("nobody looked at the working tree")
     found = []
@@ -23,11 +26,12 @@ def committed(facts: Facts) -> Sequence[Objection] | None:
         sentence = f"a {standing.operation} is not over"
         step = f"git {standing.operation} --continue"
         found.append(Objection("operation_in_progress", sentence, None, step))
+    dirty = [path for path in standing.dirty if handed is None or not handed.declares(path)]
     found += [
         Objection("uncommitted", "it differs from HEAD", path, COMMIT_ALL)
-        for path in standing.dirty[:OBJECTIONS_MAX]
+        for path in dirty[:OBJECTIONS_MAX]
     ]
-    more = len(standing.dirty) - OBJECTIONS_MAX
+    more = len(dirty) - OBJECTIONS_MAX
     if more > 0:
         found.append(Objection("uncommitted", f"{more} more paths differ from HEAD"))
     if not standing.commit:
@@ -45,7 +49,8 @@ def pushed(facts: Facts) -> Sequence[Objection] | None:
     if known.contained:
         return ()
     if known.shallow:
-        raise CannotTell("this clone is shallow: what its remote has beyond is not known here")
+        why = "this clone is shallow: what its remote has beyond is not known here"
+        raise CannotTell(why, "git fetch --unshallow")
     if not known.commit:
         return (Objection("no_commit", "there is no commit yet", None, "git commit"),)
     remote = "origin" if "origin" in known.remotes else known.remotes[0]

@@ -11,17 +11,29 @@ gate is ``exclusive``. Nothing in the working tree is changed but by the command
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
+from handrail.config.levels import plugin_of
 from handrail.config.records import CommandGate
+from handrail.core.handed import WaiverUsed
 from handrail.core.landing import CANNOT_TELL as UNSURE
 from handrail.core.landing import REFUSED, Judgment
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
-from handrail.gates.facts import Covered, Facts, Judged, PolicyChange, Standing
+from handrail.core.task import COMPLETE, Packet
+from handrail.gates.facts import (
+    NO_PACKET,
+    Covered,
+    Facts,
+    Handed,
+    Judged,
+    PolicyChange,
+    Standing,
+)
 from handrail.gates.gate import (
+    ADVISE,
     BLOCK,
     CANNOT_TELL,
     FAIL,
@@ -36,25 +48,42 @@ from handrail.gates.gate import (
 from handrail.gates.registry import GATES
 from handrail.service.commit_check import CommitCheck
 from handrail.service.context import Context
-from handrail.service.evidence_runs import Bench, EvidenceRuns, Receipt, Trial, reports_of
+from handrail.service.evidence_runs import EvidenceRuns, Receipt, Trial, reports_of
 from handrail.service.identity import acting, require_session
+from handrail.service.packet_facts import Grounds, notes_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.verification import Sources, Verification
 from handrail.service.waivers import seen
 from handrail.text import shell_quote
 
-STAGES: Final = ("commit", "push", "pre-handoff", "land", "publish")
+POST_HANDOFF: Final = "post-handoff"
+EVIDENCE: Final = "evidence"
+NEEDS: Final = ("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes")
+INSTALL: Final = "python -m pip install DISTRIBUTION"
+OF_WORKFLOWS: Final = ("message",)
+"""Gates that bind where the work has phases, or where the configuration names them."""
 SELF_TEST: Final = "self-test"
 WATCHED: Final = "watched-paths"
 BESIDE_MAX: Final = 4
 Tell = Callable[[str], None]
 
 
+class Rerun(Protocol):
+    """Whoever runs the commands of a packet's evidence again, and compares."""
+
+    def compare(self, packet: Packet, content: dict[str, Any], tell: Tell) -> Sequence[Outcome]:
+        """Return a verdict for each command: a difference fails, what cannot run cannot tell."""
+
+
 class Checked(Record):
-    """What the gates of a stage say, in the order of the registry and of the configuration."""
+    """What the gates of a stage say, in the order of the registry and of the configuration.
+
+    ``used`` are the waivers that the verdict rests on, to be counted with what it is for.
+    """
 
     stage: str
     outcomes: tuple[Outcome, ...]
+    used: tuple[WaiverUsed, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -65,9 +94,12 @@ class Checked(Record):
 class Gating:
     """The use case of judging a stage."""
 
-    def __init__(self, context: Context, bench: Bench, sources: Sources) -> None:
+    def __init__(
+        self, context: Context, bench: Grounds, sources: Sources, rerun: Rerun | None = None
+    ) -> None:
         self._context = context
         self._bench = bench
+        self._rerun = rerun
         self._sources = sources
         self._runs = EvidenceRuns(context, bench)
 
@@ -79,11 +111,14 @@ class Gating:
         commands: bool = True,
         tell: Tell = lambda line: None,
         covered: Covered | None = None,
+        handed: Handed = NO_PACKET,
+        standing: Standing | None = None,
     ) -> Checked:
         """Judge a stage; ``covered`` is what ``CommitCheck`` said, where it was asked already.
 
-        ``only`` names gates of the stage, ``tell`` hears what runs. Raises Usage for a gate that
-        is none of the stage's.
+        ``handed`` is the packet in question, ``standing`` how the working tree stood when that was
+        looked at. ``only`` names gates of the stage, ``tell`` hears what runs. Raises Usage for a
+        gate that is none of the stage's.
         """
         with self._context.store.read() as reader:
             acting(reader, self._context)
@@ -91,7 +126,11 @@ class Gating:
         settings = rules.settings
         wanted = [gate for gate in GATES if stage in gate.stages and _level(settings, gate) != OFF]
         asked = [gate for gate in settings.gates if stage in gate.stages]
+        plugins, missing = self._plugins(settings, stage)
+        wanted += plugins
+        again = stage == POST_HANDOFF and settings.gate_level(EVIDENCE) != OFF
         known = [gate.id for gate in wanted] + [gate.id for gate in asked]
+        known += [one.gate for one in missing] + ([EVIDENCE] if again else [])
         for name in only:
             if name not in known:
                 there = f"there are {', '.join(known)}" if known else "there is none"
@@ -100,10 +139,46 @@ class Gating:
         if only:
             wanted = [gate for gate in wanted if gate.id in only]
             asked = [gate for gate in asked if gate.id in only]
-        outcomes = self._judge(rules, wanted, covered)
+            missing = [one for one in missing if one.gate in only]
+        facts = Facts(standing=standing, covered=covered, handed=handed)
+        outcomes = self._judge(rules, wanted, facts) + missing
         if commands:
-            outcomes += self._run(settings, asked, tell)
-        return Checked(stage, seen(self._context, stage, outcomes))
+            outcomes += self._run(settings, asked, tell, standing, handed.kind)
+        if again and (not only or EVIDENCE in only):
+            outcomes += self._again(settings.gate_level(EVIDENCE), handed, tell, commands=commands)
+        return Checked(stage, *seen(self._context, stage, outcomes, handed.task or None))
+
+    def _again(
+        self, level: str, handed: Handed, tell: Tell, *, commands: bool
+    ) -> Sequence[Outcome]:
+        """Have the evidence of an offered packet compared with what its commands do now."""
+        if handed.packet is None or self._rerun is None or not commands:
+            why = "its commands are not run again" if handed.packet is not None else ""
+            return [Outcome(EVIDENCE, PASS, level, applicable=False, reason=why)]
+        return self._rerun.compare(handed.packet, handed.content, tell)
+
+    def _plugins(self, settings: Settings, stage: str | None) -> tuple[list[Gate], list[Outcome]]:
+        """Load the plugins that are switched on; of one that is not to be had nobody can tell."""
+        found: list[Gate] = []
+        missing: list[Outcome] = []
+        for row in settings.builtin_gates:
+            name = plugin_of(row.id)
+            if name is None or row.level == OFF:
+                continue
+            try:
+                gate = self._bench.plugin(name)._replace(id=row.id, switchable=True)
+                unknown = [need for need in gate.needs if need not in NEEDS]
+                if unknown:
+                    raise errors.FactsUnavailable(
+                        what=f"gate plugin {name}", reason=f"there is no fact {unknown[0]}"
+                    )
+            except errors.FactsUnavailable as error:
+                reason = error.message.rstrip(".")
+                missing.append(Outcome(row.id, CANNOT_TELL, row.level, reason=reason, next=INSTALL))
+                continue
+            if stage is None or stage in gate.stages:
+                found.append(gate)
+        return found, missing
 
     def self_test(self) -> Checked:
         """Try the built-in gates on their own cases, and look for what gates and roles watch."""
@@ -112,7 +187,9 @@ class Gating:
         with self._context.store.read() as reader:
             acting(reader, self._context)
             rules = rules_in_force(reader)
-        wrong = faults()
+        plugins, missing = self._plugins(rules.settings, None)
+        tried = [*GATES, *(gate for gate in plugins if gate.cases is not None)]
+        wrong = faults(tried)
         found = [
             Outcome(
                 gate.id,
@@ -120,8 +197,13 @@ class Gating:
                 BLOCK,
                 tuple(Objection("broken_gate", why) for one, why in wrong if one == gate.id),
             )
-            for gate in GATES
+            for gate in tried
         ]
+        found += missing
+        for gate in plugins:
+            if gate.cases is None:
+                why = "the plugin brings no cases"
+                found.append(Outcome(gate.id, PASS, ADVISE, applicable=False, reason=why))
         try:
             files = self._bench.tree(()).files
         except errors.FactsUnavailable as error:
@@ -132,8 +214,9 @@ class Gating:
 
     # --- built-in gates ---------------------------------------------------------------------------
 
-    def _judge(self, rules: Rules, gates: Sequence[Gate], covered: Covered | None) -> list[Outcome]:
-        facts, missing = Facts(covered=covered), dict[str, str]()
+    def _judge(self, rules: Rules, gates: Sequence[Gate], facts: Facts) -> list[Outcome]:
+        missing: dict[str, str] = {}
+        kind = facts.handed.kind if facts.handed is not None else COMPLETE
         for need in dict.fromkeys(need for gate in gates for need in gate.needs):
             try:
                 facts = self._collect(facts, need, rules)
@@ -141,9 +224,11 @@ class Gating:
                 missing[need] = error.message.rstrip(".")
         found = []
         for gate in gates:
-            level = _level(rules.settings, gate)
+            level = _level(rules.settings, gate, kind)
             unknown = [missing[need] for need in gate.needs if need in missing]
-            if unknown:
+            if not _asked_for(rules.settings, gate):
+                found.append(Outcome(gate.id, PASS, level, applicable=False))
+            elif unknown:
                 found.append(Outcome(gate.id, CANNOT_TELL, level, reason=unknown[0]))
             else:
                 found.append(judged(gate, facts, level))
@@ -151,8 +236,15 @@ class Gating:
 
     def _collect(self, facts: Facts, need: str, rules: Rules) -> Facts:
         settings = rules.settings
+        if need == "handed":
+            return facts
         if need == "standing":
-            return facts._replace(standing=self._bench.standing(()))
+            if facts.standing is not None:
+                return facts
+            return facts._replace(standing=self._bench.standing(reports_of(settings.gates)))
+        if need == "notes":
+            base = facts.handed.base if facts.handed is not None else None
+            return facts._replace(notes=notes_of(self._bench, rules, base))
         if need == "pushed":
             return facts._replace(pushed=self._bench.pushed())
         if need == "tree":
@@ -197,13 +289,30 @@ class Gating:
 
     # --- commands ---------------------------------------------------------------------------------
 
-    def _run(self, settings: Settings, gates: Sequence[CommandGate], tell: Tell) -> list[Outcome]:
+    def _run(
+        self,
+        settings: Settings,
+        gates: Sequence[CommandGate],
+        tell: Tell,
+        standing: Standing | None,
+        kind: str,
+    ) -> list[Outcome]:
+        found = self._ran(settings, gates, tell, standing)
+        return found if kind == COMPLETE else [one._replace(level=ADVISE) for one in found]
+
+    def _ran(
+        self,
+        settings: Settings,
+        gates: Sequence[CommandGate],
+        tell: Tell,
+        standing: Standing | None,
+    ) -> list[Outcome]:
         if not gates:
             return []
         reports = reports_of(settings.gates)
         found: dict[str, Outcome] = {}
         try:
-            standing = self._bench.standing(reports)
+            standing = standing or self._bench.standing(reports)
         except errors.FactsUnavailable as error:
             reason = error.message.rstrip(".")
             return [Outcome(gate.id, CANNOT_TELL, BLOCK, reason=reason) for gate in gates]
@@ -274,8 +383,15 @@ class Gating:
         return Outcome(gate.id, FAIL, BLOCK, (objection,), receipt=receipt)
 
 
-def _level(settings: Settings, gate: Gate) -> str:
-    return settings.gate_level(gate.id) if gate.switchable else BLOCK
+def _asked_for(settings: Settings, gate: Gate) -> bool:
+    """Tell whether the configuration has a gate at all, before it asks how much that binds."""
+    named = any(row.id == gate.id for row in settings.builtin_gates)
+    return gate.id not in OF_WORKFLOWS or named or bool(settings.phases)
+
+
+def _level(settings: Settings, gate: Gate, kind: str = COMPLETE) -> str:
+    level = settings.gate_level(gate.id) if gate.switchable else BLOCK
+    return ADVISE if gate.complete_only and kind != COMPLETE and level == BLOCK else level
 
 
 def _said(judgment: Judgment) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 Promises: the number is given, the scope moved and the entry appended together or not at all;
 repeating a request id gives the first outcome. What an offer says is checked before the transaction
 as far as that needs no store. The packet's file is written afterwards: it is a copy, and one that
-could not be written is made by ``handrail export``.
+could not be written is made by ``handrail export``. ``service.judged`` puts the gates around it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from handrail.core.decide.handoff import (
     fits,
 )
 from handrail.core.digest import sha256
-from handrail.core.events import LeaseGranted
+from handrail.core.events import Event, LeaseGranted
 from handrail.core.handed import PacketAccepted, PacketOffered, TaskTaken
 from handrail.core.handing import packet_of
 from handrail.core.lease import Lease, Session
@@ -32,8 +32,8 @@ from handrail.core.names import check_name
 from handrail.core.packet import draft, overwritten, pretty, read_packet
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
-from handrail.core.task import COMPLETE, KINDS, OPEN, RETURN, Packet, Task, file_name, task_of
-from handrail.errors.handoff import NoHandoff, UnknownTask
+from handrail.core.task import COMPLETE, KINDS, RETURN, Packet, Task, file_name, task_of
+from handrail.errors.handoff import FactsChanged, MalformedPacket, NoHandoff
 from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
@@ -41,7 +41,6 @@ from handrail.service.identity import actor_of, require_session
 from handrail.service.lapses import (
     desk_of,
     lapse_ms,
-    packet_text,
     record_due,
     singles,
     task_named,
@@ -51,7 +50,12 @@ from handrail.service.tasks import check_receiver, own_task, the_one
 from handrail.store.port import Reader, Request, Tx
 
 if TYPE_CHECKING:
-    from handrail.service.reruns import Reruns, Tried
+    from handrail.service.gating import Checked
+
+Answering = tuple[str | None, Sequence[str] | None, str | None]
+"""Which packet, the part of its scope that is wanted, the request's id."""
+Check = Callable[[Reader, Rules, Session], Sequence[Event]]
+"""What looks again within the transaction; returns what belongs to the verdict, to be entered."""
 
 
 class Files(Protocol):
@@ -81,6 +85,7 @@ class Offered(Record):
     overwritten: tuple[str, ...]
     file: str | None
     left: tuple[str, ...]
+    checked: Checked | None = None
 
 
 class Accepted(Record):
@@ -91,16 +96,16 @@ class Accepted(Record):
     lease: Lease | None
     free: tuple[str, ...]
     epoch: str
+    checked: Checked | None = None
 
 
 class Handoffs:
-    """The use cases of handing over."""
+    """The use cases of handing over; here nothing but the rules is asked."""
 
-    def __init__(self, context: Context, files: Files, reruns: Reruns | None = None) -> None:
+    def __init__(self, context: Context, files: Files) -> None:
         self._context = context
         self._store = context.store
         self._files = files
-        self._reruns = reruns
 
     # --- offering --------------------------------------------------------------------------------
 
@@ -117,16 +122,36 @@ class Handoffs:
             reason = f"{asked.kind} is no kind of packet: take {', '.join(KINDS)}."
             raise errors.Usage(reason=reason, next="handrail handoff offer --help")
         record_due(self._context)
-        head = self._head()
-        done = with_facts(
-            self._context, lambda looked: self._offer(asked, given, head, dry_run=dry_run)
-        )
+        done = self._decide_offer(asked, given, dry_run=dry_run)
         if dry_run:
             return done
         return done._replace(file=self._export(done.packet, done.text))
 
+    def _decide_offer(self, asked: Offering, given: dict[str, Any], *, dry_run: bool) -> Offered:
+        return self._attempt(asked, given, draft(given, self._head()), dry_run=dry_run)
+
+    def _attempt(
+        self,
+        asked: Offering,
+        given: dict[str, Any],
+        written: dict[str, Any],
+        *,
+        dry_run: bool = False,
+        check: Check | None = None,
+    ) -> Offered:
+        return with_facts(
+            self._context,
+            lambda looked: self._offer(asked, given, written, check, dry_run=dry_run),
+        )
+
     def _offer(
-        self, asked: Offering, given: dict[str, Any], head: dict[str, Any], *, dry_run: bool
+        self,
+        asked: Offering,
+        given: dict[str, Any],
+        written: dict[str, Any],
+        check: Check | None,
+        *,
+        dry_run: bool,
     ) -> Offered:
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
@@ -135,15 +160,17 @@ class Handoffs:
             known = None if request is None else tx.outcome(request)
             if known is not None:
                 return _offered(known, given, ())
+            counted = () if check is None else check(tx, rules, session)
             task = self._task_to_offer(tx, session, asked, given)
-            offer = self._as_asked(tx, rules, task, session, asked, draft(given, head))
+            offer = self._as_asked(tx, rules, task, session, asked, written)
+            _check_trigger(rules, offer.draft.get("trigger"))
             desk = desk_of(tx, rules, task, session, offer.patterns)
             offer = offer._replace(single=singles(self._context, desk, offer.patterns))
             changes = decide_offer(desk, offer, tx.now)
             left = _left(tx, session, offer)
             if dry_run:
                 return _to_offer(changes, given, left, tx.now)
-            entries = tx.commit(changes, actor_of(session), request)
+            entries = tx.commit([*changes, *counted], actor_of(session), request)
             return _offered(entries, given, left)
 
     def _task_to_offer(
@@ -200,45 +227,27 @@ class Handoffs:
         target: str | None = None,
         narrow: Sequence[str] | None = None,
         request_id: str | None = None,
-        tell: Callable[[str], None] = lambda line: None,
     ) -> Accepted:
         """Accept the packet that waits, or take up a task whose holder is gone.
 
-        What its giver has evidence of is run again before; ``tell`` hears of it. Raises GateFailed
-        where that differs, and the packet went back, FactsUnavailable where nobody can tell;
-        NoHandoff, NotYourHandoff, HandedOff, TaskOver, Halted and what a claim raises.
+        Raises NoHandoff, NotYourHandoff, HandedOff, TaskOver, Halted and what a claim raises.
         """
         record_due(self._context)
-        tried = self._tried(target, tell)
-        return with_facts(
-            self._context, lambda looked: self._accept(target, narrow, request_id, tried, looked)
-        )
+        return self._decide_accept((target, narrow, request_id))
 
-    def _tried(self, target: str | None, tell: Callable[[str], None]) -> Tried | None:
-        """Run again what the packet has evidence of; None where there is nothing to run."""
-        if self._reruns is None:
-            return None
-        with self._store.read() as reader:
-            rules = rules_in_force(reader)
-            session = require_session(reader, self._context)
-            try:
-                task = self._task_to_answer(reader, rules, session, target, "handoff accept")
-            except (NoHandoff, UnknownTask, errors.Usage):
-                return None  # the transaction says it, or knows the request already
-            packet = reader.packet(task.id, task.number)
-            if packet is None or packet.state != OPEN or not fits(rules.policy, session, packet):
-                return None
-            text = packet_text(reader, packet)
-        return self._reruns.tried(packet, loads(text), tell)
+    def _decide_accept(self, asked: Answering) -> Accepted:
+        return with_facts(self._context, lambda looked: self._accept(asked, looked))
 
     def _accept(
         self,
-        target: str | None,
-        narrow: Sequence[str] | None,
-        request_id: str | None,
-        tried: Tried | None,
+        asked: Answering,
         looked: Looked,
+        check: Check | None = None,
+        *,
+        judged: Packet | None = None,
+        trial: bool = False,
     ) -> Accepted:
+        target, narrow, request_id = asked
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             session = require_session(tx, self._context)
@@ -246,7 +255,10 @@ class Handoffs:
             known = None if request is None else tx.outcome(request)
             if known is not None:
                 return _accepted(tx, known)
+            counted = () if check is None else check(tx, rules, session)
             task = self._task_to_answer(tx, rules, session, target, "handoff accept")
+            if judged is not None:
+                check_same(task, judged)
             desk = desk_of(tx, rules, task, session)
             wanted = None if narrow is None else Claims(self._context).scope(rules, narrow)
             accept = Accept(
@@ -258,9 +270,9 @@ class Handoffs:
                 looked=looked,
             )
             changes = decide_accept(desk, accept, tx.now)
-            if tried is not None:
-                changes += tried.counted(tx, task)
-            entries = tx.commit(changes, actor_of(session), request)
+            if trial:
+                return Accepted(task, desk.packet, None, (), tx.epoch)
+            entries = tx.commit([*changes, *counted], actor_of(session), request)
             return _accepted(tx, entries)
 
     def decline(
@@ -316,6 +328,13 @@ class Handoffs:
         return the_one(tasks, f"For session {session.id} wait", command)
 
 
+def check_same(task: Task, judged: Packet) -> None:
+    """Refuse to answer another packet than the one that gates judged; raises FactsChanged."""
+    if (task.id, task.number) != (judged.task, judged.number):
+        again = f"handrail handoff accept {task.id}"
+        raise FactsChanged(what="the packet that waits", stage="post-handoff", next=again)
+
+
 def _task_to_withdraw(tx: Reader, session: Session, target: str | None) -> Task:
     if target is not None and not target.isdigit():
         return task_named(tx, target)
@@ -341,6 +360,16 @@ def _receiver(tx: Reader, rules: Rules, task: Task, session: Session, kind: str)
         return session.role if roles else None
     again = f"handrail handoff offer --task {task.id} --to {rest[0]}"
     raise errors.Usage(reason=f"To whom: {', '.join(rest)}?", next=again)
+
+
+def _check_trigger(rules: Rules, trigger: str | None) -> None:
+    """Refuse a packet that names a trigger which the configuration does not have."""
+    names = [row.id for row in rules.settings.triggers]
+    if trigger is None or trigger in names:
+        return
+    there = f"there are {', '.join(names[:20])}" if names else "there are none"
+    reason = f"there is no trigger {trigger[:80]!r}: {there}"
+    raise MalformedPacket(field="trigger", reason=reason, value=trigger)
 
 
 def _left(tx: Reader, session: Session, offer: Offer) -> tuple[str, ...]:

@@ -4,8 +4,7 @@ Promises: what is compared are receipts that lay in the ledger when the packet w
 came of the same command at the same commit in a working tree made for it. Equal means the same exit
 status and, where a report is named, the same set of passed tests; hashes of output are kept, not
 compared. What cannot be told (a missing input, a failing preparation, a time that is over) is never
-a difference. Every run is recorded. A packet that a difference was found in goes back to its giver,
-and the entry says why.
+a difference. Every run is recorded.
 
     Reruns(context, sites).compare(packet, content, tell)[0].verdict
 """
@@ -19,17 +18,13 @@ from typing import Any, Final, Protocol
 
 from handrail import errors
 from handrail.config.records import CommandGate
-from handrail.core.decide.desk import Settle
-from handrail.core.decide.handoff import decide_returned
-from handrail.core.events import KIND_OF, Event
-from handrail.core.handed import WaiverUsed
+from handrail.core.events import KIND_OF
 from handrail.core.ledger import read_event
 from handrail.core.receipts import EXITED, EvidenceRecorded, question
 from handrail.core.record import Record
-from handrail.core.task import COMPLETE, Packet, Task
-from handrail.errors.handoff import GateFailed, NoHandoff
+from handrail.core.task import COMPLETE, Packet
 from handrail.gates.facts import Standing
-from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Objection, Outcome, verdict_of
+from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Objection, Outcome
 from handrail.service.context import Context
 from handrail.service.evidence_runs import (
     AGE,
@@ -43,12 +38,10 @@ from handrail.service.evidence_runs import (
     reports_of,
     written,
 )
-from handrail.service.identity import acting, actor_of, require_session
-from handrail.service.lapses import desk_of, lapse_ms, singles, task_named
+from handrail.service.identity import acting
 from handrail.service.policy import rules_in_force
 from handrail.service.shown_evidence import RERUN, Claim, is_told, shown
-from handrail.service.waivers import counted, waived
-from handrail.store.port import Reader, Tx
+from handrail.store.port import Reader
 from handrail.text import shell_quote
 
 EVIDENCE: Final = "evidence"
@@ -118,24 +111,8 @@ class Again(Record):
     reused: bool = False
 
 
-class Tried(Record):
-    """A packet whose evidence was run again and may be accepted, and the waivers that it needs."""
-
-    packet: Packet
-    used: tuple[WaiverUsed, ...]
-
-    def counted(self, tx: Tx, task: Task) -> list[Event]:
-        """Return what belongs to the acceptance; raises NoHandoff if it is of another packet."""
-        if (task.id, task.number) != (self.packet.task, self.packet.number):
-            why = (
-                f"packet {self.packet.number} of task {self.packet.task} is not the newest any more"
-            )
-            raise NoHandoff(reason=why, task=task.id)
-        return counted(tx, self.used)
-
-
 class Reruns:
-    """The use cases of running evidence again, and of what follows from a difference."""
+    """The use case of running evidence again."""
 
     def __init__(self, context: Context, sites: Sites) -> None:
         self._context = context
@@ -184,52 +161,6 @@ class Reruns:
         )
         verdict = FAIL if wrong else CANNOT_TELL if unsure else PASS
         return (found._replace(verdict=verdict),)
-
-    def tried(
-        self, packet: Packet, content: Mapping[str, Any], tell: Tell = lambda line: None
-    ) -> Tried:
-        """Run again what a packet has evidence of, and send it back where that differs.
-
-        Raises GateFailed then, and FactsUnavailable where nobody can tell.
-        """
-        outcomes = self.compare(packet, content, tell)
-        with self._context.store.read() as reader:
-            outcomes, used = waived(reader, "post-handoff", packet.task, outcomes)
-        verdict = verdict_of(outcomes)
-        minded = [one.message for outcome in outcomes for one in outcome.objections]
-        if verdict == FAIL:
-            reason = "; ".join(minded)
-            self.give_back(packet.task, packet.number, reason, (EVIDENCE,))
-            raise GateFailed(
-                task=packet.task, number=packet.number, gates=(EVIDENCE,), reason=reason
-            )
-        if verdict == CANNOT_TELL:
-            what = f"the evidence of packet {packet.number} of task {packet.task}"
-            step = f"handrail handoff accept {packet.task}"
-            reason = "; ".join(outcome.reason for outcome in outcomes if outcome.reason)
-            raise errors.FactsUnavailable(what=what, reason=reason, next=step)
-        return Tried(packet, used)
-
-    def give_back(self, task: str, number: int, reason: str, gates: tuple[str, ...]) -> Packet:
-        """Send a packet back to its giver; raises NoHandoff where another one waits by now."""
-        with self._context.store.transaction() as tx:
-            rules = rules_in_force(tx)
-            session = require_session(tx, self._context)
-            desk = desk_of(tx, rules, task_named(tx, task), session)
-            if desk.packet is None or desk.packet.number != number:
-                why = f"packet {number} of task {task} is not the newest any more"
-                raise NoHandoff(reason=why, task=task)
-            settle = Settle(
-                session=session,
-                reason=reason[:REASON_CHARS_MAX],
-                ttl_ms=rules.settings.limits.ttl_ms,
-                lapse_ms=lapse_ms(rules),
-                single=singles(self._context, desk),
-            )
-            tx.commit(decide_returned(desk, settle, gates, tx.now), actor_of(session))
-            packet = tx.packet(task, number)
-        assert packet is not None
-        return packet
 
     # --- running again ---------------------------------------------------------------------------
 

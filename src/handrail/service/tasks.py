@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from handrail import errors
 from handrail.config import Settings
 from handrail.core.decide.desk import Settle
 from handrail.core.decide.handoff import decide_close, decide_open
+from handrail.core.events import Event
 from handrail.core.lease import Lease, Session
 from handrail.core.record import Record
 from handrail.core.task import TITLE_CHARS_MAX, Packet, Task, check_task, reserved_for
@@ -15,7 +17,7 @@ from handrail.errors.handoff import TaskExists
 from handrail.service.context import Context
 from handrail.service.identity import UNATTRIBUTED, acting, actor_of, require_session
 from handrail.service.lapses import desk_of, lapse_ms, record_due, task_named
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import Rules, rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
 from handrail.store.port import Reader
 
@@ -31,12 +33,20 @@ class TaskShown(Record):
     halted: bool
 
 
+class ClosingGates(Protocol):
+    """The gates that stand before the end of a task."""
+
+    def close(self, task: str | None) -> Callable[[Reader, Rules, Session], Sequence[Event]] | None:
+        """Judge the task that the asking session works on; returns what looks again at the end."""
+
+
 class Tasks:
     """The use cases around tasks."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, gates: ClosingGates | None = None) -> None:
         self._context = context
         self._store = context.store
+        self._gates = gates
 
     def open(self, task: str, title: str | None = None, to_role: str | None = None) -> TaskShown:
         """Open a task with packet 1 to a role, the first one of the configuration by default.
@@ -47,6 +57,7 @@ class Tasks:
         if len(title) > TITLE_CHARS_MAX or not title.isprintable():
             reason = f"A title is one printable line of at most {TITLE_CHARS_MAX} characters."
             raise errors.Usage(reason=reason, next="handrail task new --help")
+        base = self._head()
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             actor = acting(tx, self._context)
@@ -56,8 +67,17 @@ class Tasks:
             names = [role.name for role in rules.settings.roles]
             wanted = to_role if to_role is not None else next(iter(names), None)
             check_receiver(rules.settings, wanted, f"handrail task new {name} --to")
-            tx.commit(decide_open(name, title, wanted, tx.now, lapse_ms(rules)), actor)
+            changes = decide_open(name, title, wanted, tx.now, lapse_ms(rules), base)
+            tx.commit(changes, actor)
             return shown_task(tx, task_named(tx, name), rules.settings.handoff.halt_after)
+
+    def _head(self) -> str:
+        """Return the commit that the work begins from; '' where there is none yet."""
+        try:
+            rows = self._context.outside.commits("HEAD^!")
+        except errors.MalformedRange:
+            return ""
+        return rows[-1].commit if rows else ""
 
     def all(self, *, closed: bool = False) -> list[TaskShown]:
         """Return the tasks that are open, or all of them."""
@@ -77,9 +97,11 @@ class Tasks:
     def close(self, task: str | None = None, reason: str = "closed") -> TaskShown:
         """Close a task; what it holds reserved is free.
 
-        Who acts for the task may, a coordinator, and a person at a terminal.
+        Who acts for the task may, a coordinator, and a person at a terminal. Whoever closes what
+        it worked on itself passes the gates of a complete handoff first; a person decides.
         """
         record_due(self._context)
+        check = None if self._gates is None else self._gates.close(task)
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             session: Session | None = None
@@ -96,11 +118,15 @@ class Tasks:
             found = task_named(tx, name)
             role = None if session is None else rules.policy.roles.get(session.role or "")
             entitled = session is None or (role is not None and role.coordinates)
+            counted: Sequence[Event] = ()
+            if check is not None and session is not None:
+                counted = check(tx, rules, session)
             settle = Settle(
                 session, reason, rules.settings.limits.ttl_ms, lapse_ms(rules), entitled
             )
             changes = decide_close(desk_of(tx, rules, found, session), settle, tx.now)
-            tx.commit(changes, UNATTRIBUTED if session is None else actor_of(session))
+            actor = UNATTRIBUTED if session is None else actor_of(session)
+            tx.commit([*changes, *counted], actor)
             return shown_task(tx, task_named(tx, name), rules.settings.handoff.halt_after)
 
 

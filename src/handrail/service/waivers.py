@@ -123,18 +123,21 @@ class Waivers:
         return UNATTRIBUTED, PERSON, proof
 
 
-def seen(context: Context, stage: str, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Say of the outcomes which waiver each would use, for who only looks: nothing is counted.
+def seen(
+    context: Context, stage: str, outcomes: Sequence[Outcome], task: str | None
+) -> tuple[tuple[Outcome, ...], tuple[WaiverUsed, ...]]:
+    """Say of the outcomes which waiver each uses: nothing is counted before ``counted``.
 
-    The task is that which the asking session acts for.
+    Without a ``task`` it is that which the asking session acts for.
     """
     if all(not one.binds or one.verdict == PASS for one in outcomes):
-        return tuple(outcomes)
+        return tuple(outcomes), ()
     with context.store.read() as reader:
-        session = acting(reader, context).session
-        tasks = [task.id for task in reader.tasks() if session and task.holder == session]
-        task = tasks[0] if len(tasks) == 1 else None
-        return waived(reader, stage, task, outcomes)[0]
+        if task is None:
+            session = acting(reader, context).session
+            tasks = [one.id for one in reader.tasks() if session and one.holder == session]
+            task = tasks[0] if len(tasks) == 1 else None
+        return waived(reader, stage, task, outcomes)
 
 
 def waived(
@@ -157,7 +160,7 @@ def waived(
     return tuple(told), tuple(used)
 
 
-def counted(tx: Tx, used: Sequence[WaiverUsed]) -> list[Event]:
+def counted(tx: Reader, used: Sequence[WaiverUsed]) -> list[Event]:
     """Return the uses as events of the transaction that the verdict is for.
 
     Raises WaiverSpent where one of them counts no longer.

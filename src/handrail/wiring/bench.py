@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 
+from handrail.facts.exports import PacketFiles
+from handrail.facts.named import changed_since, held, here, relation
+from handrail.facts.refs import ref_value
 from handrail.facts.reports import Passed, load_report, mark_of
 from handrail.facts.repository import Place
 from handrail.facts.reruns import TemporaryTree, temporary_tree
 from handrail.facts.running import Order, Ran, Runner
 from handrail.facts.standing import look, look_pushed, look_tree
 from handrail.gates.facts import Pushed, Standing, Tree
+from handrail.gates.gate import Gate
 
 
 class RepositoryBench:
@@ -40,6 +44,36 @@ class RepositoryBench:
     def tree(self, documents: Collection[str]) -> Tree:
         """Return what the commit holds, and the texts of some documents."""
         return look_tree(self._place.toplevel, tuple(documents))
+
+    def head(self) -> str:
+        """Return the commit of HEAD; '' where there is none yet."""
+        return ref_value(self._place.toplevel, "HEAD")
+
+    def held(self, commit: str, paths: Sequence[str]) -> dict[str, bytes | None]:
+        """Return the files that a commit holds at these paths; None for a folder."""
+        return held(self._place.toplevel, commit, paths)
+
+    def here(self, path: str) -> bytes | None:
+        """Return the bytes of a file of the working tree; None if there is none."""
+        return here(self._place.toplevel, path)
+
+    def exported(self, name: str) -> bytes | None:
+        """Return the file of a packet; None if there is none."""
+        return PacketFiles(self._place.toplevel).read(name)
+
+    def relation(self, commit: str) -> tuple[bool, bool, bool]:
+        """Tell whether a commit is here, whether HEAD has it, and whether HEAD is behind it."""
+        return relation(self._place.toplevel, commit)
+
+    def changed_since(self, base: str) -> frozenset[str]:
+        """Return the paths that the own commits since ``base`` changed."""
+        return changed_since(self._place.toplevel, base)
+
+    def plugin(self, name: str) -> Gate:
+        """Load the gate of a plugin; raises FactsUnavailable."""
+        from handrail.wiring.plugins import load
+
+        return load(name)
 
     def run(
         self,

@@ -40,12 +40,16 @@ from handrail.errors import handoff as refusals
 from handrail.text import rfc3339
 
 
-def decide_open(task: str, title: str, to_role: str | None, now: int, lapse_ms: int) -> Changes:
-    """Open a task with its first packet, which the system gives."""
+def decide_open(
+    task: str, title: str, to_role: str | None, now: int, lapse_ms: int, base: str = ""
+) -> Changes:
+    """Open a task with its first packet, which the system gives; ``base`` is HEAD, if known."""
     first = PacketOffered(
         *(task, 1, COMPLETE, SYSTEM, "", "system", to_role, (), (), 0, now + lapse_ms, "", "")
     )
     written = draft({"context": {"task_description": title}}, {"to_role": to_role})
+    if base:
+        written["metadata"] = {"base": base}
     return [TaskOpened(task, title), _written(first, written, None, now)]
 
 
@@ -143,6 +147,15 @@ def decide_decline(desk: Desk, settle: Settle, now: int) -> Changes:
     _check_receiver(desk, packet, session)
     event = PacketDeclined(desk.task.id, packet.number, session.id, settle.reason)
     return [*back(desk, packet, settle, packet.patterns, "declined", now), event]
+
+
+def decide_return(desk: Desk, settle: Settle, gates: tuple[str, ...], now: int) -> Changes:
+    """Give a packet back that the gates of its receiver found untrue; its scope goes with it."""
+    session, packet = settle.session, _open_packet(desk, now)
+    assert session is not None
+    _check_receiver(desk, packet, session)
+    event = PacketReturned(desk.task.id, packet.number, session.id, settle.reason, gates)
+    return [*back(desk, packet, settle, packet.patterns, "returned", now), event]
 
 
 def decide_withdraw(desk: Desk, settle: Settle, now: int) -> Changes:
@@ -300,12 +313,3 @@ def _written(
     check_packet(packet)
     text = canonical(packet)
     return event._replace(packet=text, packet_hash=packet_hash(text))
-
-
-def decide_returned(desk: Desk, settle: Settle, gates: tuple[str, ...], now: int) -> Changes:
-    """Send a packet back that its receiver's gates found untrue; its scope goes back with it."""
-    session, packet = settle.session, _open_packet(desk, now)
-    assert session is not None
-    _check_receiver(desk, packet, session)
-    event = PacketReturned(desk.task.id, packet.number, session.id, settle.reason, gates)
-    return [*back(desk, packet, settle, packet.patterns, "returned", now), event]

@@ -20,7 +20,7 @@ OFFER: Final = Command(
     "handoff offer",
     "handoffs:offer",
     "Hand work over: offer a packet, and reserve its scope for the receiver.",
-    "handrail handoff offer -m 'parser done, tests green' --scope src/parser",
+    "handrail handoff offer packet.json --scope src/parser",
     (Argument("file", "[FILE]", required=False),),
     (
         Option("message", ("-m", "--message"), "text", "What the receiver should know.", "TEXT"),

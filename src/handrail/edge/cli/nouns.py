@@ -336,7 +336,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     OFFER._replace(
         path="offer",
         alias_of="handoff offer",
-        example="handrail offer -m 'parser done' --scope src/parser",
+        example="handrail offer packet.json --scope src/parser",
     ),
     ACCEPT._replace(path="accept", alias_of="handoff accept", example="handrail accept"),
     INBOX._replace(path="inbox", alias_of="handoff list", example="handrail inbox"),

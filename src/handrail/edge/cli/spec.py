@@ -172,8 +172,18 @@ EVERYDAY: Final[tuple[Command, ...]] = (
         "check:check",
         "Say whether the gates of a stage let you go on, and name all that stands in the way.",
         "handrail check commit",
-        (Argument("stage", "[STAGE]", required=False),),
         (
+            Argument("stage", "[STAGE]", required=False),
+            Argument("target", "[TASK]", required=False),
+        ),
+        (
+            Option(
+                "task",
+                ("--task",),
+                "text",
+                "The task of the handoff (default: the one you act for).",
+                "TASK",
+            ),
             Option("only", ("--only",), "many", "Judge by this gate; may be repeated.", "GATE"),
             Option("no_commands", ("--no-commands",), "flag", "Run no command of a gate."),
             Option(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from handrail import errors
 from handrail.config import CONFIG_FILE
@@ -16,8 +17,10 @@ from handrail.text import scope_word, visible
 
 if TYPE_CHECKING:
     from handrail.service.gating import Gating
+    from handrail.service.handoff_gates import HandoffGates
 
-STAGES: Final = ("commit", "push", "pre-handoff", "land", "publish")
+STAGES: Final = ("commit", "push", "pre-handoff", "post-handoff", "land", "publish")
+AROUND: Final = ("pre-handoff", "post-handoff")
 COMMIT: Final = "commit"
 _NEXT: Final = "handrail check commit"
 
@@ -35,6 +38,9 @@ def check(invocation: Invocation) -> Reply:
     if stage not in STAGES:
         reason = f"Of stage {visible(stage)} nothing can be checked in this release."
         raise errors.Usage(reason=reason, next=_NEXT)
+    if _task(invocation) is not None and stage not in AROUND:
+        reason = f"Stage {stage} is about no task; {' and '.join(AROUND)} are."
+        raise errors.Usage(reason=reason, next=f"handrail check {stage}")
     only = invocation.words("only")
     if stage == COMMIT and not only:
         application = invocation.application
@@ -48,8 +54,11 @@ def check(invocation: Invocation) -> Reply:
 def _has_more() -> bool:
     """Tell whether the configuration asks more of a commit than its leases."""
     rules = rules_read_last()
-    gates = () if rules is None else rules.settings.gates
-    return any(COMMIT in gate.stages or gate.protects for gate in gates)
+    if rules is None:
+        return False
+    settings = rules.settings
+    plugins = any(row.id.startswith("plugin:") for row in settings.builtin_gates)
+    return plugins or any(COMMIT in gate.stages or gate.protects for gate in settings.gates)
 
 
 def _of_gates(
@@ -61,21 +70,34 @@ def _of_gates(
     asked: bool,
 ) -> Reply:
     from handrail.edge.checked import reply
-    from handrail.edge.cli.output import say
     from handrail.service.gating import covered_by
+
+    more: dict[str, Any] = {}
+    if stage in AROUND:
+        more["handed"] = gates_of(invocation).to_check(stage, _task(invocation))
+    checked = gating_of(invocation).check(
+        stage,
+        only=invocation.words("only"),
+        commands=not invocation.flag("no_commands"),
+        tell=_teller(invocation),
+        covered=covered_by(refusal) if asked else None,
+        **more,
+    )
+    return reply(checked, form)
+
+
+def _task(invocation: Invocation) -> str | None:
+    return invocation.text("task") or invocation.text("target")
+
+
+def _teller(invocation: Invocation) -> Callable[[str], None]:
+    from handrail.edge.cli.output import say
 
     def tell(line: str) -> None:
         if not invocation.flag("quiet"):
             say(f"handrail: {visible(line)}")
 
-    checked = gating_of(invocation).check(
-        stage,
-        only=invocation.words("only"),
-        commands=not invocation.flag("no_commands"),
-        tell=tell,
-        covered=covered_by(refusal) if asked else None,
-    )
-    return reply(checked, form)
+    return tell
 
 
 def gating_of(invocation: Invocation) -> Gating:
@@ -84,7 +106,17 @@ def gating_of(invocation: Invocation) -> Gating:
 
     application = invocation.application
     bench = application.bench(invocation.directory)
-    return Gating(application.context, bench, application.sources)
+    return Gating(application.context, bench, application.sources, application.reruns)
+
+
+def gates_of(invocation: Invocation, again: str = "") -> HandoffGates:
+    """Return the gates around a handoff; ``again`` is the command that asks for it."""
+    from handrail.service.handoff_gates import HandoffGates
+
+    application = invocation.application
+    bench = application.bench(invocation.directory)
+    gating = gating_of(invocation)
+    return HandoffGates(application.context, bench, gating, _teller(invocation), again)
 
 
 def _of_leases(refusal: errors.NotCovered | None, form: str) -> Reply:

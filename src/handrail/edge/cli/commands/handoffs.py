@@ -8,11 +8,16 @@ import os
 from handrail import errors
 from handrail.core.packet import PACKET_BYTES_MAX
 from handrail.core.task import OPEN, Packet
+from handrail.edge.checked import STATUS, as_text, gate_data
+from handrail.edge.cli.commands.check import gates_of
 from handrail.edge.cli.invocation import Invocation
-from handrail.edge.cli.output import say
 from handrail.edge.render import count, lease_data, table
 from handrail.edge.reply import Data, Reply
+from handrail.gates.gate import PASS
+from handrail.service.gating import Checked
+from handrail.service.handoff_gates import told
 from handrail.service.handoffs import Handoffs, Offering
+from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Briefing, Packets
 from handrail.service.policy import rules_in_force
 from handrail.text import rfc3339, shell_quote, visible
@@ -30,18 +35,24 @@ def offer(invocation: Invocation) -> Reply:
         scope=invocation.words("scope"),
         request_id=invocation.text("request_id"),
     )
-    done = _handoffs(invocation).offer(asked, dry_run=dry_run)
+    done = _judged(invocation, _again(invocation)).offer(asked, dry_run=dry_run)
     packet = done.packet
     data: Data = {**packet_data(packet), "file": done.file, "packet": json.loads(done.text)}
+    status = 0
     if dry_run:
         data["dry_run"] = True
+    if done.checked is not None:
+        data["gates"] = _gates(done.checked)
     verb = "would offer" if dry_run else "offered"
     scope = " ".join(visible(text) for text in packet.patterns) or "no scope"
     text = (
         f"{verb} packet {packet.number:03d} of task {packet.task} ({packet.kind})"
         f" to {packet.to_role or 'anybody'}: {scope}; it lapses at {rfc3339(packet.lapses_at)}"
     )
-    notes: list[str] = []
+    notes = [] if dry_run else _findings(done.checked)
+    if dry_run and done.checked is not None:
+        text += "\n" + as_text(done.checked).rstrip("\n")
+        status = STATUS[done.checked.verdict]
     if done.left:
         held = " ".join(visible(text) for text in done.left[:8])
         notes.append(f"note: what you hold stays yours ({held}); --scope offers it")
@@ -49,7 +60,32 @@ def offer(invocation: Invocation) -> Reply:
         notes.append(f"note: written by Handrail instead: {', '.join(done.overwritten)}")
     if done.file is None and not dry_run:
         notes.append("note: the packet's file could not be written; handrail export makes it")
-    return Reply(data, text, tuple(notes))
+    return Reply(data, text, tuple(notes), status)
+
+
+def _again(invocation: Invocation) -> str:
+    """Write the command that was typed, without its message and what only tried it."""
+    words = ["handrail", "handoff", "offer"]
+    file = invocation.text("file")
+    words += [] if file is None else [shell_quote(file)]
+    for name in ("task", "to", "kind", "request_id"):
+        text = invocation.text(name)
+        flag = "--" + name.replace("_", "-")
+        words += [] if text is None else [flag, shell_quote(text)]
+    for text in invocation.words("scope"):
+        words += ["--scope", shell_quote(text)]
+    return " ".join(words)
+
+
+def _gates(checked: Checked) -> list[Data]:
+    """Return the gates that had something to judge, as data."""
+    return [gate_data(one) for one in checked.outcomes if one.applicable]
+
+
+def _findings(checked: Checked | None) -> list[str]:
+    """Return what gates mind and what did not stand in the way, as notes."""
+    rows = [one for one in checked.outcomes if one.verdict != PASS] if checked is not None else []
+    return [f"note: {visible(line)}" for line in told(rows)]
 
 
 def _file(invocation: Invocation) -> bytes | None:
@@ -68,15 +104,8 @@ def _file(invocation: Invocation) -> bytes | None:
 def accept(invocation: Invocation) -> Reply:
     """Accept a packet."""
     narrow = invocation.words("narrow") or None
-
-    def tell(line: str) -> None:
-        if not invocation.flag("quiet"):
-            say(f"handrail: {visible(line)}")
-
-    application = invocation.application
-    files, reruns = application.packet_files, application.reruns if _has_gates(invocation) else None
-    done = Handoffs(application.context, files, reruns).accept(
-        invocation.text("target"), narrow, invocation.text("request_id"), tell
+    done = _judged(invocation).accept(
+        invocation.text("target"), narrow, invocation.text("request_id")
     )
     task, packet, lease = done.task.id, done.packet, done.lease
     what = f"task {task}" if packet is None else f"packet {packet.number:03d} of task {task}"
@@ -87,12 +116,15 @@ def accept(invocation: Invocation) -> Reply:
         "lease": None if lease is None else lease_data(lease, done.epoch),
         "not_taken": list(done.free),
     }
+    if done.checked is not None:
+        data["gates"] = _gates(done.checked)
     text = f"{verb} {what}"
     if lease is not None:
         scope = " ".join(visible(text) for text in lease.scope)
         shown = lease_data(lease, done.epoch)
         text += f"; you hold {scope} under {shown['token']} until {shown['expires_at']}"
     notes = [f"note: not yours of it: {' '.join(map(visible, done.free[:8]))}"] if done.free else []
+    notes = [*_findings(done.checked), *notes]
     notes.append(f"what it says: handrail handoff briefing {task}")
     return Reply(data, text, tuple(notes))
 
@@ -229,6 +261,12 @@ def _state(found: Briefing) -> Data:
 def _handoffs(invocation: Invocation) -> Handoffs:
     application = invocation.application
     return Handoffs(application.context, application.packet_files)
+
+
+def _judged(invocation: Invocation, again: str = "") -> Handoffs:
+    application = invocation.application
+    gates = gates_of(invocation, again)
+    return JudgedHandoffs(application.context, application.packet_files, gates)
 
 
 def _packets(invocation: Invocation) -> Packets:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from handrail.core.ledger import format_token
 from handrail.core.task import CLOSED, OPEN
+from handrail.edge.cli.commands.check import gates_of
 from handrail.edge.cli.commands.handoffs import packet_data
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.render import count, table
@@ -66,7 +67,7 @@ def show(invocation: Invocation) -> Reply:
 
 def close(invocation: Invocation) -> Reply:
     """Close a task."""
-    shown = Tasks(invocation.application.context).close(
+    shown = Tasks(invocation.application.context, gates_of(invocation)).close(
         invocation.text("task"), invocation.text("reason") or "closed"
     )
     packets = count(len(shown.packets), "packet")

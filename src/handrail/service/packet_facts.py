@@ -1,0 +1,245 @@
+"""What gates look at around a packet: what it names, its file, the receipts, where HEAD stands.
+
+Promise: the ledger's word counts, never a file's; paths are looked at in the packet's own commit,
+or in HEAD where it is not offered yet. Nothing is written.
+
+    handed_of(reader, bench, rules, task, content).named
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Protocol
+
+from handrail.core.digest import sha256
+from handrail.core.events import KIND_OF
+from handrail.core.ledger import read_event, read_header
+from handrail.core.packet import pretty
+from handrail.core.receipts import EvidenceRecorded
+from handrail.core.scope import matches, normalise_path
+from handrail.core.task import COMPLETE, Packet, Task, file_name
+from handrail.gates.facts import Cited, Handed, Named, Noted
+from handrail.gates.gate import Gate
+from handrail.gates.packet import EDITED, receipt_number
+from handrail.gates.references import ALLOWED
+from handrail.gates.states import problem_of
+from handrail.service.evidence_runs import Bench
+from handrail.service.lapses import packet_text
+from handrail.service.policy import Rules
+from handrail.store.port import Reader
+
+EVIDENCE_FOLDER: Final = ".handrail/evidence/"
+COPIES_MAX: Final = 100
+
+
+class Grounds(Bench, Protocol):
+    """Where gates look. What cannot be read is FactsUnavailable."""
+
+    def head(self) -> str:
+        """Return the commit of HEAD; '' where there is none yet."""
+
+    def held(self, commit: str, paths: list[str]) -> dict[str, bytes | None]:
+        """Return the files that a commit holds at these paths; None for a folder."""
+
+    def here(self, path: str) -> bytes | None:
+        """Return the bytes of a file of the working tree; None if there is none."""
+
+    def exported(self, name: str) -> bytes | None:
+        """Return the file of a packet; None if there is none."""
+
+    def relation(self, commit: str) -> tuple[bool, bool, bool]:
+        """Tell whether a commit is here, whether HEAD has it, and whether HEAD is behind it."""
+
+    def changed_since(self, base: str) -> frozenset[str]:
+        """Return the paths that the own commits since ``base`` changed."""
+
+    def plugin(self, name: str) -> Gate:
+        """Load the gate of a plugin."""
+
+
+def to_offer(
+    reader: Reader,
+    grounds: Grounds,
+    rules: Rules,
+    task: Task,
+    content: Mapping[str, Any] | None,
+    again: str = "",
+) -> Handed:
+    """Return a packet that is not offered yet; ``content`` is None where nobody wrote one."""
+    said = dict(content or {})
+    named = _named(grounds, grounds.head() if _rows(said) else "", said)
+    return Handed(
+        task=task.id,
+        kind=said.get("kind", COMPLETE),
+        written=content is not None,
+        content=said,
+        again=again,
+        base=base_of(reader, task, said),
+        phases=tuple(phase.name for phase in rules.settings.phases),
+        named=named,
+        copies=_copies(reader, grounds, task),
+        receipts=_receipts(reader, said),
+    )
+
+
+def received(reader: Reader, grounds: Grounds, packet: Packet, own: Collection[str] = ()) -> Handed:
+    """Return a packet that was offered, as its receiver finds it."""
+    stored = packet_text(reader, packet)
+    content = json.loads(stored)
+    head = str(content.get("metadata", {}).get("head") or "")
+    present, contained, behind = grounds.relation(head) if head else (False, False, False)
+    copy = _copy(grounds, file_name(packet.task, packet.number), stored)
+    return Handed(
+        task=packet.task,
+        kind=packet.kind,
+        packet=packet,
+        content=content,
+        stored=stored,
+        named=_named(grounds, head if present else "", content),
+        copies=() if copy is None else (copy,),
+        receipts=_receipts(reader, content),
+        present=present,
+        contained=contained,
+        behind=behind,
+        own=frozenset(own),
+    )
+
+
+def _named(grounds: Grounds, commit: str, content: Mapping[str, Any]) -> tuple[Named, ...]:
+    rows = _rows(content)
+    held = grounds.held(commit, list(dict.fromkeys(path for _, path, _ in rows))) if rows else {}
+    found = []
+    for field, path, digest in rows:
+        here = grounds.here(path) if path.startswith(EVIDENCE_FOLDER) else None
+        there = held.get(path)
+        content_of = there if there is not None else here
+        found.append(
+            Named(
+                field=field,
+                path=path,
+                digest=digest,
+                held=None if path not in held else _digest(there) or "",
+                here=_digest(here),
+                problem=None if content_of is None else problem_of(path, content_of),
+            )
+        )
+    return tuple(found)
+
+
+def _rows(content: Mapping[str, Any]) -> list[tuple[str, str, str | None]]:
+    """Return (field, path, digest) of the paths that a packet names."""
+    context, made = content.get("context", {}), content.get("artifacts", {})
+    rows: list[tuple[str, str, str | None]] = [
+        ("context.required_reading", path, None) for path in context.get("required_reading", ())
+    ]
+    for name in ("produced", "consumed"):
+        for one in made.get(name, ()):
+            path, digest = (
+                (one["path"], one.get("sha256")) if isinstance(one, dict) else (one, None)
+            )
+            rows.append((f"artifacts.{name}", path, digest))
+    allowed = content.get("metadata", {}).get("worktree_allowlist_paths", ())
+    return [*rows, *((ALLOWED, path, None) for path in allowed)]
+
+
+def _digest(content: bytes | None) -> str | None:
+    return None if content is None else sha256(content).hexdigest()
+
+
+def with_digests(content: Mapping[str, Any], handed: Handed, commit: str) -> dict[str, Any]:
+    """Return the artifacts of a packet with the SHA-256 and the commit of what they are now."""
+    known = {(one.field, one.path): one for one in handed.named}
+    made: dict[str, Any] = dict(content.get("artifacts", {}))
+    for name in ("produced", "consumed"):
+        if name not in made:
+            continue
+        rows = []
+        for one in made[name]:
+            row = dict(one) if isinstance(one, dict) else {"path": one}
+            found = known.get((f"artifacts.{name}", row["path"]))
+            digest = None if found is None else found.held or found.here
+            if digest and "sha256" not in row:
+                row["sha256"] = digest
+            if found is not None and found.held is not None:
+                row.setdefault("commit", commit)
+            rows.append(row)
+        made[name] = rows
+    return made
+
+
+def _copies(reader: Reader, grounds: Grounds, task: Task) -> tuple[tuple[str, str], ...]:
+    found = []
+    for packet in reader.packets(task.id)[-COPIES_MAX:]:
+        name = file_name(packet.task, packet.number)
+        copy = _copy(grounds, name, packet_text(reader, packet))
+        # A file that is lost, or was never in this working tree, is no matter of the giver's.
+        found += [copy] if copy is not None and copy[1] == EDITED else []
+    return tuple(found)
+
+
+def _copy(grounds: Grounds, name: str, stored: str) -> tuple[str, str] | None:
+    there = grounds.exported(name)
+    if there is None:
+        return name, "missing"
+    return None if there == pretty(stored) else (name, EDITED)
+
+
+def _receipts(reader: Reader, content: Mapping[str, Any]) -> tuple[tuple[int, Cited], ...]:
+    entries = [*content.get("evidence", ()), *content.get("claims", ())]
+    numbers = {receipt_number(entry) for entry in entries if isinstance(entry, dict | str | int)}
+    found = []
+    for number in sorted(one for one in numbers if one is not None and one <= reader.head.seq):
+        entry = next(reader.entries(number - 1, number), None)
+        if entry is None or read_header(entry.header).kind != KIND_OF[EvidenceRecorded]:
+            continue
+        event = read_event(entry)
+        if isinstance(event, EvidenceRecorded):
+            row = Cited(event.argv, event.succeeded, event.tree, event.dirt)
+            found.append((number, row))
+    return tuple(found)
+
+
+def base_of(reader: Reader, task: Task, content: Mapping[str, Any]) -> str | None:
+    """Return the commit that a task began from, by its packets, else by what somebody says."""
+    for packet in reader.packets(task.id):
+        said = json.loads(packet_text(reader, packet)).get("metadata", {})
+        if said.get("base") or said.get("head"):
+            return str(said.get("base") or said.get("head"))
+    base = content.get("metadata", {}).get("base")
+    return None if base is None else str(base)
+
+
+def notes_of(grounds: Grounds, rules: Rules, base: str | None) -> tuple[Noted, ...]:
+    """Return what the commits since ``base`` changed in lanes whose roles keep a note."""
+    roles = [role for role in rules.settings.roles if role.note is not None]
+    if not roles or base is None:
+        return ()
+    fold = rules.settings.workspace.fold_case
+    changed = grounds.changed_since(base)
+    paths = {path: normalise_path(path, fold_case=fold) for path in sorted(changed)}
+    found = []
+    for role in roles:
+        lane = [rules.pattern(text) for text in role.lane]
+        hit = next(
+            (
+                path
+                for path, normal in paths.items()
+                if path != role.note and any(matches(pattern, normal) for pattern in lane)
+            ),
+            None,
+        )
+        found.append(Noted(role.name, role.note or "", hit, role.note in changed))
+    return tuple(found)
+
+
+def open_task(reader: Reader, name: str) -> Task:
+    """Return a task that is open; raises UnknownTask and TaskOver."""
+    from handrail.core.task import CLOSED
+    from handrail.errors.handoff import TaskOver
+    from handrail.service.lapses import task_named
+
+    found = task_named(reader, name)
+    if found.state == CLOSED:
+        raise TaskOver(task=name)
+    return found
