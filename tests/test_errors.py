@@ -36,7 +36,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("guarded_path", "not_covered"),
         "ledger_forked",
         *("task_exists", "task_over", "handed_off", "halted", "packet_open", "no_handoff"),
-        *("not_your_handoff", "scope_cut"),
+        *("not_your_handoff", "scope_cut", "revise_limit", "scope_needs_handoff"),
     ),
     MALFORMED: (
         *("malformed", "malformed_scope", "malformed_ttl", "malformed_token", "foreign_epoch"),

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import handrail.core.landing
+from handrail.core.chronicle import Chronicle, Law
 from handrail.core.decide import Policy
 from handrail.core.events import (
     CommitAttested,
@@ -32,9 +33,7 @@ from handrail.core.landing import (
     REFUSED,
     Change,
     ChangedPath,
-    Chronicle,
     Judgment,
-    Law,
     Standing,
     judge_attested,
     judge_bare,

@@ -38,6 +38,13 @@ class Halted(Refused):
     NEXT = AS_PERSON + "handrail task close {task}"
 
 
+class ReviseLimit(Refused):
+    """Checkpoint {checkpoint} of task {task} was revised as often as it may be, so a person has to say how it goes on."""  # noqa: E501
+
+    code = "revise_limit"
+    NEXT = "handrail task show {task}"
+
+
 # --- refused: packets ----------------------------------------------------------------------------
 
 
@@ -49,7 +56,7 @@ class PacketOpen(Refused):
 
 
 class NoHandoff(Refused):
-    """Nothing is offered: {reason}."""
+    """There is no handoff to go by: {reason}."""
 
     code = "no_handoff"
     NEXT = "handrail handoff list"
@@ -67,6 +74,13 @@ class ScopeCut(Refused):
 
     code = "scope_cut"
     NEXT = "handrail release {token} && handrail claim {asked}"
+
+
+class ScopeNeedsHandoff(Refused):
+    """{scope} lies beyond what packet {number} of task {task} hands over ({given}), for example at {witness}."""  # noqa: E501
+
+    code = "scope_needs_handoff"
+    NEXT = "handrail task show {task}"
 
 
 # --- malformed -----------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ class Edits:
         with self._store.transaction() as tx:
             session = require_session(tx, self._context)
             rules = rules_in_force(tx)
-            view = view_of(tx, rules, session, around(asked))
+            view = view_for(tx, rules, session, around(asked))
             changes = decide(view, asked._replace(session=session), tx.now)
             kept = Keep(session, tuple(tx.leases(session.id)))
             changes += [c for c in decide(view, kept, tx.now) if c not in changes]
@@ -101,6 +101,16 @@ def around(asked: Edit) -> tuple[Pattern, ...]:
     if asked.auto_claim == "directory":
         texts += [scope_for(path.rpartition("/")[0]) for path in asked.paths if "/" in path]
     return tuple(parse_pattern(text) for text in dict.fromkeys(texts) if text is not None)
+
+
+def view_for(tx: Tx, rules: Rules, session: Session, patterns: Sequence[Pattern]) -> View:
+    """Return what a decision about a session's own writing sees: its duty besides."""
+    view = view_of(tx, rules, session, patterns)
+    if not rules.policy.binds:
+        return view
+    from handrail.service.duties import duty_here
+
+    return view._replace(duty=duty_here(tx, rules, session))
 
 
 def view_of(tx: Tx, rules: Rules, session: Session, patterns: Sequence[Pattern]) -> View:

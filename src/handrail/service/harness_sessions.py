@@ -23,6 +23,7 @@ from handrail.core.names import plain_name
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.service.context import Context
+from handrail.service.duties import duty_here
 from handrail.service.identity import actor_of, require_session, session_here
 from handrail.service.looking import look
 from handrail.service.policy import rules_in_force
@@ -141,6 +142,7 @@ class HarnessSessions:
                 orphans=tx.orphans(session.worktree),
                 landings=tx.landings(0, session.id),
                 head=tx.head.seq,
+                duty=duty_here(tx, rules, session),
             )
             changes = decide(view, Adopt(session, rules.settings.limits.ttl_ms, looked), tx.now)
             if process is not None:

@@ -59,6 +59,10 @@ def desk_of(
     elif near:
         view = view._replace(leases=tuple(tx.near(near)))
     own = [] if session is None else tx.leases(session.id)
+    others: list[Task] = []
+    if rules.policy.phases or rules.policy.required:
+        others = [other for other in tx.tasks() if other.id != task.id]
+        own += [] if task.holder is None else tx.leases(task.holder)
     leases = {lease.token: lease for lease in (*view.leases, *own, *held)}
     return Desk(
         view=view._replace(leases=tuple(leases[token] for token in sorted(leases))),
@@ -67,6 +71,10 @@ def desk_of(
         giver=None if packet is None else _live(tx, packet.session),
         holder=_live(tx, task.holder or ""),
         halt_after=rules.settings.handoff.halt_after,
+        others=tuple(others),
+        waiting=tuple(
+            p for p in (tx.packets(settled=False) if others else ()) if p.task != task.id
+        ),
     )
 
 

@@ -21,6 +21,8 @@ class Desk(Record):
 
     The view's leases are all near the scopes in question, those of the asker and those of the task.
     ``packet`` is the task's newest; ``giver`` and ``holder`` are sessions that are live, or None.
+    ``others`` are the other open tasks, ``waiting`` the open packets of those; ``enters`` is the
+    phase that the packet leads into, where it leads into one.
     """
 
     view: View
@@ -29,6 +31,9 @@ class Desk(Record):
     giver: Session | None = None
     holder: Session | None = None
     halt_after: int = 0
+    others: tuple[Task, ...] = ()
+    waiting: tuple[Packet, ...] = ()
+    enters: str | None = None
 
 
 class Offer(Record):

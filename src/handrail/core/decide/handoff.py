@@ -16,6 +16,7 @@ from typing import Any
 
 from handrail.core.decide.claim import texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
+from handrail.core.decide.leaving import leaving
 from handrail.core.decide.parts import common, leftover
 from handrail.core.decide.reserved import again, back, own, received, reserve, reserved, tokens
 from handrail.core.decide.view import Changes, Policy
@@ -98,7 +99,7 @@ def decide_offer(desk: Desk, offer: Offer, now: int) -> Changes:
     )
     newest = max((lease.token for lease in given if lease.session == session.id), default=None)
     named = None if newest is None else format_token(view.epoch, newest)
-    return [*changes, _written(event, offer.draft, named, now)]
+    return leaving(desk, [*changes, _written(event, offer.draft, named, now)], session)
 
 
 def decide_accept(desk: Desk, accept: Accept, now: int) -> Changes:
@@ -120,7 +121,7 @@ def decide_accept(desk: Desk, accept: Accept, now: int) -> Changes:
     token = next((token for token, grant in fresh if grant.session == session.id), 0)
     token = next((one.token for one in changes if isinstance(one, LeaseRenewed)), token)
     event = PacketAccepted(task.id, packet.number, session.id, session.role, texts(granted), token)
-    return [*changes, event]
+    return leaving(desk, [*changes, event], session)
 
 
 def _take_up(desk: Desk, accept: Accept, now: int) -> Changes:
@@ -132,7 +133,7 @@ def _take_up(desk: Desk, accept: Accept, now: int) -> Changes:
     live = [lease for lease in reserved(desk.view, task) if lease.live(now)]
     offered = tuple(pattern for lease in live for pattern in lease.patterns)
     changes, _ = received(desk, accept, live, offered, "taken_up", now)
-    return [*changes, TaskTaken(task.id, session.id, session.role)]
+    return leaving(desk, [*changes, TaskTaken(task.id, session.id, session.role)], session)
 
 
 def decide_decline(desk: Desk, settle: Settle, now: int) -> Changes:
@@ -141,7 +142,7 @@ def decide_decline(desk: Desk, settle: Settle, now: int) -> Changes:
     assert session is not None
     _check_receiver(desk, packet, session)
     event = PacketDeclined(desk.task.id, packet.number, session.id, settle.reason)
-    return [*back(desk, packet, settle, packet.patterns, "declined", now), event]
+    return leaving(desk, [*back(desk, packet, settle, packet.patterns, "declined", now), event])
 
 
 def decide_withdraw(desk: Desk, settle: Settle, now: int) -> Changes:
@@ -185,7 +186,7 @@ def decide_close(desk: Desk, settle: Settle, now: int) -> Changes:
     packet, by = desk.packet, settle.session.id if settle.session is not None else ""
     if packet is not None and packet.state == OPEN:
         changes.append(PacketWithdrawn(desk.task.id, packet.number, by, "task_closed"))
-    return [*changes, TaskClosed(desk.task.id, settle.reason)]
+    return leaving(desk, [*changes, TaskClosed(desk.task.id, settle.reason)])
 
 
 # --- who may -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from handrail.core.decide.claim import decide_claim, texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
 from handrail.core.decide.parts import common, others, taken, within
 from handrail.core.decide.view import Changes, Claim, Policy, View
+from handrail.core.duty import Duty, bounds, step_of
 from handrail.core.events import LeaseGranted, LeaseReleased, Move
 from handrail.core.lease import EXCLUSIVE, Lease, Session
 from handrail.core.role import READ_ONLY
@@ -81,11 +82,6 @@ def _kept(desk: Desk, patterns: Sequence[Pattern], agent: str, lapse_ms: int, no
     return [grant]
 
 
-def _lane(policy: Policy, role: str | None) -> tuple[Pattern, ...] | None:
-    """Return what a role may hold; None where there are no roles, and so no bounds."""
-    return policy.lanes.get(role or "", ()) if policy.roles else None
-
-
 def received(
     desk: Desk,
     accept: Accept,
@@ -100,7 +96,10 @@ def received(
     if not offered:
         return changes, ()
     part = _wanted(desk, accept, offered)
-    lane = _lane(view.policy, session.role)
+    phase = desk.task.phase if desk.enters is None else desk.enters
+    step = step_of(view.policy, phase)
+    caged = step is not None and step.read_only
+    lane = bounds(view.policy, session.role, desk.task, phase)
     mine = part if lane is None else common(part, lane, accept.single)
     left = tuple(lease for lease in view.leases if lease not in held)
     if mine:
@@ -113,9 +112,11 @@ def received(
             looked=accept.looked,
         )
         # Whoever waits for the scope waits behind the handoff.
-        changes += decide_claim(view._replace(leases=left, waiters=()), claim, now)
+        duty = Duty(session.id, session.role, desk.task.id, phase, None, lane) if caged else None
+        then = view._replace(leases=left, waiters=(), duty=duty)
+        changes += decide_claim(then, claim, now)
     role = view.policy.roles.get(session.role or "")
-    if role is not None and role.sandbox == READ_ONLY:
+    if caged or (role is not None and role.sandbox == READ_ONLY):
         # Nobody may write what a reader was handed; it goes on with the task.
         rest = [pattern for pattern in offered if overlap((pattern,), mine) is None]
         changes += _kept(desk, rest, session.agent, accept.lapse_ms, now)
@@ -155,7 +156,7 @@ def back(
     ]
     mine: tuple[Pattern, ...] = ()
     if giver is not None:
-        lane = _lane(view.policy, giver.role)
+        lane = bounds(view.policy, giver.role, desk.task, desk.task.phase)
         mine = tuple(free) if lane is None else common(free, lane, settle.single)
         if mine:
             changes.append(
