@@ -218,7 +218,8 @@ def may_not_write(
 def _stopped(policy: Policy, task: Task) -> errors.Refused:
     if 0 < policy.halt_after <= task.failed:
         return refusals.Halted(task=task.id, failed=task.failed)
-    return refusals.ReviseLimit(task=task.id, checkpoint=task.waits_at)
+    times = dict(task.revises).get(task.waits_at or "", 0)
+    return refusals.ReviseLimit(checkpoint=task.waits_at, task=task.id, times=times)
 
 
 def _whom(packet: Packet) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handrail import errors
+from handrail.core.decide.edit import is_exempt
 from handrail.core.lease import Lease, Session, Waiter
 from handrail.core.ledger import Head
 from handrail.core.record import Record
@@ -102,9 +103,12 @@ class Board:
             roles = tuple(
                 name
                 for name, lane in rules.policy.lanes.items()
-                if any(matches(pattern, plain) for pattern in lane)
+                if any(matches(pattern, plain) for pattern in (*lane, *rules.policy.commons))
             )
             verdict, reason, step = _judge(rules, plain, session, problem, holders, roles)
+            if session is not None and not is_exempt(rules.policy, plain):
+                said = (verdict, reason, step)
+                verdict, reason, step = _bound(reader, rules, session, plain) or said
             mine = None if session is None else session.id
             return Why(plain, verdict, reason, roles, holders, mine, reader.epoch, step)
 
@@ -114,6 +118,24 @@ class Board:
             return list(reader.near((parse_pattern(path),)))
         except errors.MalformedScope:
             return reader.leases()
+
+
+def _bound(
+    reader: Reader, rules: Rules, session: Session, path: str
+) -> tuple[str, str, str | None] | None:
+    """Say why the session's task does not let it write a path; None if it does."""
+    if not rules.policy.binds:
+        return None
+    from handrail.core.duty import check_write
+    from handrail.service.duties import duty_here
+
+    duty = duty_here(reader, rules, session)
+    try:
+        if duty is not None:
+            check_write(duty, path)
+    except errors.Refused as refusal:
+        return "no", refusal.message.rstrip("."), refusal.next
+    return None
 
 
 def _judge(

@@ -21,8 +21,8 @@ class Desk(Record):
 
     The view's leases are all near the scopes in question, those of the asker and those of the task.
     ``packet`` is the task's newest; ``giver`` and ``holder`` are sessions that are live, or None.
-    ``others`` are the other open tasks, ``waiting`` the open packets of those; ``enters`` is the
-    phase that the packet leads into, where it leads into one.
+    ``others`` are the other open tasks, ``waiting`` the open packets of those; ``entering`` is
+    the phase into which the open packet leads, None where it leads into none.
     """
 
     view: View
@@ -33,7 +33,7 @@ class Desk(Record):
     halt_after: int = 0
     others: tuple[Task, ...] = ()
     waiting: tuple[Packet, ...] = ()
-    enters: str | None = None
+    entering: str | None = None
 
 
 class Offer(Record):

@@ -27,6 +27,7 @@ from handrail.core.handed import (
     PacketLapsed,
     PacketOffered,
     PacketWithdrawn,
+    PhaseEntered,
     TaskClosed,
     TaskOpened,
     TaskTaken,
@@ -121,7 +122,12 @@ def decide_accept(desk: Desk, accept: Accept, now: int) -> Changes:
     token = next((token for token, grant in fresh if grant.session == session.id), 0)
     token = next((one.token for one in changes if isinstance(one, LeaseRenewed)), token)
     event = PacketAccepted(task.id, packet.number, session.id, session.role, texts(granted), token)
-    return leaving(desk, [*changes, event], session)
+    return leaving(desk, [*changes, event, *_entered(desk, packet)], session)
+
+
+def _entered(desk: Desk, packet: Packet) -> Changes:
+    phase = desk.entering
+    return [] if phase is None else [PhaseEntered(packet.task, phase, packet.number)]
 
 
 def _take_up(desk: Desk, accept: Accept, now: int) -> Changes:

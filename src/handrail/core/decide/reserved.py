@@ -96,7 +96,7 @@ def received(
     if not offered:
         return changes, ()
     part = _wanted(desk, accept, offered)
-    phase = desk.task.phase if desk.enters is None else desk.enters
+    phase = desk.task.phase if desk.entering is None else desk.entering
     step = step_of(view.policy, phase)
     caged = step is not None and step.read_only
     lane = bounds(view.policy, session.role, desk.task, phase)
