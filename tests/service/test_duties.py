@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -14,6 +15,8 @@ from handrail.config import parse_config
 from handrail.core.decide import (
     Attest,
     Changes,
+    Claim,
+    Commit,
     CommitFacts,
     Edit,
     Looked,
@@ -39,12 +42,12 @@ from handrail.core.lease import EXCLUSIVE, Actor, Session
 from handrail.core.scope import parse_pattern
 from handrail.core.task import Task
 from handrail.errors import handoff as refusals
-from handrail.service.claims import Claim
 from handrail.service.duties import duty_here, not_held_any_more
 from handrail.service.edits import view_for
 from handrail.service.lapses import desk_of
 from handrail.service.policy import Rules, policy_of, rules_in_force
 from handrail.store.port import Tx
+from tests.core.makers import NOW, a_lease
 from tests.store.grounds import FakeClock, MemoryGround
 
 HOUR: Final = 3_600_000
@@ -85,6 +88,10 @@ FIX: Final = ".handrail/evidence/fix/plan.md"
 PEOPLE: Final = {"ada": "architect", "bob": "maker", "eve": "critic", "mia": "maker"}
 
 
+def _just(event: SessionStarted, tx: Tx, rules: Rules) -> Changes:
+    return [event]
+
+
 class Senseless(Exception):
     """A step that makes no sense here."""
 
@@ -106,7 +113,7 @@ class Office:
         self.configure(config)
         for name, role in PEOPLE.items():
             event = SessionStarted(name, f"agent-{name}", role, ".", "0" * 64)
-            self.commit(lambda tx, rules, event=event: [event])
+            self.commit(partial(_just, event))
 
     def commit(self, decide_: Callable[[Tx, Rules], Changes], who: str = "") -> Changes:
         self.clock.let_pass(10)
@@ -266,7 +273,7 @@ def test_in_a_read_only_phase_only_may_write_and_the_evidence_of_the_task_are_gi
             ask("ada", path)
             plan.attest("ada", path)
         else:
-            said = refused(lambda ask=ask: ask("ada", path))
+            said = refused(partial(ask, "ada", path))
             assert said.code == "sandbox_read_only"
             assert (said.values["task"], said.values["phase"]) == ("fix", "plan")
             assert said.next == "handrail task show fix"
@@ -340,6 +347,25 @@ def test_without_phases_evidence_is_in_every_lane_and_all_else_is_as_before() ->
     assert refused(lambda: office.edit("ada", ".handrail/evidence")).code == "guarded_path"
 
 
+def test_a_lease_that_should_have_ended_helps_nobody(plan: Office) -> None:
+    """Were there ever one, the rules would still refuse what it covers."""
+    with plan.store.transaction() as tx:
+        rules, ada = rules_in_force(tx), plan.session(tx, "ada")
+        view = view_for(tx, rules, ada, ())._replace(
+            leases=(a_lease(9, "ada", "src", worktree="."),)
+        )
+        facts = CommitFacts("c", "t", ("p",), ("src/a.py", FIX), "h")
+        edit = Edit(ada, facts.paths, HOUR, looked=Looked((), 10**6))
+        attest = Attest(ada, (facts,))
+        commit = Commit(edit, attest)
+        for command in (edit, attest, commit):
+            with pytest.raises(errors.Refused) as found:
+                decide(view, command, NOW)
+            told = (found.value.code, found.value.values.get("paths"))
+            one = ("sandbox_read_only", None)
+            assert told == (("not_covered", ("src/a.py",)) if command is commit else one)
+
+
 # --- required ------------------------------------------------------------------------------------
 
 
@@ -352,7 +378,7 @@ def test_where_a_packet_is_required_nothing_is_written_without_one() -> None:
     )
     office.open("fix", "architect")
     for ask in (office.edit, office.claim, office.attest):
-        said = refused(lambda ask=ask: ask("ada", "src/a.py"))
+        said = refused(partial(ask, "ada", "src/a.py"))
         assert (said.code, said.next) == ("no_handoff", "handrail handoff accept fix")
     said = refused(lambda: office.edit("bob", "src/a.py"))
     assert (said.code, said.values["number"]) == ("not_your_handoff", 1)
@@ -375,7 +401,7 @@ def test_from_the_offer_on_the_giver_holds_nothing_and_is_told_where_its_task_is
     assert ended == {"handed_off"}
     for path in ("src/a/x", "src/b.py", "plans/a/x"):
         assert not office.holds("ada", path)
-        said = refused(lambda path=path: office.edit("ada", path))
+        said = refused(partial(office.edit, "ada", path))
         assert (said.code, said.next) == ("handed_off", "handrail handoff withdraw fix")
     office.accept("bob", "fix")
     said = refused(lambda: office.edit("ada", "src/b.py"))
@@ -449,7 +475,7 @@ def test_beyond_the_scope_of_its_packet_a_session_may_not_claim_where_that_takes
     office.edit("bob", "src/new/a.py")
     office.edit("bob", ".handrail/evidence/fix/x.md")
     for ask in (office.edit, office.claim):
-        said = refused(lambda ask=ask: ask("bob", "src/other.py"))
+        said = refused(partial(ask, "bob", "src/other.py"))
         assert isinstance(said, refusals.ScopeNeedsHandoff)
         assert said.next == (
             "handrail handoff offer --task fix --kind block --to architect -m 'needs src/other.py'"
