@@ -169,6 +169,21 @@ def test_what_was_redacted_of_a_task_cannot_be_told() -> None:
     assert judge(CAGED, before, entered("plan"), redacted=[9]).code == "attested"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        ([*STARTED], entered("plan"), "attested"),
+        ([*STARTED, entered("plan")], entered("build"), "sandbox_read_only"),
+        ([*STARTED], it(TaskClosed("fix", "done")), "attested"),
+        ([OPENED, offered(1)], taken(1), "no_packet"),
+    ],
+)
+def test_a_phase_or_a_packet_that_comes_too_late_counts_for_nothing(
+    before: list[Happening], after: Happening, code: str
+) -> None:
+    assert judge(CAGED._replace(required=True), before, after).code == code
+
+
 TASKS: Final = st.sampled_from(["fix", "more"])
 WHO: Final = st.sampled_from(["mine", "other"])
 happenings = st.one_of(
@@ -191,6 +206,7 @@ happenings = st.one_of(
 def test_what_happens_to_a_task_after_an_attestation_never_changes_the_verdict(
     policy: Policy, before: list[Happening], after: list[Happening], path: str
 ) -> None:
+    before = [*STARTED, *before]
     assert judge(policy, before, *after, path=path) == judge(policy, before, path=path)
 
 

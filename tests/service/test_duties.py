@@ -36,13 +36,13 @@ from handrail.core.decide.handoff import (
     decide_withdraw,
 )
 from handrail.core.decide.leaving import leaving
-from handrail.core.events import ConfigApplied, LeaseOrphaned, SessionStarted
+from handrail.core.events import ConfigApplied, LeaseOrphaned, SessionRoleChanged, SessionStarted
 from handrail.core.handed import CheckpointDecided, PhaseEntered
 from handrail.core.lease import EXCLUSIVE, Actor, Session
 from handrail.core.scope import parse_pattern
 from handrail.core.task import Task
 from handrail.errors import handoff as refusals
-from handrail.service.duties import duty_here, not_held_any_more
+from handrail.service.duties import duty_here, not_held_any_more, not_held_as
 from handrail.service.edits import view_for
 from handrail.service.lapses import desk_of
 from handrail.service.policy import Rules, policy_of, rules_in_force
@@ -207,6 +207,14 @@ class Office:
 
         return self.commit(ask, who or "")
 
+    def act_as(self, who: str, role: str) -> Changes:
+        def ask(tx: Tx, rules: Rules) -> Changes:
+            session = self.session(tx, who)._replace(role=role)
+            event = SessionRoleChanged(who, role, "why", "test")
+            return [event, *not_held_as(tx, rules.policy, session)]
+
+        return self.commit(ask)
+
     def enter(self, task: str, phase: str) -> Changes:
         def ask(tx: Tx, rules: Rules) -> Changes:
             found = the_task(tx, task)
@@ -366,6 +374,14 @@ def test_a_lease_that_should_have_ended_helps_nobody(plan: Office) -> None:
             assert told == (("not_covered", ("src/a.py",)) if command is commit else one)
 
 
+def test_another_role_ends_what_it_lets_nobody_hold_in_this_phase(plan: Office) -> None:
+    plan.act_as("ada", "critic")
+    plan.claim("ada", "notes/n")
+    plan.claim("ada", "docs/plans/a")
+    plan.act_as("ada", "architect")
+    assert [plan.holds("ada", path) for path in ("notes/n", "docs/plans/a")] == [False, True]
+
+
 # --- required ------------------------------------------------------------------------------------
 
 
@@ -507,6 +523,7 @@ STEPS: Final = st.lists(
         st.tuples(st.just("close"), st.none() | WHO, TASKS),
         st.tuples(st.just("enter"), TASKS, PHASE),
         st.tuples(st.just("wait_at"), TASKS),
+        st.tuples(st.just("act_as"), WHO, st.sampled_from(["architect", "maker", "critic"])),
         st.tuples(st.just("lapse"), TASKS),
         st.tuples(st.just("configure"), st.sampled_from(CONFIGS)),
     ),

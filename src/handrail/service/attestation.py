@@ -28,7 +28,6 @@ from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, stored_pattern
 from handrail.core.scope.naming import scope_for
 from handrail.service.context import CommitRow, Context
-from handrail.service.duties import duty_here
 from handrail.service.identity import actor_of, require_session
 from handrail.service.leases import grants_after, past_lease
 from handrail.service.looking import (
@@ -39,7 +38,7 @@ from handrail.service.looking import (
     under,
     with_looks,
 )
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.policy import Rules, duty_in, rules_in_force
 from handrail.store.port import Tx
 from handrail.text import shell_quote
 
@@ -78,7 +77,7 @@ class Attestation:
             if any(one.seq > seen for one in tx.landings(0, session.id)):
                 raise NeedsFacts(())
             command = Attest(session, facts, overtaken, left)
-            duty = duty_here(tx, rules, session)
+            duty = duty_in(tx, rules, session)
             view = View(tx.epoch, tx.leases(session.id), policy=rules.policy, duty=duty)
             try:
                 changes = decide(view, command, tx.now)

@@ -11,7 +11,7 @@ from handrail.core.scope import matches, normalise_path, parse_pattern
 from handrail.service.context import Context
 from handrail.service.enforcement import paused_until
 from handrail.service.identity import require_session
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.policy import Rules, duty_in, rules_in_force
 from handrail.store.port import Reader
 
 
@@ -124,15 +124,13 @@ def _bound(
     reader: Reader, rules: Rules, session: Session, path: str
 ) -> tuple[str, str, str | None] | None:
     """Say why the session's task does not let it write a path; None if it does."""
-    if not rules.policy.binds:
+    duty = duty_in(reader, rules, session)
+    if duty is None:
         return None
     from handrail.core.duty import check_write
-    from handrail.service.duties import duty_here
 
-    duty = duty_here(reader, rules, session)
     try:
-        if duty is not None:
-            check_write(duty, path)
+        check_write(duty, path)
     except errors.Refused as refusal:
         return "no", refusal.message.rstrip("."), refusal.next
     return None

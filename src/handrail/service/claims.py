@@ -27,12 +27,8 @@ from handrail.core.record import Record
 from handrail.core.scope import Pattern, parse_scope
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
-from handrail.service.policy import Rules, rules_in_force, rules_read_last
+from handrail.service.policy import Rules, duty_in, rules_in_force, rules_read_last
 from handrail.store.port import Reader, Request, Tx
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from handrail.core.duty import Duty
 
 POLL_S: Final = 0.05
 RETRY_MS: Final = 2_000
@@ -303,7 +299,7 @@ def _decide_claim(tx: Tx, prepared: _Prepared) -> Changes:
     view = View(
         *(tx.epoch, tx.near(claim.patterns), tx.waiters(), prepared.rules.policy),
         *(orphans, landings, tx.head.seq),
-        duty=_duty(tx, prepared.rules, session),
+        duty=duty_in(tx, prepared.rules, session),
     )
     changes = decide(view, claim, tx.now)
     beside = [token for c in changes if isinstance(c, LeaseGranted) for token in c.beside]
@@ -311,15 +307,6 @@ def _decide_claim(tx: Tx, prepared: _Prepared) -> Changes:
         others = [lease for token in beside if (lease := tx.lease(token)) is not None]
         changes += notices(View(tx.epoch, others), session.id, changes)
     return changes
-
-
-def _duty(tx: Tx, rules: Rules, session: Session) -> Duty | None:
-    """Return what the session's task lets it do; where no task matters nothing is imported."""
-    if not rules.policy.binds:
-        return None
-    from handrail.service.duties import duty_here
-
-    return duty_here(tx, rules, session)
 
 
 def _queue(tx: Tx, prepared: _Prepared, refusal: errors.Refused) -> _Waiting:

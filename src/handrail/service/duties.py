@@ -46,9 +46,19 @@ def not_held_any_more(reader: Reader, policy: Policy) -> Changes:
     if not (policy.phases or policy.required):
         return []
     tasks = reader.tasks()
-    offered = _offered(reader, tasks)
-    ends: Changes = []
-    for session in reader.sessions():
-        own = reader.leases(session.id)
-        ends += overstaying(policy, session, own, tasks, offered) if own else []
-    return ends
+    return [end for session in reader.sessions() for end in _ends(reader, policy, session, tasks)]
+
+
+def not_held_as(reader: Reader, policy: Policy, session: Session) -> Changes:
+    """Return the ends of the leases that a session, as it will be, may not hold."""
+    if not (policy.phases or policy.required):
+        return []
+    return _ends(reader, policy, session, reader.tasks())
+
+
+def _ends(reader: Reader, policy: Policy, session: Session, tasks: Iterable[Task]) -> Changes:
+    leases = reader.leases(session.id)
+    if not leases:
+        return []
+    own = held_by(session.id, tasks)
+    return overstaying(policy, session, leases, own, _offered(reader, own))

@@ -23,7 +23,7 @@ from handrail.service.attempts import with_facts
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.looking import plain
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.policy import Rules, duty_in, rules_in_force
 from handrail.store.port import Tx
 
 
@@ -106,11 +106,7 @@ def around(asked: Edit) -> tuple[Pattern, ...]:
 def view_for(tx: Tx, rules: Rules, session: Session, patterns: Sequence[Pattern]) -> View:
     """Return what a decision about a session's own writing sees: its duty besides."""
     view = view_of(tx, rules, session, patterns)
-    if not rules.policy.binds:
-        return view
-    from handrail.service.duties import duty_here
-
-    return view._replace(duty=duty_here(tx, rules, session))
+    return view._replace(duty=duty_in(tx, rules, session))
 
 
 def view_of(tx: Tx, rules: Rules, session: Session, patterns: Sequence[Pattern]) -> View:

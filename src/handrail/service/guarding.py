@@ -25,7 +25,7 @@ from handrail.service.context import Context
 from handrail.service.edits import Edited, Edits
 from handrail.service.enforcement import paused_until
 from handrail.service.identity import actor_of, require_session
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.policy import Rules, duty_in, rules_in_force
 from handrail.store.port import Reader
 
 LOOKED_AT_MAX: Final = 200
@@ -73,7 +73,7 @@ class Guarding:
         with self._store.read() as reader:
             rules = rules_in_force(reader)
             session = require_session(reader, self._context)
-            if not dirty_only and rules.policy.binds:
+            if not dirty_only:
                 _check_duty(reader, rules, session, pattern)
             tree = session.worktree
             rivals = [
@@ -151,12 +151,11 @@ class Guarding:
 
 def _check_duty(reader: Reader, rules: Rules, session: Session, pattern: Pattern) -> None:
     """Refuse to change a folder that the session's task does not let it write."""
-    from handrail.core.decide import Claim
-    from handrail.core.duty import check_claim
-    from handrail.service.duties import duty_here
-
-    duty = duty_here(reader, rules, session)
+    duty = duty_in(reader, rules, session)
     if duty is not None:
+        from handrail.core.decide import Claim
+        from handrail.core.duty import check_claim
+
         check_claim(duty, Claim(session, (pattern,), LOCAL, rules.settings.limits.ttl_ms))
 
 

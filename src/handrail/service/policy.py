@@ -16,7 +16,9 @@ from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreC
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from handrail.core.duty import Step
+    from handrail.core.duty import Duty, Step
+    from handrail.core.lease import Session
+    from handrail.store.port import Reader
 
     class Configured(Protocol):
         """Whatever has a configuration in force: a store's reader, a ledger."""
@@ -60,6 +62,15 @@ def rules_in_force(reader: Configured) -> Rules:
         in_trees = all(tree_root(pattern) is not None for area in areas for pattern in area)
         _latest = Rules(settings, policy, in_force, in_trees)
     return _latest
+
+
+def duty_in(reader: Reader, rules: Rules, session: Session) -> Duty | None:
+    """Return what a session's task lets it do; where no task matters, nothing is imported."""
+    if not rules.policy.binds:
+        return None
+    from handrail.service.duties import duty_here
+
+    return duty_here(reader, rules, session)
 
 
 def rules_read_last() -> Rules | None:
