@@ -265,6 +265,7 @@ def plan() -> Office:
     [
         (FIX, True),
         (".handrail/evidence/fix/deep/x.md", True),
+        (".handrail/evidence/fix", True),
         ("docs/plans/a.md", True),
         ("docs/other.md", False),
         ("src/a.py", False),

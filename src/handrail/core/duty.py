@@ -73,7 +73,7 @@ class Cage(Record):
 
 def evidence_of(task: str) -> Pattern:
     """Return the evidence folder of a task as a pattern."""
-    return stored_pattern(f"{EVIDENCE}/{task}/**")
+    return stored_pattern(f"{EVIDENCE}/{task}")
 
 
 def held_by(session: str, tasks: Iterable[Task]) -> list[Task]:
