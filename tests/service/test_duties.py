@@ -325,6 +325,17 @@ def test_what_a_reader_is_handed_stays_reserved_but_for_what_its_phase_lets_it_w
     assert refused(lambda: plan.claim("mia", "src/new/x")).code == "scope_held"
 
 
+def test_a_pattern_that_a_reader_may_hold_only_in_part_stays_reserved_as_a_whole(
+    plan: Office,
+) -> None:
+    plan.offer("ada", "fix", "maker", "notes", "tests")  # the phase names tests/**, and no notes
+    plan.accept("bob", "fix", "test")
+    for path in ("tests/x", "notes/x"):
+        assert not plan.holds("bob", path)
+        with plan.store.read() as reader:
+            assert reader.may_write("", "task:fix", path)
+
+
 def test_what_comes_back_to_a_reader_is_only_what_it_may_hold(plan: Office) -> None:
     plan.offer("ada", "fix", "maker", "src/new", "docs/plans/new")
     plan.settle(decide_decline, "bob", "fix")

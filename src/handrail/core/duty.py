@@ -101,7 +101,7 @@ def step_of(policy: Policy, phase: str | None) -> Step | None:
     return next((step for step in policy.phases if step.name == phase), None)
 
 
-def bounds(
+def holdable(
     policy: Policy, role: str | None, task: Task, phase: str | None
 ) -> tuple[Pattern, ...] | None:
     """Return what a role may hold as it acts for a task in a phase; None: there are no bounds."""

@@ -13,7 +13,7 @@ from handrail.core.decide.claim import decide_claim, texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
 from handrail.core.decide.parts import common, others, taken, within
 from handrail.core.decide.view import Changes, Claim, Policy, View
-from handrail.core.duty import Duty, bounds, step_of
+from handrail.core.duty import Duty, holdable, step_of
 from handrail.core.events import LeaseGranted, LeaseReleased, Move
 from handrail.core.lease import EXCLUSIVE, Lease, Session
 from handrail.core.role import READ_ONLY
@@ -97,10 +97,9 @@ def received(
         return changes, ()
     part = _wanted(desk, accept, offered)
     phase = desk.task.phase if desk.entering is None else desk.entering
-    step = step_of(view.policy, phase)
-    caged = step is not None and step.read_only
-    lane = bounds(view.policy, session.role, desk.task, phase)
-    mine = part if lane is None else common(part, lane, accept.single)
+    caged = _reads_only(view.policy, phase)
+    lane = holdable(view.policy, session.role, desk.task, phase)
+    mine = _given(part, lane, accept.single, whole=caged)
     left = tuple(lease for lease in view.leases if lease not in held)
     if mine:
         claim = Claim(
@@ -121,6 +120,26 @@ def received(
         rest = [pattern for pattern in offered if overlap((pattern,), mine) is None]
         changes += _kept(desk, rest, session.agent, accept.lapse_ms, now)
     return changes, mine
+
+
+def _reads_only(policy: Policy, phase: str | None) -> bool:
+    step = step_of(policy, phase)
+    return step is not None and step.read_only
+
+
+def _given(
+    scope: Sequence[Pattern],
+    lane: tuple[Pattern, ...] | None,
+    single: frozenset[str],
+    *,
+    whole: bool,
+) -> tuple[Pattern, ...]:
+    """Return what of a scope may be held; ``whole``: no part of a pattern, so that none is lost."""
+    if lane is None:
+        return tuple(scope)
+    if whole:
+        return tuple(pattern for pattern in scope if within(pattern, lane, single))
+    return common(scope, lane, single)
 
 
 def _wanted(desk: Desk, accept: Accept, offered: tuple[Pattern, ...]) -> tuple[Pattern, ...]:
@@ -156,8 +175,8 @@ def back(
     ]
     mine: tuple[Pattern, ...] = ()
     if giver is not None:
-        lane = bounds(view.policy, giver.role, desk.task, desk.task.phase)
-        mine = tuple(free) if lane is None else common(free, lane, settle.single)
+        lane = holdable(view.policy, giver.role, desk.task, desk.task.phase)
+        mine = _given(free, lane, settle.single, whole=_reads_only(view.policy, desk.task.phase))
         if mine:
             changes.append(
                 LeaseGranted(
