@@ -72,7 +72,6 @@ name = "plan"
 role = "architect"
 sandbox = "read-only"
 may_write = ["docs/plans/**"]
-artifact = "plan.md"
 [[phase]]
 name = "build"
 role = "maker"
@@ -85,6 +84,7 @@ may_write = ["tests/**"]
 REQUIRED: Final = "[handoff]\nrequired = true\nhalt_after = 2\n"
 NARROW: Final = '[handoff]\nwiden = "handoff"\n'
 FIX: Final = ".handrail/evidence/fix/plan.md"
+WORKS_IN: Final = {"architect": "plan", "maker": "build"}
 PEOPLE: Final = {"ada": "architect", "bob": "maker", "eve": "critic", "mia": "maker"}
 
 
@@ -181,7 +181,8 @@ class Office:
             session = self.session(tx, who)
             found = the_task(tx, task)
             desk = desk_of(tx, rules, found, session, patterns)
-            offer = Offer(session, patterns, {"to_role": to}, HOUR)
+            leads_to = {"next_phase": WORKS_IN.get(to or "")}
+            offer = Offer(session, patterns, {"to_role": to, "metadata": leads_to}, HOUR)
             return decide_offer(desk, offer, tx.now)
 
         return self.commit(ask, who)
@@ -191,7 +192,9 @@ class Office:
 
         def ask(tx: Tx, rules: Rules) -> Changes:
             session, found = self.session(tx, who), the_task(tx, task)
-            desk = desk_of(tx, rules, found, session)._replace(entering=phase)
+            desk = desk_of(tx, rules, found, session)
+            if phase is not None:
+                desk = desk._replace(entering=phase)
             near = tuple(p for lease in desk.view.leases for p in lease.patterns)
             accept = Accept(session, HOUR, HOUR, looked=Looked(near, 10**6))
             return decide_accept(desk, accept, tx.now)
