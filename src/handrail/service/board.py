@@ -7,6 +7,7 @@ from handrail.core.lease import Lease, Session, Waiter
 from handrail.core.ledger import Head
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, parse_pattern
+from handrail.core.task import Task
 from handrail.service.context import Context
 from handrail.service.enforcement import paused_until
 from handrail.service.identity import require_session
@@ -15,7 +16,10 @@ from handrail.store.port import Reader
 
 
 class Status(Record):
-    """What stands in the store; times in ms since 1970 on its clock."""
+    """What stands in the store; times in ms since 1970 on its clock.
+
+    ``tasks`` are the open ones, each with the checkpoint at which a person has to decide, or None.
+    """
 
     workspace: str
     epoch: str
@@ -28,6 +32,7 @@ class Status(Record):
     sessions: tuple[Session, ...]
     mine: str | None
     paused_until: int | None
+    tasks: tuple[tuple[Task, str | None], ...]
 
 
 class Why(Record):
@@ -67,6 +72,7 @@ class Board:
                 sessions=tuple(reader.sessions()),
                 mine=self._mine(reader),
                 paused_until=paused_until(reader),
+                tasks=_tasks(reader, rules),
             )
 
     def _mine(self, reader: Reader) -> str | None:
@@ -114,6 +120,15 @@ class Board:
             return list(reader.near((parse_pattern(path),)))
         except errors.MalformedScope:
             return reader.leases()
+
+
+def _tasks(reader: Reader, rules: Rules) -> tuple[tuple[Task, str | None], ...]:
+    found = reader.tasks()
+    if not rules.settings.phases:
+        return tuple((task, None) for task in found)
+    from handrail.service.phases import pending, workflow_of
+
+    return tuple((task, pending(workflow_of(rules), task)) for task in found)
 
 
 def _judge(

@@ -22,6 +22,7 @@ from handrail.errors.handoff import UnknownTask
 from handrail.service.context import Context
 from handrail.service.edits import view_of
 from handrail.service.identity import UNATTRIBUTED
+from handrail.service.phases import entering, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader, Tx
 
@@ -67,6 +68,9 @@ def desk_of(
         giver=None if packet is None else _live(tx, packet.session),
         holder=_live(tx, task.holder or ""),
         halt_after=rules.settings.handoff.halt_after,
+        workflow=workflow_of(rules),
+        entering=entering(tx, rules, packet),
+        fold_case=rules.settings.workspace.fold_case,
     )
 
 

@@ -93,8 +93,12 @@ def received(
     offered: tuple[Pattern, ...],
     reason: str,
     now: int,
+    bounds: tuple[Pattern, ...] | None = None,
 ) -> tuple[Changes, tuple[Pattern, ...]]:
-    """End the reservations ``held`` and grant the receiver its part of what was offered."""
+    """End the reservations ``held`` and grant the receiver its part of what was offered.
+
+    ``bounds`` are all that may be written in a read-only phase; None where one is in no such phase.
+    """
     view, session = desk.view, accept.session
     changes: Changes = [LeaseReleased(lease.token, reason) for lease in held]
     if not offered:
@@ -102,6 +106,9 @@ def received(
     part = _wanted(desk, accept, offered)
     lane = _lane(view.policy, session.role)
     mine = part if lane is None else common(part, lane, accept.single)
+    if bounds is not None:
+        # A pattern that lies there only in part stays reserved as a whole.
+        mine = tuple(pattern for pattern in mine if within(pattern, bounds, accept.single))
     left = tuple(lease for lease in view.leases if lease not in held)
     if mine:
         claim = Claim(
@@ -115,7 +122,7 @@ def received(
         # Whoever waits for the scope waits behind the handoff.
         changes += decide_claim(view._replace(leases=left, waiters=()), claim, now)
     role = view.policy.roles.get(session.role or "")
-    if role is not None and role.sandbox == READ_ONLY:
+    if bounds is not None or (role is not None and role.sandbox == READ_ONLY):
         # Nobody may write what a reader was handed; it goes on with the task.
         rest = [pattern for pattern in offered if overlap((pattern,), mine) is None]
         changes += _kept(desk, rest, session.agent, accept.lapse_ms, now)
