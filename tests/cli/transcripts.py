@@ -283,9 +283,11 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: handrail doctor --replay",
     ),
     "checkpoint": (
-        """eve: printf '\\n[[phase]]\\nname = "plan"\\nrole = "worker"\\nartifact = "plan.md"\\n"""
-        """checkpoint = { name = "plan_check", approve = "work" }\\n"""
-        """[[phase]]\\nname = "work"\\nrole = "worker"\\n' >> handrail.toml""",
+        (
+            """eve: printf '\\n[[phase]]\\nname = "plan"\\nrole = "worker"\\n"""
+            """artifact = "plan.md"\\ncheckpoint = { name = "plan_check", approve = "work" }\\n"""
+            """[[phase]]\\nname = "work"\\nrole = "worker"\\n' >> handrail.toml"""
+        ),
         "eve!: handrail config apply",
         START,
         "ada: handrail checkpoint list",

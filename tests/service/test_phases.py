@@ -44,6 +44,7 @@ checkpoint = { name = "plan_check", approve = "draw", stop = "final" }
 [[phase]]
 name = "draw"
 role = "architect"
+checkpoint = { name = "draw_check", approve = "implement", revise = "plan" }
 [[phase]]
 name = "implement"
 role = "implementer"
@@ -144,6 +145,9 @@ def test_whoever_enters_a_read_only_phase_loses_its_other_leases(work: Work) -> 
     work.leaves("plan.md")
     work.decide("plan_check", "approve")
     work.world.claim("architect", "src/b")
+    done = work.decide("draw_check", "revise")
+    assert (done.entered, done.pending) == (True, "plan_check")
+    assert not work.world.holds("architect", "src/b")
     work.sound()
 
 
@@ -265,6 +269,10 @@ def test_without_phases_an_offer_of_somebody_without_a_task_opens_one(world: Wor
         assert (done.opened, dry.packet.task) == (True, done.packet.task)
         assert again.packet == done.packet
         names.append(done.packet.task)
+        with world.open() as application, application.store.read() as reader:
+            lease = reader.lease(done.packet.token)
+            assert lease is not None
+            assert lease.session == f"task:{done.packet.task}"
         with world.open("Ada_1") as application:
             Tasks(application.context).close(done.packet.task)
     assert names == ["topic-login-form-ada-1", "topic-login-form-ada-1-2"]
