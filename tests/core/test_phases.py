@@ -262,6 +262,31 @@ def test_after_the_last_phase_the_task_is_closed_and_not_handed_on() -> None:
         assert str(refused.value.next).endswith(step)
 
 
+@pytest.mark.parametrize(
+    ("phase", "phases", "may"),
+    [
+        ("implement", (PLAN, IMPLEMENT, TEST), True),
+        ("implement", (PLAN, IMPLEMENT, TEST, FINAL), False),
+        ("final", (PLAN, IMPLEMENT, TEST, FINAL), False),
+        (None, (PLAN, IMPLEMENT), True),
+        ("implement", (), True),
+    ],
+)
+def test_whoever_acts_for_a_task_closes_it_only_where_no_checkpoint_lies_ahead(
+    phase: str | None, phases: tuple[Phase, ...], may: bool
+) -> None:
+    desk = a_desk(phase, workflow=Workflow(phases))
+    settle = Settle(a_session(), "why", HOUR, HOUR)
+    if may:
+        assert rules.decide_close(desk, settle, NOW) == [TaskClosed("fix", "why")]
+    else:
+        with pytest.raises(refusals.CheckpointPending) as refused:
+            rules.decide_close(desk, settle, NOW)
+        assert str(refused.value.next).endswith("handrail task close fix")
+    entitled = settle._replace(session=None, entitled=True)
+    assert rules.decide_close(desk, entitled, NOW) == [TaskClosed("fix", "why")]
+
+
 # --- decisions -----------------------------------------------------------------------------------
 
 

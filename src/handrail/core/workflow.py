@@ -97,12 +97,14 @@ class Workflow(Record):
         """Return the nearest phase that fits, the one itself first and then back to the first."""
         return next(filter(fits, reversed(self.phases[: max(self.place(name), 0) + 1])), None)
 
-    def passed(self, name: str | None, target: str) -> Phase | None:
+    def passed(self, name: str | None, target: str | None) -> Phase | None:
         """Return the first phase with a checkpoint that a way to ``target`` would leave behind.
 
-        The phase where the way begins counts, the target does not; the way back leaves none.
+        The phase where the way begins counts, the target does not; the way back leaves none. None
+        is the end, after all phases.
         """
-        way = self.phases[max(self.place(name), 0) : max(self.place(target), 0)]
+        end = len(self.phases) if target is None else max(self.place(target), 0)
+        way = self.phases[max(self.place(name), 0) : end]
         return next((phase for phase in way if phase.checkpoint is not None), None)
 
     def checkpoint(self, name: str) -> Phase | None:

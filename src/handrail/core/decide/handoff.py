@@ -19,6 +19,7 @@ from handrail.core.decide.desk import Accept, Desk, Offer, Settle
 from handrail.core.decide.parts import common, leftover
 from handrail.core.decide.phases import (
     arrives_in,
+    check_close,
     confined,
     entered,
     next_phase,
@@ -213,12 +214,16 @@ def decide_lapse(desk: Desk, settle: Settle, now: int) -> Changes:
 
 
 def decide_close(desk: Desk, settle: Settle, now: int) -> Changes:
-    """End a task; an open packet is withdrawn, and what was reserved is free."""
+    """End a task; an open packet is withdrawn, and what was reserved is free.
+
+    Raises TaskOver, and for whoever acts for the task HandedOff and CheckpointPending.
+    """
     if desk.task.state == CLOSED:
         raise refusals.TaskOver(task=desk.task.id)
     if not settle.entitled:
         assert settle.session is not None
         _check_acts(desk, settle.session)
+        check_close(desk)
     changes: Changes = [
         LeaseReleased(lease.token, "task_closed") for lease in reserved(desk.view, desk.task)
     ]

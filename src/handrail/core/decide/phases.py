@@ -23,6 +23,7 @@ from handrail.core.role import READ_ONLY
 from handrail.core.scope import Pattern, parse_pattern
 from handrail.core.task import BLOCK, COMPLETE, RETURN
 from handrail.core.workflow import EVIDENCE, Phase, artifact_path
+from handrail.errors import AS_PERSON
 from handrail.errors import handoff as refusals
 
 SANDBOX = "sandbox"
@@ -128,6 +129,18 @@ def _check_done(desk: Desk) -> None:
     # What was sent back for another try need not be there yet.
     if phase.checkpoint is None or desk.task.next_phase == phase.checkpoint.approve:
         check_artifact(desk, phase)
+
+
+def check_close(desk: Desk) -> None:
+    """Refuse to call a task done, whose phases still have a checkpoint before them."""
+    passed = desk.workflow.passed(desk.task.phase, None)
+    if desk.task.phase is not None and passed is not None and passed.checkpoint is not None:
+        raise refusals.CheckpointPending(
+            phase=passed.name,
+            task=desk.task.id,
+            checkpoint=passed.checkpoint.name,
+            next=f"{AS_PERSON}handrail task close {desk.task.id}",
+        )
 
 
 def check_artifact(desk: Desk, phase: Phase) -> None:
