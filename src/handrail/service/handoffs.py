@@ -42,6 +42,7 @@ from handrail.service.phases import addressed, with_artifact
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import acts_for_any, check_receiver, own_task, task_for, the_one
 from handrail.store.port import Reader, Request, Tx
+from handrail.text import visible
 
 
 class Files(Protocol):
@@ -108,7 +109,7 @@ class Handoffs:
         if asked.message is not None:
             given = draft(given, {"message": asked.message})
         if asked.kind is not None and asked.kind not in KINDS:
-            reason = f"{asked.kind} is no kind of packet: take {', '.join(KINDS)}."
+            reason = f"No kind of packet is '{visible(asked.kind)}': take {', '.join(KINDS)}."
             raise errors.Usage(reason=reason, next="handrail handoff offer --help")
         record_due(self._context)
         head = self._head()

@@ -106,8 +106,14 @@ class Packets:
             number = int(target[:9]) if target is not None else 0
         else:
             name, dash, digits = target.rpartition("-")
-            named = reader.task(target)
-            if named is None and dash and digits.isdigit() and reader.task(name) is not None:
+            named = reader.task(target) if target.isascii() else None
+            if (
+                named is None
+                and dash
+                and digits.isdigit()
+                and name.isascii()
+                and reader.task(name) is not None
+            ):
                 named, number = reader.task(name), int(digits[:9])
             task = named if named is not None else task_named(reader, target)
         packet = reader.packet(task.id, number or task.number)
