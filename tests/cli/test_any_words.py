@@ -40,6 +40,7 @@ ORDINARY: Final = {
     "seq": "4",
     "shell": "bash",
     "task": "fix-login",
+    "checkpoint": "plan_check",
 }
 NO_TEXT: Final = {"ledger export", "config schema", "completion"}
 """Write bytes or a program, whatever is asked."""

@@ -31,7 +31,7 @@ from handrail.config.kinds import (
     name_of,
 )
 from handrail.config.records import Unless
-from handrail.config.settings import ANY_ROLE, DONE, HALT, Handoff, References
+from handrail.config.settings import ANY_ROLE, Handoff, References
 from handrail.config.tables import PATHS, SCOPES, Each, Forms, Key, Mapping, Table
 from handrail.config.vocabulary import (
     BUILTIN_GATES,
@@ -41,6 +41,7 @@ from handrail.config.vocabulary import (
     STAGES,
 )
 from handrail.core.role import SANDBOXES, WORKSPACE_WRITE
+from handrail.core.task import DONE, HALT
 
 ARGV: Final = Each(ARGUMENT, least=1)
 ROLE_OR_FAMILY: Final = name_in("role", "family")

@@ -8,6 +8,7 @@ from handrail.core.lease import Lease, Session, Waiter
 from handrail.core.ledger import Head
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, parse_pattern
+from handrail.core.task import Task
 from handrail.service.context import Context
 from handrail.service.enforcement import paused_until
 from handrail.service.identity import require_session
@@ -16,7 +17,10 @@ from handrail.store.port import Reader
 
 
 class Status(Record):
-    """What stands in the store; times in ms since 1970 on its clock."""
+    """What stands in the store; times in ms since 1970 on its clock.
+
+    ``tasks`` are the open ones, each with the checkpoint at which a person has to decide, or None.
+    """
 
     workspace: str
     epoch: str
@@ -29,6 +33,7 @@ class Status(Record):
     sessions: tuple[Session, ...]
     mine: str | None
     paused_until: int | None
+    tasks: tuple[tuple[Task, str | None], ...]
 
 
 class Why(Record):
@@ -68,6 +73,7 @@ class Board:
                 sessions=tuple(reader.sessions()),
                 mine=self._mine(reader),
                 paused_until=paused_until(reader),
+                tasks=_tasks(reader, rules),
             )
 
     def _mine(self, reader: Reader) -> str | None:
@@ -134,6 +140,15 @@ def _bound(
     except errors.Refused as refusal:
         return "no", refusal.message.rstrip("."), refusal.next
     return None
+
+
+def _tasks(reader: Reader, rules: Rules) -> tuple[tuple[Task, str | None], ...]:
+    found = reader.tasks()
+    if not rules.settings.phases:
+        return tuple((task, None) for task in found)
+    from handrail.service.phases import pending, workflow_of
+
+    return tuple((task, pending(workflow_of(rules), task)) for task in found)
 
 
 def _judge(

@@ -22,6 +22,7 @@ from handrail.errors.handoff import UnknownTask
 from handrail.service.context import Context
 from handrail.service.edits import view_of
 from handrail.service.identity import UNATTRIBUTED
+from handrail.service.phases import entering, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader, Tx
 
@@ -38,7 +39,7 @@ def lapse_ms(rules: Rules, kind: str = "") -> int:
 
 def task_named(reader: Reader, task: str) -> Task:
     """Return a task; raises UnknownTask."""
-    found = reader.task(task)
+    found = reader.task(task) if task.isascii() else None  # no store asks for half a character
     if found is None:
         raise UnknownTask(task=task)
     return found
@@ -75,6 +76,9 @@ def desk_of(
         waiting=tuple(
             p for p in (tx.packets(settled=False) if others else ()) if p.task != task.id
         ),
+        workflow=workflow_of(rules),
+        entering=entering(tx, rules, packet),
+        fold_case=rules.settings.workspace.fold_case,
     )
 
 

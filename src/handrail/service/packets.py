@@ -10,9 +10,7 @@ from typing import Any
 
 from handrail import errors
 from handrail.core.decide.handoff import fits
-from handrail.core.handed import PacketOffered
 from handrail.core.lease import Lease, Session
-from handrail.core.ledger import read_event
 from handrail.core.packet import pretty
 from handrail.core.record import Record
 from handrail.core.task import OPEN, Packet, Task, file_name
@@ -21,6 +19,7 @@ from handrail.service.context import Context
 from handrail.service.handoffs import Files
 from handrail.service.identity import require_session
 from handrail.service.lapses import task_named
+from handrail.service.phases import pending, text_of, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import own_task, the_one
 from handrail.store.port import Reader
@@ -44,6 +43,7 @@ class Briefing(Record):
     leases: tuple[Lease, ...]
     lapsed: bool
     epoch: str
+    pending: str | None
 
 
 class Packets:
@@ -82,10 +82,11 @@ class Packets:
         with self._store.read() as reader:
             rules, session = rules_in_force(reader), self._session(reader)
             packet = self._meant(reader, rules, session, target)
+            task = task_named(reader, packet.task)
             return Briefing(
                 packet=packet,
-                task=task_named(reader, packet.task),
-                content=json.loads(_text_of(reader, packet)),
+                task=task,
+                content=json.loads(text_of(reader, packet)),
                 leases=tuple(
                     lease
                     for lease in (() if session is None else reader.leases(session.id))
@@ -93,6 +94,7 @@ class Packets:
                 ),
                 lapsed=packet.state == OPEN and packet.lapses_at <= reader.now,
                 epoch=reader.epoch,
+                pending=pending(workflow_of(rules), task),
             )
 
     def _meant(
@@ -104,8 +106,14 @@ class Packets:
             number = int(target[:9]) if target is not None else 0
         else:
             name, dash, digits = target.rpartition("-")
-            named = reader.task(target)
-            if named is None and dash and digits.isdigit() and reader.task(name) is not None:
+            named = reader.task(target) if target.isascii() else None
+            if (
+                named is None
+                and dash
+                and digits.isdigit()
+                and name.isascii()
+                and reader.task(name) is not None
+            ):
                 named, number = reader.task(name), int(digits[:9])
             task = named if named is not None else task_named(reader, target)
         packet = reader.packet(task.id, number or task.number)
@@ -127,19 +135,10 @@ class Packets:
     def export(self, *, dry_run: bool = False) -> tuple[int, tuple[str, ...]]:
         """Write every packet's file that is not there as it should be; returns all, and which."""
         with self._store.read() as reader:
-            rows = [(packet, _text_of(reader, packet)) for packet in reader.packets()]
+            rows = [(packet, text_of(reader, packet)) for packet in reader.packets()]
         written = []
         for packet, text in rows if not dry_run else ():
             path = self._files.write(file_name(packet.task, packet.number), pretty(text))
             if path is not None:
                 written.append(path)
         return len(rows), tuple(written)
-
-
-def _text_of(reader: Reader, packet: Packet) -> str:
-    """Return a packet's canonical text, as its entry holds it."""
-    entry = next(reader.entries(packet.seq - 1, packet.seq), None)
-    event = None if entry is None else read_event(entry)
-    if not isinstance(event, PacketOffered):
-        raise errors.StoreCorrupt(path="state.db", reason=f"entry {packet.seq} holds no packet")
-    return event.packet

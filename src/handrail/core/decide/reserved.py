@@ -13,7 +13,7 @@ from handrail.core.decide.claim import decide_claim, texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
 from handrail.core.decide.parts import common, others, taken, within
 from handrail.core.decide.view import Changes, Claim, Policy, View
-from handrail.core.duty import Duty, holdable, step_of
+from handrail.core.duty import holdable, step_of
 from handrail.core.events import LeaseGranted, LeaseReleased, Move
 from handrail.core.lease import EXCLUSIVE, Lease, Session
 from handrail.core.role import READ_ONLY
@@ -82,6 +82,11 @@ def _kept(desk: Desk, patterns: Sequence[Pattern], agent: str, lapse_ms: int, no
     return [grant]
 
 
+def _lane(policy: Policy, role: str | None) -> tuple[Pattern, ...] | None:
+    """Return what a role may hold; None where there are no roles, and so no bounds."""
+    return (*policy.lanes.get(role or "", ()), *policy.commons) if policy.roles else None
+
+
 def received(
     desk: Desk,
     accept: Accept,
@@ -89,17 +94,22 @@ def received(
     offered: tuple[Pattern, ...],
     reason: str,
     now: int,
+    bounds: tuple[Pattern, ...] | None = None,
 ) -> tuple[Changes, tuple[Pattern, ...]]:
-    """End the reservations ``held`` and grant the receiver its part of what was offered."""
+    """End the reservations ``held`` and grant the receiver its part of what was offered.
+
+    ``bounds`` are all that may be written in a read-only phase; None where one is in no such phase.
+    """
     view, session = desk.view, accept.session
     changes: Changes = [LeaseReleased(lease.token, reason) for lease in held]
     if not offered:
         return changes, ()
     part = _wanted(desk, accept, offered)
-    phase = desk.task.phase if desk.entering is None else desk.entering
-    caged = _reads_only(view.policy, phase)
-    lane = holdable(view.policy, session.role, desk.task, phase)
-    mine = _given(part, lane, accept.single, whole=caged)
+    lane = _lane(view.policy, session.role)
+    mine = part if lane is None else common(part, lane, accept.single)
+    if bounds is not None:
+        # A pattern that lies there only in part stays reserved as a whole.
+        mine = tuple(pattern for pattern in mine if within(pattern, bounds, accept.single))
     left = tuple(lease for lease in view.leases if lease not in held)
     if mine:
         claim = Claim(
@@ -111,11 +121,9 @@ def received(
             looked=accept.looked,
         )
         # Whoever waits for the scope waits behind the handoff.
-        duty = Duty(session.id, session.role, desk.task.id, phase, None, lane) if caged else None
-        then = view._replace(leases=left, waiters=(), duty=duty)
-        changes += decide_claim(then, claim, now)
+        changes += decide_claim(view._replace(leases=left, waiters=()), claim, now)
     role = view.policy.roles.get(session.role or "")
-    if caged or (role is not None and role.sandbox == READ_ONLY):
+    if bounds is not None or (role is not None and role.sandbox == READ_ONLY):
         # Nobody may write what a reader was handed; it goes on with the task.
         rest = [pattern for pattern in offered if overlap((pattern,), mine) is None]
         changes += _kept(desk, rest, session.agent, accept.lapse_ms, now)

@@ -9,6 +9,7 @@ from handrail import errors
 from handrail.core.packet import PACKET_BYTES_MAX
 from handrail.core.task import OPEN, Packet
 from handrail.edge.cli.invocation import Invocation
+from handrail.edge.phases import phase_data, phase_lines
 from handrail.edge.render import count, lease_data, table
 from handrail.edge.reply import Data, Reply
 from handrail.service.handoffs import Handoffs, Offering
@@ -27,6 +28,7 @@ def offer(invocation: Invocation) -> Reply:
         kind=invocation.text("kind"),
         scope=invocation.words("scope"),
         request_id=invocation.text("request_id"),
+        next_phase=invocation.text("next_phase"),
     )
     done = _handoffs(invocation).offer(asked, dry_run=dry_run)
     packet = done.packet
@@ -40,6 +42,9 @@ def offer(invocation: Invocation) -> Reply:
         f" to {packet.to_role or 'anybody'}: {scope}; it lapses at {rfc3339(packet.lapses_at)}"
     )
     notes: list[str] = []
+    if done.opened:
+        verb = "would open" if dry_run else "opened"
+        notes.append(f"note: {verb} task {packet.task} for it, because you act for none")
     if done.left:
         held = " ".join(visible(text) for text in done.left[:8])
         notes.append(f"note: what you hold stays yours ({held}); --scope offers it")
@@ -77,8 +82,11 @@ def accept(invocation: Invocation) -> Reply:
         "packet": None if packet is None else packet_data(packet),
         "lease": None if lease is None else lease_data(lease, done.epoch),
         "not_taken": list(done.free),
+        "phase": done.task.phase,
     }
     text = f"{verb} {what}"
+    if done.task.phase is not None:
+        text += f", in phase {done.task.phase}"
     if lease is not None:
         scope = " ".join(visible(text) for text in lease.scope)
         shown = lease_data(lease, done.epoch)
@@ -154,6 +162,7 @@ def briefing(invocation: Invocation) -> Reply:
             f" from {packet.from_role or '-'} to {packet.to_role or 'anybody'}"
         ),
     ]
+    lines += [f"  {line}" for line in phase_lines(found.task, found.pending)]
     if content.get("message"):
         lines += ["", *(f"  {visible(line)}" for line in content["message"].split("\n"))]
     for title, values in (
@@ -167,7 +176,13 @@ def briefing(invocation: Invocation) -> Reply:
             lines += ["", f"{title}:", *(f"  {visible(value)}" for value in values)]
     leases = [lease_data(lease, found.epoch) for lease in found.leases]
     return Reply(
-        {**_state(found), "title": found.task.title, "content": content, "leases": leases},
+        {
+            **_state(found),
+            "title": found.task.title,
+            "workflow": phase_data(found.task, found.pending),
+            "content": content,
+            "leases": leases,
+        },
         "\n".join(lines),
     )
 
