@@ -84,12 +84,13 @@ CHECK: Final = {
         verdict=_VERDICT,
         findings=_list(
             _object(
-                ("gate", "path", "code", "message", "binding"),
+                ("gate", "path", "code", "message", "binding", "waiver"),
                 gate=_TEXT,
                 path=_MAYBE_TEXT,
                 code={"type": "string", "pattern": "^[a-z_]+$"},
                 message=_TEXT,
                 binding={"type": "boolean"},
+                waiver={"type": ["integer", "null"]},
             )
         ),
         gates=_list(

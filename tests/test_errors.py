@@ -37,7 +37,9 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         "ledger_forked",
         *("task_exists", "task_over", "handed_off", "halted", "packet_open", "no_handoff"),
         *("not_your_handoff", "scope_cut", "not_waivable", "waiver_spent"),
-        *("gate_failed", "handoff_returned", "facts_changed"),
+        *("gate_failed", "handoff_returned", "facts_changed", "scope_needs_handoff"),
+        *("not_halted", "checkpoint_pending", "no_checkpoint", "wrong_checkpoint"),
+        *("artifact_missing", "revise_limit", "wrong_phase", "no_next_phase"),
     ),
     MALFORMED: (
         *("malformed", "malformed_scope", "malformed_ttl", "malformed_token", "foreign_epoch"),
@@ -49,6 +51,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         "malformed_owners",
         *("malformed_key", "unknown_remote"),
         *("malformed_packet", "unknown_task", "unknown_gate", "unknown_waiver"),
+        *("unknown_checkpoint", "unknown_phase"),
         "usage",
     ),
     UNAVAILABLE: (

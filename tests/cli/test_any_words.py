@@ -42,6 +42,7 @@ ORDINARY: Final = {
     "task": "fix-login",
     "gate": "pushed",
     "number": "41",
+    "checkpoint": "plan_check",
 }
 NO_TEXT: Final = {"ledger export", "config schema", "completion"}
 """Write bytes or a program, whatever is asked."""

@@ -270,7 +270,9 @@ def test_a_switch_lets_a_gate_advise_or_be_silent(world: World) -> None:
 
 def test_what_hooks_judge_anyway_is_not_switched_off(world: World) -> None:
     person = configured(world, '[gates]\nattested = "off"\nlease-live = "off"\n')
-    assert list(told(person.handrail("check", "push", "--json"))) == ["attested"]
+    assert list(told(person.handrail("check", "push", "--json"))) == [
+        *("attested", "sandbox", "packet-current")
+    ]
 
 
 def test_what_a_gate_protects_is_a_coordinators_to_change(world: World) -> None:

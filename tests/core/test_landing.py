@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import handrail.core.landing
+from handrail.core.chronicle import Chronicle, Law
 from handrail.core.decide import Policy
 from handrail.core.events import (
     CommitAttested,
@@ -32,9 +33,7 @@ from handrail.core.landing import (
     REFUSED,
     Change,
     ChangedPath,
-    Chronicle,
     Judgment,
-    Law,
     Standing,
     judge_attested,
     judge_bare,
@@ -468,7 +467,9 @@ def test_what_was_recorded_decides_by_the_setting() -> None:
 def test_every_code_has_a_verdict_and_a_sentence_that_can_be_filled() -> None:
     assert {verdict for verdict, _ in CODES.values()} == {PASS, REFUSED, CANNOT_TELL}
     names = ("session", "seq", "basis", "person", "reason", "parents", "ref", "token", "end")
-    values: dict[str, object] = dict.fromkeys((*names, "witness", "other", "role"), "x")
+    values: dict[str, object] = dict.fromkeys(
+        (*names, "witness", "other", "role", "phase", "task"), "x"
+    )
     for code in CODES:
         judged = say(a_change("a"), code, "a", **values)
         assert judged.sentence

@@ -13,10 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from handrail.core.events import CommitAttested, LeaseGranted
+from handrail.core.handed import PhaseEntered
+from handrail.core.lease import EXCLUSIVE, Actor
+from handrail.service.attestation import facts_of
+from handrail.service.handoffs import Handoffs, Offering
+from handrail.service.policy import rules_in_force
+from handrail.service.tasks import Tasks
 from tests.landing.ground import Ground
 from tests.support import Handrail, Result
 
 EVIL: Final = "evil = True\n"
+HOUR_MS: Final = 3_600_000
+PLAN: Final = """
+[[phase]]
+name = "plan"
+role = "dev"
+sandbox = "read-only"
+[[phase]]
+name = "build"
+role = "dev"
+"""
+REQUIRED: Final = "[handoff]\nrequired = true\n"
 
 
 @dataclass(frozen=True)
@@ -427,6 +445,87 @@ def _(ground: Ground) -> Result:
     tree = ground.repo.git("write-tree")
     evil = ground.repo.git("commit-tree", tree, "-p", "HEAD", "-m", "evil")
     ground.git("merge", "--quiet", "--ff-only", evil, HANDRAIL_SESSION="dev")
+    return ground.force()
+
+
+# --- tasks: by a tampered client, so that only the remote judges ----------------------------------
+
+
+def _put_into_force(ground: Ground, more: str) -> None:
+    """Put phases or requirements into force in the clone's store, as a person."""
+    config = ground.path / "handrail.toml"
+    before = config.read_text()
+    config.write_text(before + more)
+    ground.configure()
+    config.write_text(before)
+
+
+def _takes_task(ground: Ground, session: str) -> None:
+    """Let a session accept the first packet of a task."""
+    ground.session(session)
+    with ground.open() as application:
+        Tasks(application.context).open("fix", "Fix it", "dev")
+    with ground.open(session) as application:
+        Handoffs(application.context, application.packet_files).accept("fix")
+
+
+def _enters(ground: Ground, phase: str) -> None:
+    with ground.open() as application, application.store.transaction() as tx:
+        tx.commit([PhaseEntered("fix", phase, 0)], Actor())
+
+
+def _attests_itself(ground: Ground, session: str, path: str = "src/a.py") -> None:
+    """Commit without hooks, and write grant and attestation straight into the ledger."""
+    ground.sneak({path: EVIL})
+    with ground.open(session) as application:
+        (row,) = application.context.outside.commits(ground.head)
+        with application.store.transaction() as tx:
+            facts = facts_of(row, rules_in_force(tx))
+            until, token = tx.now + HOUR_MS, tx.head.seq + 1
+            grant = LeaseGranted(
+                *(session, "dev", EXCLUSIVE, ".", (path,), HOUR_MS, until, True, ())
+            )
+            named = (facts.commit, facts.tree, facts.parents, len(facts.paths), facts.paths_hash)
+            attested = CommitAttested(*named, ((token, until),), facts.change)
+            tx.commit([grant, attested], Actor(session, session, "dev"))
+
+
+@attack("a commit in a read-only phase, attested by a tampered client", "sandbox_read_only")
+def _(ground: Ground) -> Result:
+    _put_into_force(ground, PLAN)
+    _takes_task(ground, "planner")
+    _enters(ground, "plan")
+    _attests_itself(ground, "planner")
+    return ground.force()
+
+
+@attack("a read-only phase that is left once the commit is attested", "sandbox_read_only")
+def _(ground: Ground) -> Result:
+    _put_into_force(ground, PLAN)
+    _takes_task(ground, "planner")
+    _enters(ground, "plan")
+    _attests_itself(ground, "planner")
+    _enters(ground, "build")
+    return ground.force()
+
+
+@attack("a commit without the packet that it takes, attested by a tampered client", "no_packet")
+def _(ground: Ground) -> Result:
+    _put_into_force(ground, REQUIRED)
+    ground.session("loner")
+    _attests_itself(ground, "loner")
+    _takes_task(ground, "late")
+    return ground.force()
+
+
+@attack("a commit after the work was handed on, attested by a tampered client", "no_packet")
+def _(ground: Ground) -> Result:
+    _put_into_force(ground, REQUIRED)
+    _takes_task(ground, "giver")
+    with ground.open("giver") as application:
+        asked = Offering(message="It is all done now; go on.", task="fix", to_role="lead")
+        Handoffs(application.context, application.packet_files).offer(asked)
+    _attests_itself(ground, "giver")
     return ground.force()
 
 

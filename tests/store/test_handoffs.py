@@ -23,6 +23,7 @@ from handrail.core.events import Event, SessionEnded
 from handrail.core.handed import (
     CheckpointDecided,
     PhaseEntered,
+    TaskResumed,
     WaiverAdded,
     WaiverRevoked,
     WaiverUsed,
@@ -127,12 +128,15 @@ class Both:
         return rules.decide_open(task, task, "maker", tx.now, LAPSE_MS)
 
     def _workflow(self, tx: Tx, task: str, roll: int) -> Changes:
-        if tx.task(task) is None:
+        known = tx.task(task)
+        if known is None:
             raise errors.Usage(reason="It is not there.")
+        if known.waits_at is not None:
+            return [TaskResumed(task, "why", "test")]  # else nothing is handed over any more
         decided = CheckpointDecided(
-            task, "plan_check", "plan", "revise", "plan", roll % 4, "why", "test"
+            task, "plan_check", "plan", "revise", "plan", roll - 9, "why", "test"
         )
-        return [PhaseEntered(task, "plan", 0) if roll < 6 else decided]
+        return [PhaseEntered(task, "plan", 0) if roll < 9 else decided]
 
     def _waive(self, tx: Tx, task: str, roll: int) -> Changes:
         known = tx.waivers(revoked=True)

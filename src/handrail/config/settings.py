@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     )
 
 ANY_ROLE: Final = "any"
-DONE: Final = "done"
-HALT: Final = "halt"
 BLOCK: Final = "block"
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.config.settings import ANY_ROLE, DONE, HALT
+from handrail.config.settings import ANY_ROLE
+from handrail.core.task import DONE, HALT
 
 STAGES: Final = ("edit", "commit", "push", "pre-handoff", "post-handoff", "land", "publish")
 MODES: Final = ("shadow", "warn", "enforce")

@@ -32,7 +32,7 @@ from handrail.config.kinds import (
 )
 from handrail.config.levels import GateLevels
 from handrail.config.records import Unless
-from handrail.config.settings import ANY_ROLE, DONE, HALT, Handoff, References
+from handrail.config.settings import ANY_ROLE, Handoff, References
 from handrail.config.tables import PATHS, SCOPES, Each, Forms, Key, Mapping, Table
 from handrail.config.vocabulary import (
     BUILTIN_GATES,
@@ -42,6 +42,7 @@ from handrail.config.vocabulary import (
     STAGES,
 )
 from handrail.core.role import SANDBOXES, WORKSPACE_WRITE
+from handrail.core.task import DONE, HALT
 
 ARGV: Final = Each(ARGUMENT, least=1)
 ROLE_OR_FAMILY: Final = name_in("role", "family")

@@ -41,8 +41,8 @@ from handrail.core.task import (
     Task,
     Waiver,
 )
+from handrail.core.workflow import REVISE
 
-REVISE: Final = "revise"
 REVISES_MAX: Final = 2
 """So often a checkpoint is revised before a person has to say whether the work goes on."""
 

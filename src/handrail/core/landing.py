@@ -15,21 +15,17 @@ whoever asks git (``handrail.facts.patches``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from handrail.core.chronicle import Chronicle, Law, holder_of, patterns_of
 from handrail.core.decide.view import Policy
 from handrail.core.digest import sha256
-from handrail.core.events import (
-    CommitAttested,
-    CommitUnattributed,
-    Event,
-    LeaseGranted,
-)
-from handrail.core.lease import Hold, conflict
-from handrail.core.ledger import Entry, read_event, read_header
+from handrail.core.duty import Cage, cage_of, entitled
+from handrail.core.events import CommitAttested, CommitUnattributed, Event, LeaseGranted
 from handrail.core.record import Record
-from handrail.core.scope import Pattern, matches, normalise_path, stored_pattern
+from handrail.core.scope import Pattern, matches, normalise_path
+from handrail.core.task import OPEN
 from handrail.text import visible
 
 PASS: Final = "pass"
@@ -61,6 +57,14 @@ CODES: Final[dict[str, tuple[str, str]]] = {
         "token {token} over {path} was dead: entry {end} granted {witness} to session {other}",
     ),
     "outside_lane": (REFUSED, "{path} is outside the lane of role {role}"),
+    "sandbox_read_only": (
+        REFUSED,
+        "{path} may not be written in phase {phase} of task {task}, in which session {session} was",
+    ),
+    "no_packet": (
+        REFUSED,
+        "session {session} acted for no task by an accepted packet in entry {seq}",
+    ),
     "redacted": (CANNOT_TELL, "the payload of entry {end}, which it rests on, was redacted"),
     "head_differs": (
         CANNOT_TELL,
@@ -129,18 +133,11 @@ class Judgment(Record):
         return CODES[self.code][1].format_map(shown)
 
 
-class Law(Record):
-    """The configuration in force from entry ``seq`` on, as the rules want it."""
-
-    seq: int
-    policy: Policy
-    fold_case: bool
-
-
 class Standing(Record):
     """An attestation where it stands; ``attested`` is None where its payload was redacted.
 
-    ``law`` is the configuration in force there, None where that cannot be read any more.
+    ``law`` is the configuration in force there, None where that cannot be read any more; ``role``
+    is what the session acted as.
     """
 
     seq: int
@@ -148,14 +145,7 @@ class Standing(Record):
     session: str | None
     attested: CommitAttested | None
     law: Law | None
-
-
-class Grant(Record):
-    """A grant in the ledger, and who acted; ``event`` is None where its payload was redacted."""
-
-    seq: int
-    session: str | None
-    event: LeaseGranted | None
+    role: str | None = None
 
 
 def verdict_of(code: str) -> str:
@@ -167,98 +157,6 @@ def say(change: Change, code: str, path: str | None = None, **values: object) ->
     """Make a judgment."""
     told = tuple((name, str(value)) for name, value in values.items())
     return Judgment(change.commit, change.subject, code, path, told)
-
-
-class Chronicle:
-    """The part of a ledger that attestations rest on: grants, and how tokens ended.
-
-    Entries may be taken in any order and more than once. A question about entry *s* is answered
-    from what lies before *s*, whatever else was taken.
-    """
-
-    def __init__(self) -> None:
-        self._grants: dict[int, Grant] = {}
-        self._ends: dict[int, int] = {}
-        self._order: list[int] = []
-        self._rivals: dict[tuple[int, int], tuple[int, Rival | None]] = {}
-
-    def take(self, entries: Iterable[Entry]) -> None:
-        """Read entries; raises ValueError, KeyError or TypeError on one that is none."""
-        for entry in entries:
-            header = read_header(entry.header)
-            if header.kind == "lease.granted":
-                event = read_event(entry, header)
-                grant = event if isinstance(event, LeaseGranted) else None
-                self._grants[entry.seq] = Grant(entry.seq, header.session, grant)
-            elif header.kind in ENDINGS:
-                self._end(entry.seq, read_event(entry, header))
-        self._order = sorted(self._grants)
-        self._rivals.clear()
-
-    def _end(self, seq: int, event: Event | None) -> None:
-        token = getattr(event, "token", None)
-        if isinstance(token, int):
-            self._ends[token] = min(seq, self._ends.get(token, seq))
-
-    def grant(self, token: int) -> Grant | None:
-        """Return the grant of a token."""
-        return self._grants.get(token)
-
-    def end_of(self, token: int, before: int) -> int | None:
-        """Return the entry before ``before`` that ended a token."""
-        end = self._ends.get(token)
-        return end if end is not None and end < before else None
-
-    def rival(self, token: int, before: int, law: Law) -> Rival | None:
-        """Return the first conflicting grant to another session after a token, before an entry.
-
-        A foreign grant that cannot be read any more counts as one.
-        """
-        own = self._grants[token]
-        assert own.event is not None, "only a grant that can be read has rivals"
-        start, found = self._rivals.get((token, law.seq), (0, None))
-        if found is None:
-            scope = _patterns(own.event)
-            while start < len(self._order) and self._order[start] < before:
-                grant = self._grants[self._order[start]]
-                start += 1
-                if grant.seq > token and _holder(grant) != own.event.session:
-                    found = _conflict(own.event, scope, grant, law)
-                    if found is not None:
-                        break
-            self._rivals[token, law.seq] = (start, found)
-        return found if found is not None and found.seq < before else None
-
-
-class Rival(Record):
-    """A grant that killed a token; without a session where it cannot be read any more."""
-
-    seq: int
-    session: str | None
-    witness: str
-
-
-ENDINGS: Final = frozenset({"lease.released", "lease.expired", "lease.orphaned"})
-
-
-def _patterns(grant: LeaseGranted) -> tuple[Pattern, ...]:
-    return tuple(stored_pattern(text) for text in grant.patterns)
-
-
-def _conflict(
-    own: LeaseGranted, scope: tuple[Pattern, ...], grant: Grant, law: Law
-) -> Rival | None:
-    if grant.event is None:
-        return Rival(grant.seq, None, "")
-    held = Hold(_patterns(grant.event), grant.event.kind, grant.event.worktree)
-    found = conflict(held, scope, own.kind, own.worktree, law.policy.contended)
-    if found is None or found[0] != "refuse":
-        return None
-    return Rival(grant.seq, grant.event.session, found[1].witness)
-
-
-def _holder(grant: Grant) -> str | None:
-    return grant.session if grant.event is None else grant.event.session
 
 
 # --- one attestation -----------------------------------------------------------------------------
@@ -297,12 +195,49 @@ def _judge_cover(change: Change, standing: Standing, chronicle: Chronicle) -> Ju
         return say(change, "redacted", end=seq)
     if standing.session is None and change.paths:
         return say(change, "not_covered", change.outline[0][0], seq=seq)
+    bond = _bond(standing, chronicle, law)
     covers = [_cover(standing, token, until, chronicle, law) for token, until in attested.cover]
     for row in change.paths or ():
-        refusal = _judge_path(change, row, standing, law, covers)
+        refusal = _judge_path(change, row, standing, law, bond, covers)
         if refusal is not None:
             return refusal
     return say(change, "attested", session=standing.session or "nobody", seq=seq)
+
+
+class _Bond(Record):
+    """What a session's task let it write at an entry; ``fault`` and ``values`` as in a cover."""
+
+    cage: Cage | None = None
+    fault: str | None = None
+    values: Mapping[str, object] = {}
+
+
+def _bond(standing: Standing, chronicle: Chronicle, law: Law) -> _Bond:
+    """Find out what bound the session at the entry of its attestation."""
+    policy, session, annals = law.policy, standing.session or "", chronicle.annals
+    if not (policy.phases or policy.required):
+        return _Bond()
+    lost = annals.lost(standing.seq)
+    if lost is not None:
+        return _Bond(None, "redacted", {"end": lost})
+    state = annals.before(standing.seq)
+    tasks = tuple(state.tasks.values())
+    newest = (state.packet(task.id, task.number) for task in tasks)
+    offered = {packet.task for packet in newest if packet is not None and packet.state == OPEN}
+    if policy.required and not entitled(policy, session, tasks, offered):
+        return _Bond(None, "no_packet", {"session": session, "seq": standing.seq})
+    return _Bond(cage_of(policy, session, standing.role, tasks))
+
+
+def _loosed(change: Change, row: ChangedPath, path: str, bond: _Bond) -> Judgment | None:
+    """Return why a session's task did not let it write a path; None if it did."""
+    if bond.fault is not None:
+        return say(change, bond.fault, row.path, **bond.values)
+    cage = bond.cage
+    if cage is None or any(matches(pattern, path) for pattern in cage.allowed):
+        return None
+    held = {"phase": cage.step.name, "task": cage.task.id, "session": cage.task.holder}
+    return say(change, "sandbox_read_only", row.path, **held)
 
 
 class _Cover(Record):
@@ -317,11 +252,11 @@ class _Cover(Record):
 def _cover(standing: Standing, token: int, until: int, chronicle: Chronicle, law: Law) -> _Cover:
     """Find out whether a token was live and the session's own, at the entry of the attestation."""
     grant = chronicle.grant(token)
-    if grant is None or token >= standing.seq or _holder(grant) != standing.session:
+    if grant is None or token >= standing.seq or holder_of(grant) != standing.session:
         return _Cover(None, (), "not_covered", {"seq": standing.seq})
     if grant.event is None:
         return _Cover(None, (), "redacted", {"end": token})
-    event, patterns = grant.event, _patterns(grant.event)
+    event, patterns = grant.event, patterns_of(grant.event)
     end = chronicle.end_of(token, standing.seq)
     if end is not None:
         return _Cover(event, patterns, "lease_ended", {"token": token, "end": end})
@@ -337,14 +272,21 @@ def _cover(standing: Standing, token: int, until: int, chronicle: Chronicle, law
 
 
 def _judge_path(
-    change: Change, row: ChangedPath, standing: Standing, law: Law, covers: Sequence[_Cover]
+    change: Change,
+    row: ChangedPath,
+    standing: Standing,
+    law: Law,
+    bond: _Bond,
+    covers: Sequence[_Cover],
 ) -> Judgment | None:
     """Return why a path is not covered; None if it is, or needs no lease."""
     path = normalise_path(row.path, fold_case=law.fold_case)
     regular = REGULAR.issuperset((row.old_mode, row.new_mode))
     if regular and any(matches(pattern, path) for pattern in law.policy.exempt):
         return None
-    refusal: Judgment | None = None
+    refusal = _loosed(change, row, path, bond)
+    if refusal is not None:
+        return refusal
     for cover in covers:
         if cover.grant is None and cover.fault == "redacted":
             refusal = refusal or say(change, "redacted", row.path, **cover.values)
@@ -352,7 +294,9 @@ def _judge_path(
             continue
         if cover.fault is not None:
             refusal = say(change, cover.fault, row.path, **cover.values)
-        elif cover.grant is not None and not _in_lane(law.policy, cover.grant.role, path):
+        elif cover.grant is not None and not (
+            bond.cage is not None or _in_lane(law.policy, cover.grant.role, path)
+        ):
             role = cover.grant.role or "none"
             refusal = say(change, "outside_lane", row.path, role=role)
         else:
@@ -362,7 +306,7 @@ def _judge_path(
 
 def _in_lane(policy: Policy, role: str | None, path: str) -> bool:
     """Tell whether a role may hold a path; where there are no roles, any may."""
-    lane = policy.lanes.get(role or "", ())
+    lane = (*policy.lanes.get(role or "", ()), *policy.commons)
     return not policy.lanes or any(matches(pattern, path) for pattern in lane)
 
 

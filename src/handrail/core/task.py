@@ -32,6 +32,10 @@ WITHDRAWN: Final = "withdrawn"
 LAPSED: Final = "lapsed"
 RETURNED: Final = "returned"
 
+DONE: Final = "done"
+HALT: Final = "halt"
+"""Where a decision may lead besides to a phase: the task is finished, or stopped."""
+
 COMPLETE: Final = "complete"
 RETURN: Final = "return"
 BLOCK: Final = "block"

@@ -171,7 +171,7 @@ class OutsideLane(Refused):
 
 
 class SandboxReadOnly(Refused):
-    """Role {role} works in a read-only sandbox and may not hold {scope}{remedy}."""
+    """{who} works in a read-only sandbox and may not hold {scope}{remedy}."""
 
     code = "sandbox_read_only"
     NEXT = AS_PERSON + "handrail config apply"

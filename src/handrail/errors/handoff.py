@@ -35,7 +35,66 @@ class Halted(Refused):
     """Task {task} is halted: {failed} handoffs in a row were declined or returned, so a person has to look."""  # noqa: E501
 
     code = "halted"
-    NEXT = AS_PERSON + "handrail task close {task}"
+    NEXT = AS_PERSON + "handrail task resume {task}"
+
+
+class NotHalted(Refused):
+    """Task {task} is not halted: it can go on as it is."""
+
+    code = "not_halted"
+    NEXT = "handrail task show {task}"
+
+
+# --- refused: phases -----------------------------------------------------------------------------
+
+
+class CheckpointPending(Refused):
+    """Phase {phase} of task {task} ends with the checkpoint {checkpoint}, which nobody has decided."""  # noqa: E501
+
+    code = "checkpoint_pending"
+    NEXT = AS_PERSON + "handrail checkpoint approve {checkpoint} --task {task}"
+
+
+class NoCheckpoint(Refused):
+    """Task {task} is in phase {phase}, which has no checkpoint."""
+
+    code = "no_checkpoint"
+    NEXT = "handrail checkpoint list"
+
+
+class WrongCheckpoint(Refused):
+    """Task {task} is in phase {phase}, whose checkpoint is {expected} and not {checkpoint}."""
+
+    code = "wrong_checkpoint"
+    NEXT = AS_PERSON + "handrail checkpoint {decision} {expected} --task {task}"
+
+
+class ArtifactMissing(Refused):
+    """Phase {phase} of task {task} has to leave {path}, and that is no ordinary file here."""
+
+    code = "artifact_missing"
+    NEXT = "ls -l {path}"
+
+
+class ReviseLimit(Refused):
+    """Checkpoint {checkpoint} of task {task} was revised {times} times, so a person has to say whether the work goes on."""  # noqa: E501
+
+    code = "revise_limit"
+    NEXT = AS_PERSON + "handrail task resume {task}"
+
+
+class WrongPhase(Refused):
+    """A packet of kind {kind} for {to_role} does not lead task {task} from phase {phase} to {next_phase}: {reason}."""  # noqa: E501
+
+    code = "wrong_phase"
+    NEXT = "handrail handoff offer --task {task} --next-phase {expected}"
+
+
+class NoNextPhase(Refused):
+    """The packet does not say in which phase task {task} goes on after {phase}."""
+
+    code = "no_next_phase"
+    NEXT = "handrail task show {task}"
 
 
 # --- refused: packets ----------------------------------------------------------------------------
@@ -49,7 +108,7 @@ class PacketOpen(Refused):
 
 
 class NoHandoff(Refused):
-    """Nothing is offered: {reason}."""
+    """There is no handoff to go by: {reason}."""
 
     code = "no_handoff"
     NEXT = "handrail handoff list"
@@ -67,6 +126,13 @@ class ScopeCut(Refused):
 
     code = "scope_cut"
     NEXT = "handrail release {token} && handrail claim {asked}"
+
+
+class ScopeNeedsHandoff(Refused):
+    """{scope} lies beyond what packet {number} of task {task} hands over ({given}), for example at {witness}."""  # noqa: E501
+
+    code = "scope_needs_handoff"
+    NEXT = "handrail task show {task}"
 
 
 # --- refused and unavailable: gates and waivers --------------------------------------------------
@@ -122,6 +188,20 @@ class MalformedPacket(Malformed):
 
     code = "malformed_packet"
     NEXT = "handrail handoff offer --help"
+
+
+class UnknownCheckpoint(Malformed):
+    """No phase has the checkpoint {checkpoint}; the nearest is {nearest}."""
+
+    code = "unknown_checkpoint"
+    NEXT = "handrail checkpoint list"
+
+
+class UnknownPhase(Malformed):
+    """There is no phase {phase}; the nearest is {nearest}."""
+
+    code = "unknown_phase"
+    NEXT = "handrail handoff offer --task {task} --next-phase {nearest}"
 
 
 class UnknownTask(Malformed):

@@ -123,3 +123,9 @@ def _subcommand(words: Sequence[str]) -> str:
         elif not word.startswith("-"):
             return word
     return ""
+
+
+def branch(folder: str) -> str | None:
+    """Return the branch that is checked out; None where HEAD is detached."""
+    said = ask(folder, ["symbolic-ref", "--quiet", "--short", "HEAD"], fine=(0, 1))
+    return said.decode("utf-8", "surrogateescape").strip() or None

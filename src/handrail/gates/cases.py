@@ -61,6 +61,11 @@ _HANDED: Final = Handed(
 _NOTED: Final = Noted("maker", "NOTES.md", "src/a.py", changed=True)
 _JUDGED: Final = Judged(1, ((_COMMIT, "unseen", "the ledger knows nothing of it"),), ())
 
+_CAGED: Final = Covered((("src/b.py", "sandbox_read_only", "the phase only reads"),), None)
+_LATE: Final = Covered((("src/b.py", "handed_off", "the task has gone on"),), None)
+_CAGED_LANDS: Final = Judged(1, ((_COMMIT, "sandbox_read_only", "the phase only reads"),), ())
+_LATE_LANDS: Final = Judged(1, ((_COMMIT, "no_packet", "no packet was accepted"),), ())
+
 
 class Cases(Record):
     """Facts that a gate passes, and facts that it fails; one that never fails cannot tell."""
@@ -78,6 +83,12 @@ def _around(**changes: Any) -> Cases:
 
 CASES: Final[dict[str, Cases]] = {
     "lease-live": Cases(Facts(covered=Covered((), None)), Facts(covered=_COVERED)),
+    "sandbox": Cases(
+        Facts(covered=_COVERED, judged=_JUDGED), Facts(covered=_CAGED, judged=_CAGED_LANDS)
+    ),
+    "packet-current": Cases(
+        Facts(covered=_COVERED, judged=_JUDGED), Facts(covered=_LATE, judged=_LATE_LANDS)
+    ),
     "policy-change": Cases(
         Facts(policy=PolicyChange((("ci/run", "gate tests"),), may_change=True)),
         Facts(policy=PolicyChange((("ci/run", "gate tests"),), may_change=False)),

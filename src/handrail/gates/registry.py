@@ -1,7 +1,7 @@
 """The built-in gates of this release: the only list.
 
 >>> [gate.id for gate in GATES if "push" in gate.stages]
-['attested']
+['attested', 'sandbox', 'packet-current']
 """
 
 from __future__ import annotations
@@ -26,7 +26,15 @@ from handrail.gates.received import (
     tree_as_declared,
 )
 from handrail.gates.references import references
-from handrail.gates.rules import attested, lease_live, policy_change
+from handrail.gates.rules import (
+    attested,
+    lease_live,
+    packet_judged,
+    packet_staged,
+    policy_change,
+    sandbox_judged,
+    sandbox_staged,
+)
 from handrail.gates.tree import committed, pushed
 
 GATES: Final[tuple[Gate, ...]] = (
@@ -36,6 +44,22 @@ GATES: Final[tuple[Gate, ...]] = (
         ("covered",),
         lease_live,
         "Every staged path is covered by a live lease of the session, or free for it to take.",
+        switchable=False,
+    ),
+    Gate(
+        "sandbox",
+        ("commit",),
+        ("covered",),
+        sandbox_staged,
+        "No staged path lies outside what a read-only phase or role lets the session write.",
+        switchable=False,
+    ),
+    Gate(
+        "packet-current",
+        ("commit",),
+        ("covered",),
+        packet_staged,
+        "Where a packet is required, the session acts by one; no staged path is beyond its scope.",
         switchable=False,
     ),
     Gate(
@@ -51,6 +75,22 @@ GATES: Final[tuple[Gate, ...]] = (
         ("judged",),
         attested,
         "Every commit that HEAD has and the protected ref has not may land, by rule V.",
+        switchable=False,
+    ),
+    Gate(
+        "sandbox",
+        ("push", "land"),
+        ("judged",),
+        sandbox_judged,
+        "No commit was attested against a read-only phase, by rule V.",
+        switchable=False,
+    ),
+    Gate(
+        "packet-current",
+        ("push", "land"),
+        ("judged",),
+        packet_judged,
+        "No commit was attested without the packet that it took, by rule V.",
         switchable=False,
     ),
     Gate(
@@ -184,4 +224,7 @@ GATES: Final[tuple[Gate, ...]] = (
         "Required reading is in the packet's commit.",
     ),
 )
-"""In the order in which they are judged and shown."""
+"""In the order in which they are judged and shown.
+
+A gate that looks at other facts at another stage stands here once for each.
+"""

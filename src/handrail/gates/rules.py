@@ -1,18 +1,42 @@
-"""Gates about who may: ``lease-live``, ``attested`` and ``policy-change``.
+"""Gates about who may: leases, sandboxes and packets, attestations, and policies.
 
 They only pass on what the rules of the core say; hooks and the landing ask the same rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from typing import Final
 
 from handrail.gates.facts import Facts
 from handrail.gates.gate import CannotTell, Objection
 
+SANDBOX: Final = frozenset({"sandbox_read_only"})
+PACKETS: Final = frozenset(
+    (
+        *("no_handoff", "not_your_handoff", "handed_off", "scope_needs_handoff"),
+        *("halted", "revise_limit", "no_packet"),
+    )
+)
+"""What the gates ``sandbox`` and ``packet-current`` mind; all else is for the others."""
+
 
 def lease_live(facts: Facts) -> Sequence[Objection] | None:
-    """Object to each staged path that the session may not commit."""
+    """Object to each staged path that the session does not hold and cannot take."""
+    return [one for one in _staged(facts) if one.code not in SANDBOX | PACKETS]
+
+
+def sandbox_staged(facts: Facts) -> Sequence[Objection] | None:
+    """Object to each staged path that a read-only sandbox does not let the session write."""
+    return [one for one in _staged(facts) if one.code in SANDBOX]
+
+
+def packet_staged(facts: Facts) -> Sequence[Objection] | None:
+    """Object to each staged path that takes a packet which the session has not got."""
+    return [one for one in _staged(facts) if one.code in PACKETS]
+
+
+def _staged(facts: Facts) -> Sequence[Objection]:
     covered = facts.covered
     if covered is None:
         raise CannotTell("nobody looked at the leases")
@@ -20,16 +44,36 @@ def lease_live(facts: Facts) -> Sequence[Objection] | None:
     return [found[0]._replace(next=covered.next), *found[1:]] if found else []
 
 
+def sandbox_judged(facts: Facts) -> Sequence[Objection] | None:
+    """Object to each commit that was attested against a read-only sandbox."""
+    return _refused(facts, SANDBOX)
+
+
+def packet_judged(facts: Facts) -> Sequence[Objection] | None:
+    """Object to each commit that was attested by a session without the packet that it takes."""
+    return _refused(facts, PACKETS)
+
+
+def _refused(facts: Facts, codes: Container[str]) -> Sequence[Objection] | None:
+    known = facts.judged
+    if known is None:
+        raise CannotTell("nobody judged the commits")
+    found = [row for row in known.refused if row[1] in codes]
+    return [_objection(*row) for row in found] if known.commits else None
+
+
+def _objection(commit: str, code: str, text: str) -> Objection:
+    return Objection(code, f"{commit[:12]}: {text}", None, f"handrail verify {commit}")
+
+
 def attested(facts: Facts) -> Sequence[Objection] | None:
     """Object to each commit that may not land."""
     known = facts.judged
     if known is None:
         raise CannotTell("nobody judged the commits")
-    if known.refused:
-        return [
-            Objection(code, f"{commit[:12]}: {text}", None, f"handrail verify {commit}")
-            for commit, code, text in known.refused
-        ]
+    refused = [row for row in known.refused if row[1] not in SANDBOX | PACKETS]
+    if refused:
+        return [_objection(*row) for row in refused]
     if known.unsure:
         commit, code, text = known.unsure[0]
         raise CannotTell(f"{code} at {commit[:12]}: {text}")

@@ -38,7 +38,7 @@ from handrail.service.looking import (
     under,
     with_looks,
 )
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.policy import Rules, duty_in, rules_in_force
 from handrail.store.port import Tx
 from handrail.text import shell_quote
 
@@ -77,7 +77,8 @@ class Attestation:
             if any(one.seq > seen for one in tx.landings(0, session.id)):
                 raise NeedsFacts(())
             command = Attest(session, facts, overtaken, left)
-            view = View(tx.epoch, tx.leases(session.id), policy=rules.policy)
+            duty = duty_in(tx, rules, session)
+            view = View(tx.epoch, tx.leases(session.id), policy=rules.policy, duty=duty)
             try:
                 changes = decide(view, command, tx.now)
             except NotCovered as refusal:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from handrail import errors
+from handrail.core.decide.edit import is_exempt
 from handrail.core.lease import Lease, Session, Waiter
 from handrail.core.ledger import Head
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, parse_pattern
+from handrail.core.task import Task
 from handrail.service.context import Context
 from handrail.service.enforcement import paused_until
 from handrail.service.identity import require_session
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.policy import Rules, duty_in, rules_in_force
 from handrail.store.port import Reader
 
 
 class Status(Record):
-    """What stands in the store; times in ms since 1970 on its clock."""
+    """What stands in the store; times in ms since 1970 on its clock.
+
+    ``tasks`` are the open ones, each with the checkpoint at which a person has to decide, or None.
+    """
 
     workspace: str
     epoch: str
@@ -28,6 +33,7 @@ class Status(Record):
     sessions: tuple[Session, ...]
     mine: str | None
     paused_until: int | None
+    tasks: tuple[tuple[Task, str | None], ...]
 
 
 class Why(Record):
@@ -67,6 +73,7 @@ class Board:
                 sessions=tuple(reader.sessions()),
                 mine=self._mine(reader),
                 paused_until=paused_until(reader),
+                tasks=_tasks(reader, rules),
             )
 
     def _mine(self, reader: Reader) -> str | None:
@@ -102,9 +109,12 @@ class Board:
             roles = tuple(
                 name
                 for name, lane in rules.policy.lanes.items()
-                if any(matches(pattern, plain) for pattern in lane)
+                if any(matches(pattern, plain) for pattern in (*lane, *rules.policy.commons))
             )
             verdict, reason, step = _judge(rules, plain, session, problem, holders, roles)
+            if session is not None and not is_exempt(rules.policy, plain):
+                said = (verdict, reason, step)
+                verdict, reason, step = _bound(reader, rules, session, plain) or said
             mine = None if session is None else session.id
             return Why(plain, verdict, reason, roles, holders, mine, reader.epoch, step)
 
@@ -114,6 +124,31 @@ class Board:
             return list(reader.near((parse_pattern(path),)))
         except errors.MalformedScope:
             return reader.leases()
+
+
+def _bound(
+    reader: Reader, rules: Rules, session: Session, path: str
+) -> tuple[str, str, str | None] | None:
+    """Say why the session's task does not let it write a path; None if it does."""
+    duty = duty_in(reader, rules, session)
+    if duty is None:
+        return None
+    from handrail.core.duty import check_write
+
+    try:
+        check_write(duty, path)
+    except errors.Refused as refusal:
+        return "no", refusal.message.rstrip("."), refusal.next
+    return None
+
+
+def _tasks(reader: Reader, rules: Rules) -> tuple[tuple[Task, str | None], ...]:
+    found = reader.tasks()
+    if not rules.settings.phases:
+        return tuple((task, None) for task in found)
+    from handrail.service.phases import pending, workflow_of
+
+    return tuple((task, pending(workflow_of(rules), task)) for task in found)
 
 
 def _judge(

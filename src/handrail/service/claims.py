@@ -27,7 +27,7 @@ from handrail.core.record import Record
 from handrail.core.scope import Pattern, parse_scope
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
-from handrail.service.policy import Rules, rules_in_force, rules_read_last
+from handrail.service.policy import Rules, duty_in, rules_in_force, rules_read_last
 from handrail.store.port import Reader, Request, Tx
 
 POLL_S: Final = 0.05
@@ -299,6 +299,7 @@ def _decide_claim(tx: Tx, prepared: _Prepared) -> Changes:
     view = View(
         *(tx.epoch, tx.near(claim.patterns), tx.waiters(), prepared.rules.policy),
         *(orphans, landings, tx.head.seq),
+        duty=duty_in(tx, prepared.rules, session),
     )
     changes = decide(view, claim, tx.now)
     beside = [token for c in changes if isinstance(c, LeaseGranted) for token in c.beside]

@@ -16,7 +16,7 @@ from handrail.core.decide import Attest, Commit, CommitFacts, Edit, Looked, deci
 from handrail.core.lease import Session
 from handrail.service.attempts import with_facts
 from handrail.service.context import Context
-from handrail.service.edits import around, view_of
+from handrail.service.edits import around, view_for
 from handrail.service.identity import require_session
 from handrail.service.looking import plain
 from handrail.service.policy import rules_in_force
@@ -63,7 +63,7 @@ class CommitCheck:
     def _judge(self, edit: Edit, facts: CommitFacts, looked: Looked) -> None:
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
-            view = view_of(tx, rules, edit.session, around(edit))
+            view = view_for(tx, rules, edit.session, around(edit))
             attest = Attest(edit.session, (facts,))
             decide(view, Commit(edit._replace(looked=looked), attest), tx.now)
 

@@ -32,7 +32,7 @@ from handrail.core.scope.naming import scope_for
 from handrail.service.attempts import with_facts
 from handrail.service.attestation import Attested, facts_of
 from handrail.service.context import CommitRow, Context
-from handrail.service.edits import around, view_of
+from handrail.service.edits import around, view_for
 from handrail.service.identity import UNATTRIBUTED, acting, actor_of, require_session
 from handrail.service.looking import plain, under
 from handrail.service.policy import Rules, rules_in_force
@@ -78,7 +78,7 @@ class Committing:
                 auto_claim=rules.settings.workspace.auto_claim,
                 looked=looked,
             )
-            view = view_of(tx, rules, session, around(edit))
+            view = view_for(tx, rules, session, around(edit))
             changes = decide(view, Commit(edit, Attest(session, (facts,), left=left)), tx.now)
             tx.commit(changes, actor_of(session))
             return Attested(_attested(changes), (), tx.epoch, tx.head)

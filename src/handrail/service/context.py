@@ -208,6 +208,15 @@ class Outside(Protocol):
     def ignored(self, paths: Sequence[str]) -> frozenset[str]:
         """Return those of these repo-relative paths that git ignores; tracked ones never are."""
 
+    def digest(self, path: str) -> str | None:
+        """Return the SHA-256 of an ordinary file of the working tree, reached through no link.
+
+        None where there is none; raises FactsUnavailable.
+        """
+
+    def branch(self) -> str | None:
+        """Return the branch that is checked out; None where HEAD is detached."""
+
     def alive(self, process: Process) -> bool | None:
         """Tell whether a process still runs; None where nobody can tell from here."""
 

@@ -23,7 +23,7 @@ from handrail.service.attempts import with_facts
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.looking import plain
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.policy import Rules, duty_in, rules_in_force
 from handrail.store.port import Tx
 
 
@@ -78,7 +78,7 @@ class Edits:
         with self._store.transaction() as tx:
             session = require_session(tx, self._context)
             rules = rules_in_force(tx)
-            view = view_of(tx, rules, session, around(asked))
+            view = view_for(tx, rules, session, around(asked))
             changes = decide(view, asked._replace(session=session), tx.now)
             kept = Keep(session, tuple(tx.leases(session.id)))
             changes += [c for c in decide(view, kept, tx.now) if c not in changes]
@@ -101,6 +101,12 @@ def around(asked: Edit) -> tuple[Pattern, ...]:
     if asked.auto_claim == "directory":
         texts += [scope_for(path.rpartition("/")[0]) for path in asked.paths if "/" in path]
     return tuple(parse_pattern(text) for text in dict.fromkeys(texts) if text is not None)
+
+
+def view_for(tx: Tx, rules: Rules, session: Session, patterns: Sequence[Pattern]) -> View:
+    """Return what a decision about a session's own writing sees: its duty besides."""
+    view = view_of(tx, rules, session, patterns)
+    return view._replace(duty=duty_in(tx, rules, session))
 
 
 def view_of(tx: Tx, rules: Rules, session: Session, patterns: Sequence[Pattern]) -> View:

@@ -13,14 +13,13 @@ from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import parse_config
+from handrail.core.chronicle import Chronicle, Law
 from handrail.core.events import CommitAttested, ConfigApplied, Event
 from handrail.core.landing import (
     PASS,
     REFUSED,
     Change,
-    Chronicle,
     Judgment,
-    Law,
     Standing,
     judge_attested,
     judge_heir,
@@ -101,6 +100,7 @@ class Evidence:
         self._named: dict[str, tuple[Event, int]] | None = None
         self._alike: dict[str, list[str]] = {}
         self._standings: dict[str, list[Standing]] = {}
+        self._tasks_matter = self._told = False
         if not verified:
             self._verify()
 
@@ -130,6 +130,10 @@ class Evidence:
     ) -> None:
         for after, until in _joined(spans):
             self.chronicle.take(through(self.ledger.entries(after, until)))
+        if self._tasks_matter and not self._told:
+            # Whose task is where may have been settled long before any lease of today.
+            self.chronicle.annals.take(through(self.ledger.entries()))
+            self._told = True
 
     def judge(self, change: Change) -> Judgment | None:
         """Judge a commit that was learned about by its attestations; None if it has none."""
@@ -160,7 +164,8 @@ class Evidence:
         header, event = read_header(entry.header), read_event(entry)
         attested = event if isinstance(event, CommitAttested) else None
         law = self._law(entry.seq) if attested is not None else None
-        return Standing(entry.seq, header.at, header.session, attested, law)
+        self._tasks_matter = self._tasks_matter or (law is not None and law.policy.binds)
+        return Standing(entry.seq, header.at, header.session, attested, law, header.role)
 
     def _law(self, before: int) -> Law | None:
         """Return the configuration in force at an entry; None where it cannot be read any more."""

@@ -18,14 +18,15 @@ from typing import Final
 from handrail import errors
 from handrail.core.decide.edit import guarded
 from handrail.core.events import WriteUnheld
-from handrail.core.lease import LOCAL, Answer, conflict
+from handrail.core.lease import LOCAL, Answer, Session, conflict
 from handrail.core.scope import Overlap, Pattern, matches, normalise_path, overlap, parse_pattern
 from handrail.core.scope.naming import scope_for
 from handrail.service.context import Context
 from handrail.service.edits import Edited, Edits
 from handrail.service.enforcement import paused_until
 from handrail.service.identity import actor_of, require_session
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import Rules, duty_in, rules_in_force
+from handrail.store.port import Reader
 
 LOOKED_AT_MAX: Final = 200
 """Paths that are judged one by one after a tool; a build that leaves more is left to the commit."""
@@ -72,6 +73,8 @@ class Guarding:
         with self._store.read() as reader:
             rules = rules_in_force(reader)
             session = require_session(reader, self._context)
+            if not dirty_only:
+                _check_duty(reader, rules, session, pattern)
             tree = session.worktree
             rivals = [
                 lease
@@ -144,6 +147,16 @@ class Guarding:
             ]
         unheld = self._context.outside.ignored(open_) if open_ else frozenset()
         return [path for path in paths if path not in unheld]
+
+
+def _check_duty(reader: Reader, rules: Rules, session: Session, pattern: Pattern) -> None:
+    """Refuse to change a folder that the session's task does not let it write."""
+    duty = duty_in(reader, rules, session)
+    if duty is not None:
+        from handrail.core.decide import Claim
+        from handrail.core.duty import check_claim
+
+        check_claim(duty, Claim(session, (pattern,), LOCAL, rules.settings.limits.ttl_ms))
 
 
 def _refuses(met: tuple[Answer, Overlap] | None) -> bool:

@@ -24,7 +24,7 @@ from handrail.core.decide.handoff import (
 )
 from handrail.core.digest import sha256
 from handrail.core.events import Event, LeaseGranted
-from handrail.core.handed import PacketAccepted, PacketOffered, TaskTaken
+from handrail.core.handed import PacketAccepted, PacketOffered, TaskOpened, TaskTaken
 from handrail.core.handing import packet_of
 from handrail.core.lease import Lease, Session
 from handrail.core.ledger import Entry, read_event, read_header
@@ -32,22 +32,18 @@ from handrail.core.names import check_name
 from handrail.core.packet import draft, overwritten, pretty, read_packet
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
-from handrail.core.task import COMPLETE, KINDS, RETURN, Packet, Task, file_name, task_of
+from handrail.core.task import COMPLETE, KINDS, SYSTEM, Packet, Task, file_name, task_of
 from handrail.errors.handoff import FactsChanged, MalformedPacket, NoHandoff
 from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
-from handrail.service.lapses import (
-    desk_of,
-    lapse_ms,
-    record_due,
-    singles,
-    task_named,
-)
+from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
+from handrail.service.phases import addressed, with_artifact
 from handrail.service.policy import Rules, rules_in_force
-from handrail.service.tasks import check_receiver, own_task, the_one
+from handrail.service.tasks import acts_for_any, check_receiver, own_task, task_for, the_one
 from handrail.store.port import Reader, Request, Tx
+from handrail.text import visible
 
 if TYPE_CHECKING:
     from handrail.service.gating import Checked
@@ -75,10 +71,14 @@ class Offering(Record):
     kind: str | None = None
     scope: tuple[str, ...] = ()
     request_id: str | None = None
+    next_phase: str | None = None
 
 
 class Offered(Record):
-    """A packet that was offered, its canonical text, and what of the draft was written over."""
+    """A packet that was offered, its canonical text, and what of the draft was written over.
+
+    ``opened`` says that it is the first of a task which was opened for it.
+    """
 
     packet: Packet
     text: str
@@ -86,6 +86,7 @@ class Offered(Record):
     file: str | None
     left: tuple[str, ...]
     checked: Checked | None = None
+    opened: bool = False
 
 
 class Accepted(Record):
@@ -119,7 +120,7 @@ class Handoffs:
         if asked.message is not None:
             given = draft(given, {"message": asked.message})
         if asked.kind is not None and asked.kind not in KINDS:
-            reason = f"{asked.kind} is no kind of packet: take {', '.join(KINDS)}."
+            reason = f"No kind of packet is '{visible(asked.kind)}': take {', '.join(KINDS)}."
             raise errors.Usage(reason=reason, next="handrail handoff offer --help")
         record_due(self._context)
         done = self._decide_offer(asked, given, dry_run=dry_run)
@@ -161,12 +162,14 @@ class Handoffs:
             if known is not None:
                 return _offered(known, given, ())
             counted = () if check is None else check(tx, rules, session)
-            task = self._task_to_offer(tx, session, asked, given)
+            task = self._task_to_offer(tx, rules, session, asked, given)
             offer = self._as_asked(tx, rules, task, session, asked, written)
             _check_trigger(rules, offer.draft.get("trigger"))
             desk = desk_of(tx, rules, task, session, offer.patterns)
             offer = offer._replace(single=singles(self._context, desk, offer.patterns))
-            changes = decide_offer(desk, offer, tx.now)
+            changes = decide_offer(with_artifact(self._context, desk), offer, tx.now)
+            if task.number == 0:
+                changes.insert(-1, TaskOpened(task.id, task.title))
             left = _left(tx, session, offer)
             if dry_run:
                 return _to_offer(changes, given, left, tx.now)
@@ -174,11 +177,14 @@ class Handoffs:
             return _offered(entries, given, left)
 
     def _task_to_offer(
-        self, tx: Reader, session: Session, asked: Offering, given: dict[str, Any]
+        self, tx: Reader, rules: Rules, session: Session, asked: Offering, given: dict[str, Any]
     ) -> Task:
         name = asked.task if asked.task is not None else given.get("task_id")
         if name is not None:
             return task_named(tx, str(name))
+        if not rules.settings.phases and not acts_for_any(tx, session):
+            # Where there are phases a task begins with the first of them, by `task new`.
+            return task_for(tx, session, self._context.outside.branch())
         return own_task(tx, session, "handoff offer --task")
 
     def _as_asked(
@@ -191,11 +197,8 @@ class Handoffs:
         given: dict[str, Any],
     ) -> Offer:
         kind = asked.kind or given.get("kind", COMPLETE)
-        to_role = asked.to_role
-        if to_role is None and "to_role" in given:
-            to_role = given["to_role"]
-        elif to_role is None:
-            to_role = _receiver(tx, rules, task, session, kind)
+        wanted = (asked.to_role, asked.next_phase)
+        to_role, phase = addressed(tx, rules, task, session, kind, wanted, given)
         again = f"handrail handoff offer --task {task.id} --to"
         check_receiver(rules.settings, to_role, again)
         texts = asked.scope or tuple(given.get("context", {}).get("files_in_scope", ()))
@@ -203,6 +206,8 @@ class Handoffs:
         if texts:
             patterns = Claims(self._context).scope(rules, texts)
         written = draft(given, {"kind": kind, "to_role": to_role})
+        if phase is not None:
+            written = draft({"metadata": {}, **written}, {"metadata": {"next_phase": phase}})
         return Offer(session, patterns, written, lapse_ms(rules, kind))
 
     def _head(self) -> dict[str, Any]:
@@ -347,21 +352,6 @@ def _task_to_withdraw(tx: Reader, session: Session, target: str | None) -> Task:
     return the_one(tasks, f"Session {session.id} offered", "handoff withdraw")
 
 
-def _receiver(tx: Reader, rules: Rules, task: Task, session: Session, kind: str) -> str | None:
-    """Find whom a packet is for where nobody says: back to its giver, or the only other role."""
-    roles = rules.settings.roles
-    taken = tx.packet(task.id, task.taken)
-    if kind == RETURN and taken is not None and taken.session:
-        return taken.from_role
-    rest = [role.name for role in roles if role.name != session.role]
-    if len(rest) == 1:
-        return rest[0]
-    if not rest:
-        return session.role if roles else None
-    again = f"handrail handoff offer --task {task.id} --to {rest[0]}"
-    raise errors.Usage(reason=f"To whom: {', '.join(rest)}?", next=again)
-
-
 def _check_trigger(rules: Rules, trigger: str | None) -> None:
     """Refuse a packet that names a trigger which the configuration does not have."""
     names = [row.id for row in rules.settings.triggers]
@@ -407,7 +397,9 @@ def _to_offer(changes: Changes, given: dict[str, Any], left: tuple[str, ...], no
 def _of(
     event: PacketOffered, packet: Packet, given: dict[str, Any], left: tuple[str, ...]
 ) -> Offered:
-    return Offered(packet, event.packet, overwritten(given, loads(event.packet)), None, left)
+    opened = packet.number == 1 and packet.session != SYSTEM
+    over = overwritten(given, loads(event.packet))
+    return Offered(packet, event.packet, over, None, left, opened=opened)
 
 
 def _accepted(tx: Tx, entries: Sequence[Entry]) -> Accepted:

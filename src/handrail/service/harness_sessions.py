@@ -25,7 +25,7 @@ from handrail.core.scope import Pattern
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session, session_here
 from handrail.service.looking import look
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import duty_in, rules_in_force
 from handrail.service.reclaim import reclaim_from
 from handrail.service.sessions import Ended, Sessions, Started
 from handrail.store.port import Reader
@@ -141,6 +141,7 @@ class HarnessSessions:
                 orphans=tx.orphans(session.worktree),
                 landings=tx.landings(0, session.id),
                 head=tx.head.seq,
+                duty=duty_in(tx, rules, session),
             )
             changes = decide(view, Adopt(session, rules.settings.limits.ttl_ms, looked), tx.now)
             if process is not None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from handrail.core.decide.desk import Settle
 from handrail.core.decide.handoff import decide_return
-from handrail.core.task import COMPLETE, OPEN, Packet
+from handrail.core.task import COMPLETE, OPEN, Packet, Task
 from handrail.errors.handoff import HandoffReturned
 from handrail.service.attempts import with_facts
 from handrail.service.context import Context
@@ -64,7 +64,9 @@ class JudgedHandoffs(Handoffs):
         if trial.packet.seq:
             return trial  # it was offered by the same request before
         with self._store.read() as reader:
-            task = task_named(reader, trial.packet.task)
+            task = reader.task(trial.packet.task)
+            if task is None:  # it is opened with this offer
+                task = Task(trial.packet.task, "", OPEN, reader.now, 0, None, None, 0, 0)
         content, checked, rules = gates.offering(
             task, loads(trial.text), watch, commands=not dry_run
         )

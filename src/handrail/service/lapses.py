@@ -24,6 +24,7 @@ from handrail.errors.handoff import UnknownTask
 from handrail.service.context import Context
 from handrail.service.edits import view_of
 from handrail.service.identity import UNATTRIBUTED
+from handrail.service.phases import entering, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader, Tx
 
@@ -40,7 +41,7 @@ def lapse_ms(rules: Rules, kind: str = "") -> int:
 
 def task_named(reader: Reader, task: str) -> Task:
     """Return a task; raises UnknownTask."""
-    found = reader.task(task)
+    found = reader.task(task) if task.isascii() else None  # no store asks for half a character
     if found is None:
         raise UnknownTask(task=task)
     return found
@@ -70,6 +71,10 @@ def desk_of(
     elif near:
         view = view._replace(leases=tuple(tx.near(near)))
     own = [] if session is None else tx.leases(session.id)
+    others: list[Task] = []
+    if rules.policy.phases or rules.policy.required:
+        others = [other for other in tx.tasks() if other.id != task.id]
+        own += [] if task.holder is None else tx.leases(task.holder)
     leases = {lease.token: lease for lease in (*view.leases, *own, *held)}
     return Desk(
         view=view._replace(leases=tuple(leases[token] for token in sorted(leases))),
@@ -78,6 +83,13 @@ def desk_of(
         giver=None if packet is None else _live(tx, packet.session),
         holder=_live(tx, task.holder or ""),
         halt_after=rules.settings.handoff.halt_after,
+        others=tuple(others),
+        waiting=tuple(
+            p for p in (tx.packets(settled=False) if others else ()) if p.task != task.id
+        ),
+        workflow=workflow_of(rules),
+        entering=entering(tx, rules, packet),
+        fold_case=rules.settings.workspace.fold_case,
     )
 
 

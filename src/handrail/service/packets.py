@@ -19,6 +19,7 @@ from handrail.service.context import Context
 from handrail.service.handoffs import Files
 from handrail.service.identity import require_session
 from handrail.service.lapses import packet_text, task_named
+from handrail.service.phases import pending, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import own_task, the_one
 from handrail.store.port import Reader
@@ -42,6 +43,7 @@ class Briefing(Record):
     leases: tuple[Lease, ...]
     lapsed: bool
     epoch: str
+    pending: str | None
 
 
 class Packets:
@@ -80,9 +82,10 @@ class Packets:
         with self._store.read() as reader:
             rules, session = rules_in_force(reader), self._session(reader)
             packet = self._meant(reader, rules, session, target)
+            task = task_named(reader, packet.task)
             return Briefing(
                 packet=packet,
-                task=task_named(reader, packet.task),
+                task=task,
                 content=json.loads(packet_text(reader, packet)),
                 leases=tuple(
                     lease
@@ -91,6 +94,7 @@ class Packets:
                 ),
                 lapsed=packet.state == OPEN and packet.lapses_at <= reader.now,
                 epoch=reader.epoch,
+                pending=pending(workflow_of(rules), task),
             )
 
     def _meant(
@@ -102,8 +106,14 @@ class Packets:
             number = int(target[:9]) if target is not None else 0
         else:
             name, dash, digits = target.rpartition("-")
-            named = reader.task(target)
-            if named is None and dash and digits.isdigit() and reader.task(name) is not None:
+            named = reader.task(target) if target.isascii() else None
+            if (
+                named is None
+                and dash
+                and digits.isdigit()
+                and name.isascii()
+                and reader.task(name) is not None
+            ):
                 named, number = reader.task(name), int(digits[:9])
             task = named if named is not None else task_named(reader, target)
         packet = reader.packet(task.id, number or task.number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from handrail.config import Settings, load_compiled
 from handrail.core.decide import Policy
@@ -16,11 +16,19 @@ from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreC
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from handrail.core.duty import Duty, Step
+    from handrail.core.lease import Session
+    from handrail.store.port import Reader
+
     class Configured(Protocol):
         """Whatever has a configuration in force: a store's reader, a ledger."""
 
         def config(self) -> InForce | None:
             """Return the configuration in force."""
+
+
+EVIDENCE: Final = ".handrail/evidence/**"
+"""Where phases leave what they produce: it is in everybody's lane, and not guarded."""
 
 
 class Rules(Record):
@@ -50,10 +58,19 @@ def rules_in_force(reader: Configured) -> Rules:
     if _latest is None or (_latest.in_force is not in_force and _latest.in_force != in_force):
         settings = _settings(in_force)
         policy = policy_of(settings)
-        areas = (*policy.lanes.values(), policy.contended)
+        areas = (*policy.lanes.values(), policy.contended, *(p.may_write for p in policy.phases))
         in_trees = all(tree_root(pattern) is not None for area in areas for pattern in area)
         _latest = Rules(settings, policy, in_force, in_trees)
     return _latest
+
+
+def duty_in(reader: Reader, rules: Rules, session: Session) -> Duty | None:
+    """Return what a session's task lets it do; where no task matters, nothing is imported."""
+    if not rules.policy.binds:
+        return None
+    from handrail.service.duties import duty_here
+
+    return duty_here(reader, rules, session)
 
 
 def rules_read_last() -> Rules | None:
@@ -87,7 +104,10 @@ def _and_below(text: str) -> str:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """Parse lanes, contended and exempt paths; a read-only role owns only its ``may_write``."""
+    """Parse lanes, phases, contended and exempt paths.
+
+    A read-only role owns only its ``may_write``; what phases leave as evidence is everybody's.
+    """
     fold = settings.workspace.fold_case
 
     def parsed(texts: tuple[str, ...]) -> tuple[Pattern, ...]:
@@ -103,4 +123,25 @@ def policy_of(settings: Settings) -> Policy:
         contended=parsed(tuple(map(_and_below, settings.contended))) + parsed(settings.contended),
         exempt=parsed(settings.workspace.exempt),
         many_roles=settings.workspace.roles_per_session == "many",
+        commons=parsed((EVIDENCE,)),
+        phases=_steps(settings) if settings.phases else (),
+        required=settings.handoff.required,
+        narrow=settings.handoff.widen == "handoff",
+        halt_after=settings.handoff.halt_after,
+    )
+
+
+def _steps(settings: Settings) -> tuple[Step, ...]:
+    from handrail.core.duty import Step
+
+    fold = settings.workspace.fold_case
+    return tuple(
+        Step(
+            name=phase.name,
+            role=phase.role,
+            read_only=phase.sandbox == READ_ONLY,
+            may_write=tuple(parse_pattern(text, fold_case=fold) for text in phase.may_write),
+            artifact=phase.artifact,
+        )
+        for phase in settings.phases
     )

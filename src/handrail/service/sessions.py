@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from handrail import errors
-from handrail.core.decide import ChangeRole, EndSession, StartSession, View, decide
+from handrail.core.decide import ChangeRole, Changes, EndSession, StartSession, View, decide
 from handrail.core.events import LeaseOrphaned, LeaseReleased
 from handrail.core.lease import Actor, Lease, Session
 from handrail.core.names import check_name, plain_name
@@ -20,7 +20,7 @@ from handrail.service.identity import (
 )
 from handrail.service.looking import look_at_own
 from handrail.service.policy import Rules, rules_in_force
-from handrail.store.port import Reader
+from handrail.store.port import Reader, Tx
 
 _ID_CHARS: Final = 12
 _SECRET_CHARS: Final = 40
@@ -150,7 +150,7 @@ class Sessions:
             if not rules.policy.many_roles:
                 raise errors.RoleFixed(session=session.id, role=session.role, wanted=wanted)
             change = ChangeRole(session, wanted, reason, "roles_per_session")
-            tx.commit(decide(View(tx.epoch), change, tx.now), actor_of(session))
+            tx.commit(_as_another(tx, rules, change), actor_of(session))
         return session._replace(role=wanted)
 
     def reset_role(self, id: str, role: str, reason: str) -> Session:
@@ -164,8 +164,18 @@ class Sessions:
                 raise errors.UnknownSession(session=id, reason=f"{id} is not live")
             wanted = rules.settings.role(role).name
             change = ChangeRole(session, wanted, reason, proof)
-            tx.commit(decide(View(tx.epoch), change, tx.now), UNATTRIBUTED)
+            tx.commit(_as_another(tx, rules, change), UNATTRIBUTED)
         return session._replace(role=wanted)
+
+
+def _as_another(tx: Tx, rules: Rules, change: ChangeRole) -> Changes:
+    """Change a role, and end what the session may not hold in it."""
+    changes = decide(View(tx.epoch), change, tx.now)
+    if rules.policy.binds:
+        from handrail.service.duties import not_held_as
+
+        changes += not_held_as(tx, rules.policy, change.session._replace(role=change.role))
+    return changes
 
 
 def person_proof(caller: Caller, what: str, command: Sequence[str], or_else: str = "") -> str:

@@ -14,15 +14,16 @@ from handrail.config import (
     preset_names,
     render_preset,
 )
-from handrail.core.events import ConfigApplied
+from handrail.core.events import ConfigApplied, Event, Move
 from handrail.core.lease import Actor
 from handrail.core.ledger import Entry
 from handrail.core.record import Record
 from handrail.service.context import Context
+from handrail.service.duties import not_held_any_more
 from handrail.service.health import Inheritance
 from handrail.service.identity import UNATTRIBUTED, actor_of, require_session
 from handrail.service.install.site import Step
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import policy_of, rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
 from handrail.store.port import Store, Tx
 
@@ -167,8 +168,9 @@ def apply_config(context: Context, *, dry_run: bool = False) -> Applied:
         proof, actor = _who_decides(tx, context)
         if dry_run:
             return Applied(blob_id(text), tx.head.seq + 1, changed=True)
-        put_config(tx, text, proof, actor)
-        applied = Applied(blob_id(text), tx.head.seq, changed=True)
+        seq = tx.head.seq + 1
+        put_config(tx, text, proof, actor, not_held_any_more(tx, policy_of(settings)))
+        applied = Applied(blob_id(text), seq, changed=True)
     keep_compiled(context.store, settings, text)
     return applied
 
@@ -189,9 +191,14 @@ def _who_decides(tx: Tx, context: Context) -> tuple[str, Actor]:
     return "coordinator", actor_of(session)
 
 
-def put_config(tx: Tx, text: bytes, proof: str, actor: Actor) -> None:
-    """Commit the configuration; that it is UTF-8 was checked when it was parsed."""
-    tx.commit([ConfigApplied(blob_id(text), text.decode("utf-8"), proof)], actor)
+def put_config(
+    tx: Tx, text: bytes, proof: str, actor: Actor, ends: Sequence[Event | Move] = ()
+) -> None:
+    """Commit the configuration, and the end of what it lets nobody hold any more.
+
+    That it is UTF-8 was checked when it was parsed.
+    """
+    tx.commit([ConfigApplied(blob_id(text), text.decode("utf-8"), proof), *ends], actor)
 
 
 def keep_compiled(store: Store, settings: Settings, text: bytes) -> None:

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
+from handrail.core.decide.checkpoint import decide_resume
 from handrail.core.decide.desk import Settle
 from handrail.core.decide.handoff import decide_close, decide_open
 from handrail.core.events import Event
 from handrail.core.lease import Lease, Session
 from handrail.core.record import Record
-from handrail.core.task import TITLE_CHARS_MAX, Packet, Task, check_task, reserved_for
+from handrail.core.task import (
+    OPEN,
+    TASK_CHARS_MAX,
+    TITLE_CHARS_MAX,
+    Packet,
+    Task,
+    check_task,
+    reserved_for,
+)
 from handrail.errors.handoff import TaskExists
 from handrail.service.context import Context
 from handrail.service.identity import UNATTRIBUTED, acting, actor_of, require_session
 from handrail.service.lapses import desk_of, lapse_ms, record_due, task_named
+from handrail.service.phases import check_first, pending, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
 from handrail.store.port import Reader
+from handrail.text import visible
+
+FAMILY_MAX: Final = 1_000
+"""So many tasks of one name and different numbers there are at most."""
 
 
 class TaskShown(Record):
-    """A task with its packets, what it holds reserved, and who is at it."""
+    """A task with its packets, what it holds reserved, and who is at it.
+
+    ``pending`` is the checkpoint at which a person has to decide, None where none waits.
+    """
 
     task: Task
     packets: tuple[Packet, ...]
@@ -31,6 +48,7 @@ class TaskShown(Record):
     epoch: str
     now: int
     halted: bool
+    pending: str | None
 
 
 class ClosingGates(Protocol):
@@ -65,11 +83,12 @@ class Tasks:
             if known is not None:
                 raise TaskExists(task=name, state=known.state)
             names = [role.name for role in rules.settings.roles]
-            wanted = to_role if to_role is not None else next(iter(names), None)
-            check_receiver(rules.settings, wanted, f"handrail task new {name} --to")
-            changes = decide_open(name, title, wanted, tx.now, lapse_ms(rules), base)
+            check_receiver(rules.settings, to_role, f"handrail task new {name} --to")
+            wanted, first = check_first(rules, name, to_role), workflow_of(rules).first
+            wanted = wanted if wanted is not None else next(iter(names), None)
+            changes = decide_open(name, title, wanted, tx.now, lapse_ms(rules), first, base)
             tx.commit(changes, actor)
-            return shown_task(tx, task_named(tx, name), rules.settings.handoff.halt_after)
+            return shown_task(tx, task_named(tx, name), rules)
 
     def _head(self) -> str:
         """Return the commit that the work begins from; '' where there is none yet."""
@@ -82,17 +101,16 @@ class Tasks:
     def all(self, *, closed: bool = False) -> list[TaskShown]:
         """Return the tasks that are open, or all of them."""
         with self._store.read() as reader:
-            halt = rules_in_force(reader).settings.handoff.halt_after
-            return [shown_task(reader, task, halt) for task in reader.tasks(closed=closed)]
+            rules = rules_in_force(reader)
+            return [shown_task(reader, task, rules) for task in reader.tasks(closed=closed)]
 
     def show(self, task: str | None = None) -> TaskShown:
         """Return a task; the one that the asking session acts for if none is named."""
         with self._store.read() as reader:
-            halt = rules_in_force(reader).settings.handoff.halt_after
-            name = task
+            rules, name = rules_in_force(reader), task
             if name is None:
                 name = own_task(reader, require_session(reader, self._context), "task show").id
-            return shown_task(reader, task_named(reader, name), halt)
+            return shown_task(reader, task_named(reader, name), rules)
 
     def close(self, task: str | None = None, reason: str = "closed") -> TaskShown:
         """Close a task; what it holds reserved is free.
@@ -127,10 +145,28 @@ class Tasks:
             changes = decide_close(desk_of(tx, rules, found, session), settle, tx.now)
             actor = UNATTRIBUTED if session is None else actor_of(session)
             tx.commit([*changes, *counted], actor)
-            return shown_task(tx, task_named(tx, name), rules.settings.handoff.halt_after)
+            return shown_task(tx, task_named(tx, name), rules)
+
+    def resume(self, task: str | None = None, reason: str = "resumed") -> TaskShown:
+        """Let a task go on that was halted or waits at a checkpoint, as a person at a terminal.
+
+        Raises NeedsPerson, UnknownTask, TaskOver, NotHalted.
+        """
+        words = ("task", "resume", *((task,) if task is not None else ()))
+        proof = person_proof(self._context.caller, "resuming a task", words)
+        record_due(self._context)
+        with self._store.transaction() as tx:
+            rules = rules_in_force(tx)
+            if task is None:
+                shown = [shown_task(tx, one, rules) for one in tx.tasks()]
+                stuck = [one.task for one in shown if one.halted or one.task.waits_at is not None]
+                task = the_one(stuck, "Here halts or waits", "task resume").id
+            desk = desk_of(tx, rules, task_named(tx, task), None)
+            tx.commit(decide_resume(desk, reason, proof), UNATTRIBUTED)
+            return shown_task(tx, task_named(tx, task), rules)
 
 
-def shown_task(reader: Reader, task: Task, halt_after: int) -> TaskShown:
+def shown_task(reader: Reader, task: Task, rules: Rules) -> TaskShown:
     """Return a task with what belongs to it."""
     held = [lease for lease in reader.leases(reserved_for(task.id)) if lease.live(reader.now)]
     return TaskShown(
@@ -139,8 +175,29 @@ def shown_task(reader: Reader, task: Task, halt_after: int) -> TaskShown:
         reserved=tuple(held),
         epoch=reader.epoch,
         now=reader.now,
-        halted=0 < halt_after <= task.failed,
+        halted=0 < rules.settings.handoff.halt_after <= task.failed,
+        pending=pending(workflow_of(rules), task),
     )
+
+
+def acts_for_any(reader: Reader, session: Session) -> bool:
+    """Tell whether a session acts for any open task."""
+    return any(task.holder == session.id for task in reader.tasks())
+
+
+def task_for(reader: Reader, session: Session, branch: str | None) -> Task:
+    """Return a task that is to be opened for what a session hands over: branch, session, new."""
+    words = "-".join(filter(None, (branch, session.id))).lower()
+    plain = "".join(char if char.isascii() and char.isalnum() else "-" for char in words)
+    slug = "-".join(filter(None, plain.split("-"))) or "task"
+    slug = f"task-{slug}" if slug.isdigit() else slug
+    for number in range(1, FAMILY_MAX):
+        tail = "" if number == 1 else f"-{number}"
+        name = slug[: TASK_CHARS_MAX - len(tail)].rstrip("-") + tail
+        if reader.task(name) is None:
+            title = f"work of session {session.id}" + (f" on {visible(branch)}" if branch else "")
+            return Task(name, title[:TITLE_CHARS_MAX], OPEN, reader.now, 0, None, None, 0, 0)
+    raise TaskExists(task=slug, state=OPEN)
 
 
 def own_task(reader: Reader, session: Session, command: str) -> Task:

@@ -75,6 +75,18 @@ class Surroundings:
 
         return read_past(self._place.toplevel, since, until, tell)
 
+    def digest(self, path: str) -> str | None:
+        """Return the SHA-256 of an ordinary file of the working tree."""
+        from handrail.facts.artifacts import digest_of
+
+        return digest_of(self._place.toplevel, path)
+
+    def branch(self) -> str | None:
+        """Return the branch that is checked out."""
+        from handrail.facts.refs import branch
+
+        return branch(self._place.toplevel)
+
     def config_file(self) -> bytes | None:
         """Return the working tree's ``handrail.toml``."""
         return read_bounded(os.path.join(self._place.toplevel, CONFIG_NAME))

@@ -8,14 +8,13 @@ from typing import Final
 from handrail import errors
 from handrail.core.decide.claim import texts
 from handrail.core.decide.dirt import literal
-from handrail.core.decide.edit import decide_edit, is_exempt, moved_on, own_cover
+from handrail.core.decide.edit import check_duty, decide_edit, is_exempt, moved_on, own_cover
 from handrail.core.decide.view import (
     Attest,
     Changes,
     Commit,
     NeedsFacts,
     NotCovered,
-    Policy,
     Uncovered,
     View,
 )
@@ -46,11 +45,12 @@ def decide_attest(view: View, attest: Attest, now: int) -> Changes:
         for path in commit.paths:
             if any(matches(pattern, path) for pattern in view.policy.exempt):
                 continue
+            check_duty(view, attest.session.id, path)
             covering = _covering(by_anchor, path)
             if covering is None:
                 missing.append(Uncovered(commit.commit, path))
             else:
-                _check_lane(view.policy, covering, path)
+                _check_lane(view, covering, path)
                 cover[covering.token] = covering.expires_at
         changes.append(
             CommitAttested(
@@ -83,8 +83,10 @@ def decide_commit(view: View, commit: Commit, now: int) -> Changes:
     refused: list[tuple[str, errors.HandrailError]] = []
     wanted: list[Pattern] = []
     for path in dict.fromkeys(path for facts in commit.attest.commits for path in facts.paths):
-        if is_exempt(view.policy, path) or own_cover(
-            view.leases, edit.session.id, edit.session.worktree, path, now
+        # Where a duty binds, the rule for an edit says it also of what is held.
+        if is_exempt(view.policy, path) or (
+            view.duty is None
+            and own_cover(view.leases, edit.session.id, edit.session.worktree, path, now)
         ):
             continue
         if any(
@@ -168,12 +170,16 @@ def _finished(by_anchor: Mapping[str, Sequence[tuple[Pattern, Lease]]], attest: 
     ]
 
 
-def _check_lane(policy: Policy, lease: Lease, path: str) -> None:
+def _check_lane(view: View, lease: Lease, path: str) -> None:
     """Refuse a path outside the lane of the role that holds it: a lease may reach further.
 
-    Where there are roles, one that is not among them has no lane.
+    Where there are roles, one that is not among them has no lane. In a read-only phase the duty
+    has said already what may be written.
     """
-    lane = policy.lanes.get(lease.role or "", ())
+    policy = view.policy
+    if view.duty is not None and view.duty.allowed is not None:
+        return
+    lane = (*policy.lanes.get(lease.role or "", ()), *policy.commons)
     if not policy.lanes or any(matches(pattern, path) for pattern in lane):
         return
     fitting = [name for name, own in policy.lanes.items() if any(matches(p, path) for p in own)]

@@ -30,6 +30,10 @@ from handrail.core.scope import (
 )
 from handrail.text import scope_word, shell_quote
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.core.duty import Duty
+
 
 def decide_claim(view: View, claim: Claim, now: int) -> Changes:
     """Grant the scope, or renew what already gives it; raises the refusals of a claim.
@@ -37,7 +41,8 @@ def decide_claim(view: View, claim: Claim, now: int) -> Changes:
     Leases near it that have run out are recorded as expired before the grant.
     """
     check_ttl(claim.ttl_ms)
-    check_role(view.policy, claim)
+    duty = view.duty if view.duty is not None and view.duty.session == claim.session.id else None
+    check_role(view.policy, claim, duty)
     kind = kind_of(view.policy, claim)
     dead: list[Lease] = []
     beside: list[int] = []
@@ -61,6 +66,10 @@ def decide_claim(view: View, claim: Claim, now: int) -> Changes:
             beside.append(lease.token)
     if own is not None:
         return [LeaseRenewed(own.token, renewed_expiry(own, claim.ttl_ms, now)), *_served(claim)]
+    if duty is not None:
+        from handrail.core.duty import check_scope
+
+        check_scope(duty, claim)
     _check_turn(view, claim, kind, now)
     asked_unanchored = sum(not pattern.anchor for pattern in claim.patterns)
     if asked_unanchored and unanchored + asked_unanchored > UNANCHORED_LIVE_MAX:
@@ -90,23 +99,30 @@ def _check_lapsed(view: View, lease: Lease, claim: Claim) -> None:
         raise _held(view.epoch, lease, claim, shared)
 
 
-def check_role(policy: Policy, claim: Claim) -> None:
+def check_role(policy: Policy, claim: Claim, duty: Duty | None = None) -> None:
     """Refuse a claim that its session's role may not make: role, sandbox, lane.
 
-    Where there are roles, a session without one has no lane.
+    Where there are roles, a session without one has no lane. In a read-only phase what may be held
+    is said by the ``duty``, of phase and role.
     """
     name = claim.session.role
     if claim.role is not None and claim.role != name:
         if not policy.many_roles:
             raise errors.RoleFixed(session=claim.session.id, role=name, wanted=claim.role)
         name = claim.role
+    if duty is not None:
+        from handrail.core.duty import check_claim
+
+        check_claim(duty, claim)
     if not policy.roles:
         return
     role = policy.roles.get(name or "")
     if role is None and name is not None:
         first = next(iter(policy.roles))
         raise errors.UnknownRole(role=name, nearest=first, next=_other_role(policy, claim))
-    lane = policy.lanes.get(name or "", ())
+    if duty is not None and duty.allowed is not None:
+        return
+    lane = (*policy.lanes.get(name or "", ()), *policy.commons)
     for pattern in claim.patterns:
         witness = _beyond(claim, pattern, lane)
         if witness is not None:
@@ -129,6 +145,7 @@ def _outside(
     read_only = role is not None and role.sandbox == READ_ONLY
     refusal = errors.SandboxReadOnly if read_only else errors.OutsideLane
     return refusal(
+        who=f"Role {None if role is None else role.name}",
         role=None if role is None else role.name,
         scope=pattern.text,
         lane=texts(lane) or ("nothing",),

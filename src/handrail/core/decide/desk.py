@@ -14,6 +14,7 @@ from handrail.core.lease import Session
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.task import Packet, Task
+from handrail.core.workflow import Workflow
 
 
 class Desk(Record):
@@ -21,6 +22,9 @@ class Desk(Record):
 
     The view's leases are all near the scopes in question, those of the asker and those of the task.
     ``packet`` is the task's newest; ``giver`` and ``holder`` are sessions that are live, or None.
+    ``others`` are the other open tasks, ``waiting`` the open packets of those;
+    ``entering`` is the phase into which the open packet leads, ``artifact`` the digest of what the
+    task's phase has to leave, as it lies in the working tree now; both None where there is none.
     """
 
     view: View
@@ -29,6 +33,12 @@ class Desk(Record):
     giver: Session | None = None
     holder: Session | None = None
     halt_after: int = 0
+    workflow: Workflow = Workflow()
+    entering: str | None = None
+    artifact: str | None = None
+    fold_case: bool = False
+    others: tuple[Task, ...] = ()
+    waiting: tuple[Packet, ...] = ()
 
 
 class Offer(Record):
@@ -53,6 +63,15 @@ class Accept(Record):
     narrow: tuple[Pattern, ...] | None = None
     single: frozenset[str] = frozenset()
     looked: Looked | None = None
+
+
+class Decision(Record):
+    """Decide at a checkpoint, as a person: approve, revise or stop."""
+
+    checkpoint: str
+    decision: str
+    reason: str
+    proof: str
 
 
 class Settle(Record):

@@ -35,6 +35,7 @@ from handrail.text import shell_quote
 EDIT_PATHS_MAX: Final = 1_000
 PARALLEL: Final = "parallel_edit"
 CONFIG: Final = "handrail.toml"
+EVIDENCE: Final = ".handrail/evidence/"
 SETTINGS: Final = (".claude/settings.json", ".claude/settings.local.json")
 
 Guarded = Literal["git", "handrail", "configuration", "settings"]
@@ -53,7 +54,7 @@ def guarded(path: str) -> Guarded | None:
     if ".git" in plain.split("/"):
         return "git"
     if first == ".handrail":
-        return "handrail"
+        return None if path.startswith(EVIDENCE) else "handrail"
     if plain == CONFIG:
         return "configuration"
     return "settings" if plain in SETTINGS else None
@@ -75,6 +76,8 @@ def decide_edit(view: View, edit: Edit, now: int) -> Changes:
     for path in dict.fromkeys(edit.paths):
         if is_exempt(view.policy, path) or any(matches(pattern, path) for pattern in granted):
             continue
+        if view.duty is not None:
+            check_duty(view, edit.session.id, path)
         own = own_cover(view.leases, edit.session.id, edit.session.worktree, path, now)
         try:
             step = _renewed(own, now) if own is not None else _claimed(view, edit, path, now)
@@ -94,6 +97,14 @@ def decide_edit(view: View, edit: Edit, now: int) -> Changes:
 def decide_keep(view: View, keep: Keep, now: int) -> Changes:
     """Renew what is live and past half of its life."""
     return [change for lease in keep.leases if lease.live(now) for change in _renewed(lease, now)]
+
+
+def check_duty(view: View, session: str, path: str) -> None:
+    """Refuse a path that a session's task does not let it write, though it may hold it."""
+    if view.duty is not None and view.duty.session == session:
+        from handrail.core.duty import check_write
+
+        check_write(view.duty, path)
 
 
 def check_guarded(policy: Policy, edit: Edit, path: str) -> None:

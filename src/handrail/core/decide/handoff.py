@@ -16,9 +16,19 @@ from typing import Any
 
 from handrail.core.decide.claim import texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
+from handrail.core.decide.leaving import leaving
 from handrail.core.decide.parts import common, leftover
+from handrail.core.decide.phases import (
+    arrives_in,
+    check_close,
+    confined,
+    entered,
+    next_phase,
+    writable,
+    written_over,
+)
 from handrail.core.decide.reserved import again, back, own, received, reserve, reserved, tokens
-from handrail.core.decide.view import Changes, Policy
+from handrail.core.decide.view import Changes, Policy, View
 from handrail.core.events import LeaseReleased, LeaseRenewed
 from handrail.core.handed import (
     PacketAccepted,
@@ -34,30 +44,43 @@ from handrail.core.handed import (
 from handrail.core.lease import Lease, Session
 from handrail.core.ledger import format_token
 from handrail.core.packet import SCHEMA, canonical, check_packet, draft, packet_hash
-from handrail.core.scope import overlap, stored_pattern
-from handrail.core.task import CLOSED, COMPLETE, OPEN, SYSTEM, Packet
+from handrail.core.role import WORKSPACE_WRITE
+from handrail.core.scope import Pattern, overlap, stored_pattern
+from handrail.core.task import CLOSED, COMPLETE, OPEN, SYSTEM, Packet, Task
+from handrail.core.workflow import Phase
 from handrail.errors import handoff as refusals
 from handrail.text import rfc3339
 
 
 def decide_open(
-    task: str, title: str, to_role: str | None, now: int, lapse_ms: int, base: str = ""
+    task: str,
+    title: str,
+    to_role: str | None,
+    now: int,
+    lapse_ms: int,
+    phase: Phase | None = None,
+    base: str = "",
 ) -> Changes:
-    """Open a task with its first packet, which the system gives; ``base`` is HEAD, if known."""
+    """Open a task with its first packet, which the system gives; it leads to the first phase.
+
+    ``base`` is HEAD, if known.
+    """
     first = PacketOffered(
         *(task, 1, COMPLETE, SYSTEM, "", "system", to_role, (), (), 0, now + lapse_ms, "", "")
     )
+    desk = Desk(View(""), Task(task, title, OPEN, now, 0, None, None, 0, 0))
     written = draft({"context": {"task_description": title}}, {"to_role": to_role})
     if base:
         written["metadata"] = {"base": base}
+    written = written_over(desk, phase, written)
     return [TaskOpened(task, title), _written(first, written, None, now)]
 
 
 def decide_offer(desk: Desk, offer: Offer, now: int) -> Changes:
     """Give the packet its number and reserve its scope.
 
-    Raises TaskOver, Halted, PacketOpen, HandedOff, ScopeCut, MalformedPacket and what a claim of
-    the scope would raise.
+    Raises TaskOver, Halted, PacketOpen, HandedOff, ScopeCut, MalformedPacket, what ``next_phase``
+    refuses and what a claim of the scope would raise.
     """
     task, session, view = desk.task, offer.session, desk.view
     _check_live(desk)
@@ -66,6 +89,7 @@ def decide_offer(desk: Desk, offer: Offer, now: int) -> Changes:
             task=task.id, number=desk.packet.number, to_role=desk.packet.to_role or "anybody"
         )
     _check_acts(desk, session)
+    written = written_over(desk, next_phase(desk, offer), offer.draft)
     changes: Changes = [
         LeaseReleased(lease.token, "lapsed")
         for lease in reserved(view, task)
@@ -103,11 +127,11 @@ def decide_offer(desk: Desk, offer: Offer, now: int) -> Changes:
     )
     newest = max((lease.token for lease in given if lease.session == session.id), default=None)
     named = None if newest is None else format_token(view.epoch, newest)
-    return [*changes, _written(event, offer.draft, named, now)]
+    return leaving(desk, [*changes, _written(event, written, named, now)], session)
 
 
 def decide_accept(desk: Desk, accept: Accept, now: int) -> Changes:
-    """Give the receiver what it may hold of the scope, under a new token.
+    """Give the receiver what it may hold of the scope, under a new token, and enter the phase.
 
     Raises TaskOver, Halted, NoHandoff, NotYourHandoff, HandedOff and what a claim would raise, also
     NeedsFacts.
@@ -120,24 +144,49 @@ def decide_accept(desk: Desk, accept: Accept, now: int) -> Changes:
     _check_receiver(desk, packet, session)
     offered = tuple(stored_pattern(text) for text in packet.patterns)
     held = [lease for lease in reserved(desk.view, task) if lease.token == packet.token]
-    changes, granted = received(desk, accept, held, offered, "accepted", now)
+    phase = arrives_in(desk)
+    changes, granted = _arrive(desk, accept, phase, held, offered, "accepted", now)
     fresh = tokens(changes, desk.view.head).items()
     token = next((token for token, grant in fresh if grant.session == session.id), 0)
     token = next((one.token for one in changes if isinstance(one, LeaseRenewed)), token)
     event = PacketAccepted(task.id, packet.number, session.id, session.role, texts(granted), token)
-    return [*changes, event]
+    return leaving(desk, [*changes, event, *entered(desk, phase, packet.number)], session)
 
 
 def _take_up(desk: Desk, accept: Accept, now: int) -> Changes:
-    """Let a session of the holder's role go on where the holder is gone."""
+    """Let a session of the holder's role go on where the holder is gone.
+
+    The holder itself takes up so what waited for a phase in which it may write.
+    """
     task, session = desk.task, accept.session
-    if task.holder is None or task.holder == session.id or desk.holder is not None:
+    live = [lease for lease in reserved(desk.view, task) if lease.live(now)]
+    phase = desk.workflow.phase(task.phase)
+    writes = phase is not None and phase.sandbox == WORKSPACE_WRITE
+    gone = task.holder is not None and task.holder != session.id and desk.holder is None
+    if not gone and not (writes and live and task.holder == session.id):
         raise _nothing(desk)
     _check_acts(desk, session)
-    live = [lease for lease in reserved(desk.view, task) if lease.live(now)]
     offered = tuple(pattern for lease in live for pattern in lease.patterns)
-    changes, _ = received(desk, accept, live, offered, "taken_up", now)
-    return [*changes, TaskTaken(task.id, session.id, session.role)]
+    changes, _ = _arrive(desk, accept, phase, live, offered, "taken_up", now)
+    return leaving(desk, [*changes, TaskTaken(task.id, session.id, session.role)], session)
+
+
+def _arrive(
+    desk: Desk,
+    accept: Accept,
+    phase: Phase | None,
+    held: list[Lease],
+    offered: tuple[Pattern, ...],
+    reason: str,
+    now: int,
+) -> tuple[Changes, tuple[Pattern, ...]]:
+    """Give a session its part of a scope, and take from it what it may not hold in a phase."""
+    session = accept.session
+    ended, leases = confined(desk, phase, session.id, session.role, now)
+    left = desk._replace(view=desk.view._replace(leases=leases))
+    bounds = writable(desk, phase, session.role)
+    changes, granted = received(left, accept, held, offered, reason, now, bounds)
+    return [*ended, *changes], granted
 
 
 def decide_decline(desk: Desk, settle: Settle, now: int) -> Changes:
@@ -146,7 +195,7 @@ def decide_decline(desk: Desk, settle: Settle, now: int) -> Changes:
     assert session is not None
     _check_receiver(desk, packet, session)
     event = PacketDeclined(desk.task.id, packet.number, session.id, settle.reason)
-    return [*back(desk, packet, settle, packet.patterns, "declined", now), event]
+    return leaving(desk, [*back(desk, packet, settle, packet.patterns, "declined", now), event])
 
 
 def decide_return(desk: Desk, settle: Settle, gates: tuple[str, ...], now: int) -> Changes:
@@ -155,7 +204,7 @@ def decide_return(desk: Desk, settle: Settle, gates: tuple[str, ...], now: int) 
     assert session is not None
     _check_receiver(desk, packet, session)
     event = PacketReturned(desk.task.id, packet.number, session.id, settle.reason, gates)
-    return [*back(desk, packet, settle, packet.patterns, "returned", now), event]
+    return leaving(desk, [*back(desk, packet, settle, packet.patterns, "returned", now), event])
 
 
 def decide_withdraw(desk: Desk, settle: Settle, now: int) -> Changes:
@@ -187,19 +236,23 @@ def decide_lapse(desk: Desk, settle: Settle, now: int) -> Changes:
 
 
 def decide_close(desk: Desk, settle: Settle, now: int) -> Changes:
-    """End a task; an open packet is withdrawn, and what was reserved is free."""
+    """End a task; an open packet is withdrawn, and what was reserved is free.
+
+    Raises TaskOver, and for whoever acts for the task HandedOff and CheckpointPending.
+    """
     if desk.task.state == CLOSED:
         raise refusals.TaskOver(task=desk.task.id)
     if not settle.entitled:
         assert settle.session is not None
         _check_acts(desk, settle.session)
+        check_close(desk)
     changes: Changes = [
         LeaseReleased(lease.token, "task_closed") for lease in reserved(desk.view, desk.task)
     ]
     packet, by = desk.packet, settle.session.id if settle.session is not None else ""
     if packet is not None and packet.state == OPEN:
         changes.append(PacketWithdrawn(desk.task.id, packet.number, by, "task_closed"))
-    return [*changes, TaskClosed(desk.task.id, settle.reason)]
+    return leaving(desk, [*changes, TaskClosed(desk.task.id, settle.reason)])
 
 
 # --- who may -------------------------------------------------------------------------------------
@@ -222,6 +275,9 @@ def _check_live(desk: Desk) -> None:
         raise refusals.TaskOver(task=task.id)
     if 0 < desk.halt_after <= task.failed:
         raise refusals.Halted(task=task.id, failed=task.failed)
+    if task.waits_at is not None:
+        times = dict(task.revises).get(task.waits_at, 0)
+        raise refusals.ReviseLimit(checkpoint=task.waits_at, task=task.id, times=times)
 
 
 def _check_acts(desk: Desk, session: Session) -> None:

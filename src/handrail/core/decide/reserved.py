@@ -13,6 +13,7 @@ from handrail.core.decide.claim import decide_claim, texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
 from handrail.core.decide.parts import common, others, taken, within
 from handrail.core.decide.view import Changes, Claim, Policy, View
+from handrail.core.duty import holdable, step_of
 from handrail.core.events import LeaseGranted, LeaseReleased, Move
 from handrail.core.lease import EXCLUSIVE, Lease, Session
 from handrail.core.role import READ_ONLY
@@ -83,7 +84,7 @@ def _kept(desk: Desk, patterns: Sequence[Pattern], agent: str, lapse_ms: int, no
 
 def _lane(policy: Policy, role: str | None) -> tuple[Pattern, ...] | None:
     """Return what a role may hold; None where there are no roles, and so no bounds."""
-    return policy.lanes.get(role or "", ()) if policy.roles else None
+    return (*policy.lanes.get(role or "", ()), *policy.commons) if policy.roles else None
 
 
 def received(
@@ -93,8 +94,12 @@ def received(
     offered: tuple[Pattern, ...],
     reason: str,
     now: int,
+    bounds: tuple[Pattern, ...] | None = None,
 ) -> tuple[Changes, tuple[Pattern, ...]]:
-    """End the reservations ``held`` and grant the receiver its part of what was offered."""
+    """End the reservations ``held`` and grant the receiver its part of what was offered.
+
+    ``bounds`` are all that may be written in a read-only phase; None where one is in no such phase.
+    """
     view, session = desk.view, accept.session
     changes: Changes = [LeaseReleased(lease.token, reason) for lease in held]
     if not offered:
@@ -102,6 +107,9 @@ def received(
     part = _wanted(desk, accept, offered)
     lane = _lane(view.policy, session.role)
     mine = part if lane is None else common(part, lane, accept.single)
+    if bounds is not None:
+        # A pattern that lies there only in part stays reserved as a whole.
+        mine = tuple(pattern for pattern in mine if within(pattern, bounds, accept.single))
     left = tuple(lease for lease in view.leases if lease not in held)
     if mine:
         claim = Claim(
@@ -115,11 +123,31 @@ def received(
         # Whoever waits for the scope waits behind the handoff.
         changes += decide_claim(view._replace(leases=left, waiters=()), claim, now)
     role = view.policy.roles.get(session.role or "")
-    if role is not None and role.sandbox == READ_ONLY:
+    if bounds is not None or (role is not None and role.sandbox == READ_ONLY):
         # Nobody may write what a reader was handed; it goes on with the task.
         rest = [pattern for pattern in offered if overlap((pattern,), mine) is None]
         changes += _kept(desk, rest, session.agent, accept.lapse_ms, now)
     return changes, mine
+
+
+def _reads_only(policy: Policy, phase: str | None) -> bool:
+    step = step_of(policy, phase)
+    return step is not None and step.read_only
+
+
+def _given(
+    scope: Sequence[Pattern],
+    lane: tuple[Pattern, ...] | None,
+    single: frozenset[str],
+    *,
+    whole: bool,
+) -> tuple[Pattern, ...]:
+    """Return what of a scope may be held; ``whole``: no part of a pattern, so that none is lost."""
+    if lane is None:
+        return tuple(scope)
+    if whole:
+        return tuple(pattern for pattern in scope if within(pattern, lane, single))
+    return common(scope, lane, single)
 
 
 def _wanted(desk: Desk, accept: Accept, offered: tuple[Pattern, ...]) -> tuple[Pattern, ...]:
@@ -155,8 +183,8 @@ def back(
     ]
     mine: tuple[Pattern, ...] = ()
     if giver is not None:
-        lane = _lane(view.policy, giver.role)
-        mine = tuple(free) if lane is None else common(free, lane, settle.single)
+        lane = holdable(view.policy, giver.role, desk.task, desk.task.phase)
+        mine = _given(free, lane, settle.single, whole=_reads_only(view.policy, desk.task.phase))
         if mine:
             changes.append(
                 LeaseGranted(

@@ -14,17 +14,35 @@ from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.core.scope import Pattern
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.core.duty import Duty, Step
+
 Changes = list[Event | Move]
 
 
 class Policy(Record):
-    """What the configuration in force says about leases; lanes and contended paths parsed."""
+    """What the configuration in force says about leases; lanes and contended paths parsed.
+
+    ``commons`` lie in every lane. ``required``: nothing is written without a packet; ``narrow``:
+    nothing is claimed beyond its scope; after ``halt_after`` failures a task waits for a person.
+    """
 
     roles: Mapping[str, Role]
     lanes: Mapping[str, tuple[Pattern, ...]]
     contended: tuple[Pattern, ...] = ()
     exempt: tuple[Pattern, ...] = ()
     many_roles: bool = False
+    commons: tuple[Pattern, ...] = ()
+    phases: tuple[Step, ...] = ()
+    required: bool = False
+    narrow: bool = False
+    halt_after: int = 0
+
+    @property
+    def binds(self) -> bool:
+        """Tell whether it matters to writing which task a session acts for."""
+        return bool(self.phases) or self.required or self.narrow
 
 
 class View(Record):
@@ -32,7 +50,8 @@ class View(Record):
 
     ``orphans`` are those near what is asked, in the asker's working tree; ``landings`` what other
     sessions landed since the asker's session began, or since one of the orphans was left; ``head``
-    is the ``seq`` of the newest entry.
+    is the ``seq`` of the newest entry; ``duty`` is what the asker's task lets it do, None where
+    nothing binds it.
     """
 
     epoch: str
@@ -42,6 +61,7 @@ class View(Record):
     orphans: Sequence[Orphan] = ()
     landings: Sequence[Landing] = ()
     head: int = 0
+    duty: Duty | None = None
 
 
 class Landed(Record):

@@ -9,6 +9,9 @@ from handrail.edge.cli.spec import DRY, REASON, Argument, Command, Option
 _TO: Final = Option("to", ("--to",), "text", "The role or family that it is for.", "ROLE")
 _TASK: Final = Argument("task", "[TASK]", required=False)
 _PACKET: Final = Argument("target", "[TASK|N]", required=False)
+_AT: Final = Option(
+    "task", ("--task",), "text", "The task (default: the only one in that phase).", "TASK"
+)
 _REQUEST: Final = Option(
     "request_id",
     ("--request-id",),
@@ -33,6 +36,13 @@ OFFER: Final = Command(
             "many",
             "What goes with it, yours or free; may be repeated.",
             "SCOPE",
+        ),
+        Option(
+            "next_phase",
+            ("--next-phase",),
+            "text",
+            "The phase that it leads to (default: the next one for its receiver).",
+            "PHASE",
         ),
         _REQUEST,
         DRY,
@@ -68,6 +78,24 @@ BRIEFING: Final = Command(
     "handrail handoff briefing",
     (Argument("target", "[TASK|TASK-NNN|N]", required=False),),
 )
+_DECISIONS: Final = (
+    ("approve", "Let a task go on from its phase (a person's to do)."),
+    ("revise", "Send the work of a phase back for another try (a person's to do)."),
+    ("stop", "End a task at its checkpoint (a person's to do)."),
+)
+
+
+def _decision(word: str, what: str) -> Command:
+    return Command(
+        f"checkpoint {word}",
+        f"checkpoints:{word}",
+        what,
+        f"handrail checkpoint {word} plan_check --task fix-login --reason 'read it'",
+        (Argument("checkpoint", "NAME"),),
+        (_AT, REASON),
+    )
+
+
 HANDOFFS: Final = (
     Command(
         "task new",
@@ -99,6 +127,21 @@ HANDOFFS: Final = (
         "handrail task close fix-login --reason merged",
         (_TASK,),
         (REASON,),
+    ),
+    Command(
+        "task resume",
+        "tasks:resume",
+        "Let a halted task go on, or one that waits at a checkpoint (a person's to do).",
+        "handrail task resume fix-login --reason 'we talked it over'",
+        (_TASK,),
+        (REASON,),
+    ),
+    *(_decision(word, what) for word, what in _DECISIONS),
+    Command(
+        "checkpoint list",
+        "checkpoints:listed",
+        "Show the checkpoints that wait for a person's decision.",
+        "handrail checkpoint list",
     ),
     OFFER,
     ACCEPT,

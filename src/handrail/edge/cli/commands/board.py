@@ -7,7 +7,9 @@ import sys
 from contextlib import suppress
 
 from handrail.core.ledger import format_head, format_token
+from handrail.core.task import Task
 from handrail.edge.cli.invocation import Invocation
+from handrail.edge.phases import phase_data, phase_lines
 from handrail.edge.render import count, lease_data, session_data, span, table
 from handrail.edge.reply import Data, Reply
 from handrail.errors import Usage
@@ -54,6 +56,10 @@ def status_data(found: Status) -> Data:
             for waiter in found.waiters
         ],
         "sessions": [session_data(session) for session in found.sessions],
+        "tasks": [
+            {"task": task.id, "session": task.holder, "role": task.role, **phase_data(task, waits)}
+            for task, waits in found.tasks
+        ],
     }
 
 
@@ -97,7 +103,16 @@ def status_text(found: Status) -> str:
         scope = " ".join(visible(pattern.text) for pattern in waiter.patterns)
         since = span(found.now - waiter.since)
         lines.append(f"waiting {number}: {scope}  session {waiter.session}, since {since}")
+    for task, waits in found.tasks:
+        told = "; ".join((_at(task), *phase_lines(task, waits)))
+        lines.append(f"task {task.id}: {told}")
     return "\n".join(lines)
+
+
+def _at(task: Task) -> str:
+    if task.holder is None:
+        return "with nobody yet"
+    return f"with session {task.holder} (role {task.role or '-'})"
 
 
 def why(invocation: Invocation) -> Reply:

@@ -11,6 +11,7 @@ from handrail.core.task import OPEN, Packet
 from handrail.edge.checked import STATUS, as_text, gate_data
 from handrail.edge.cli.commands.check import gates_of
 from handrail.edge.cli.invocation import Invocation
+from handrail.edge.phases import phase_data, phase_lines
 from handrail.edge.render import count, lease_data, table
 from handrail.edge.reply import Data, Reply
 from handrail.gates.gate import PASS
@@ -34,6 +35,7 @@ def offer(invocation: Invocation) -> Reply:
         kind=invocation.text("kind"),
         scope=invocation.words("scope"),
         request_id=invocation.text("request_id"),
+        next_phase=invocation.text("next_phase"),
     )
     done = _judged(invocation, _again(invocation)).offer(asked, dry_run=dry_run)
     packet = done.packet
@@ -53,6 +55,9 @@ def offer(invocation: Invocation) -> Reply:
     if dry_run and done.checked is not None:
         text += "\n" + as_text(done.checked).rstrip("\n")
         status = STATUS[done.checked.verdict]
+    if done.opened:
+        verb = "would open" if dry_run else "opened"
+        notes.append(f"note: {verb} task {packet.task} for it, because you act for none")
     if done.left:
         held = " ".join(visible(text) for text in done.left[:8])
         notes.append(f"note: what you hold stays yours ({held}); --scope offers it")
@@ -115,10 +120,13 @@ def accept(invocation: Invocation) -> Reply:
         "packet": None if packet is None else packet_data(packet),
         "lease": None if lease is None else lease_data(lease, done.epoch),
         "not_taken": list(done.free),
+        "phase": done.task.phase,
     }
     if done.checked is not None:
         data["gates"] = _gates(done.checked)
     text = f"{verb} {what}"
+    if done.task.phase is not None:
+        text += f", in phase {done.task.phase}"
     if lease is not None:
         scope = " ".join(visible(text) for text in lease.scope)
         shown = lease_data(lease, done.epoch)
@@ -201,6 +209,7 @@ def briefing(invocation: Invocation) -> Reply:
             f" from {packet.from_role or '-'} to {packet.to_role or 'anybody'}"
         ),
     ]
+    lines += [f"  {line}" for line in phase_lines(found.task, found.pending)]
     if content.get("message"):
         lines += ["", *(f"  {visible(line)}" for line in content["message"].split("\n"))]
     for title, values in (
@@ -214,7 +223,13 @@ def briefing(invocation: Invocation) -> Reply:
             lines += ["", f"{title}:", *(f"  {visible(value)}" for value in values)]
     leases = [lease_data(lease, found.epoch) for lease in found.leases]
     return Reply(
-        {**_state(found), "title": found.task.title, "content": content, "leases": leases},
+        {
+            **_state(found),
+            "title": found.task.title,
+            "workflow": phase_data(found.task, found.pending),
+            "content": content,
+            "leases": leases,
+        },
         "\n".join(lines),
     )
 

@@ -1,4 +1,4 @@
-"""``task new``, ``list``, ``show``, ``close``."""
+"""``task new``, ``list``, ``show``, ``close``, ``resume``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from handrail.core.task import CLOSED, OPEN
 from handrail.edge.cli.commands.check import gates_of
 from handrail.edge.cli.commands.handoffs import packet_data
 from handrail.edge.cli.invocation import Invocation
+from handrail.edge.phases import phase_data, phase_lines
 from handrail.edge.render import count, table
 from handrail.edge.reply import Data, Reply
 from handrail.errors import Unavailable
@@ -32,18 +33,21 @@ def new(invocation: Invocation) -> Reply:
 def listed(invocation: Invocation) -> Reply:
     """List the tasks."""
     found = Tasks(invocation.application.context).all(closed=invocation.flag("closed"))
+    phased = any(one.task.phase is not None for one in found)
     rows = [
         (
             one.task.id,
             _state(one),
             one.task.holder or "-",
             one.task.role or "-",
+            *((one.task.phase or "-",) if phased else ()),
             f"{one.task.number:03d}",
             one.task.title,
         )
         for one in found
     ]
-    text = table(("TASK", "STATE", "SESSION", "ROLE", "PACKET", "TITLE"), rows)
+    phase = ("PHASE",) if phased else ()
+    text = table(("TASK", "STATE", "SESSION", "ROLE", *phase, "PACKET", "TITLE"), rows)
     return Reply({"tasks": [_data(one) for one in found]}, text if rows else "no open task")
 
 
@@ -54,6 +58,7 @@ def show(invocation: Invocation) -> Reply:
     lines = [f"task {task.id} ({_state(shown)}): {visible(task.title)}"]
     if task.holder is not None:
         lines.append(f"  with session {task.holder} (role {task.role or '-'})")
+    lines += [f"  {line}" for line in phase_lines(task, shown.pending)]
     for lease in shown.reserved:
         scope = " ".join(visible(text) for text in lease.scope)
         lines.append(f"  reserved {format_token(shown.epoch, lease.token)}  {scope}")
@@ -74,6 +79,14 @@ def close(invocation: Invocation) -> Reply:
     return Reply(_data(shown), f"closed task {shown.task.id} after {packets}")
 
 
+def resume(invocation: Invocation) -> Reply:
+    """Let a task go on."""
+    shown = Tasks(invocation.application.context).resume(
+        invocation.text("task"), invocation.text("reason") or "not given"
+    )
+    return Reply(_data(shown), f"task {shown.task.id} goes on")
+
+
 def _whom(to_role: str | None) -> str:
     return to_role or "anybody"
 
@@ -81,7 +94,9 @@ def _whom(to_role: str | None) -> str:
 def _state(shown: TaskShown) -> str:
     if shown.task.state == CLOSED:
         return CLOSED
-    return "halted" if shown.halted else shown.task.state
+    if shown.halted:
+        return "halted"
+    return "waits" if shown.task.waits_at is not None else shown.task.state
 
 
 def _data(shown: TaskShown) -> Data:
@@ -93,6 +108,7 @@ def _data(shown: TaskShown) -> Data:
         "opened_at": rfc3339(task.opened_at),
         "session": task.holder,
         "role": task.role,
+        **phase_data(task, shown.pending),
         "reserved": [
             {"token": format_token(shown.epoch, lease.token), "scope": list(lease.scope)}
             for lease in shown.reserved
