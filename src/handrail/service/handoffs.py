@@ -31,12 +31,12 @@ from handrail.core.names import check_name
 from handrail.core.packet import draft, overwritten, pretty, read_packet
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
-from handrail.core.task import COMPLETE, KINDS, RETURN, Packet, Task, file_name, task_of
-from handrail.errors.handoff import NoHandoff
+from handrail.core.task import COMPLETE, KINDS, OPEN, RETURN, Packet, Task, file_name, task_of
+from handrail.errors.handoff import NoHandoff, NotYourHandoff
 from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
-from handrail.service.identity import actor_of, require_session
+from handrail.service.identity import actor_of, require_session, thread_of
 from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import check_receiver, own_task, the_one
@@ -214,6 +214,8 @@ class Handoffs:
                 return _accepted(tx, known)
             task = self._task_to_answer(tx, rules, session, target, "handoff accept")
             desk = desk_of(tx, rules, task, session)
+            if not rules.settings.handoff.in_thread:
+                _check_thread(session, desk.packet)
             wanted = None if narrow is None else Claims(self._context).scope(rules, narrow)
             accept = Accept(
                 session=session,
@@ -278,6 +280,20 @@ class Handoffs:
             raise NoHandoff(reason=reason)
         tasks = [task_named(tx, packet.task) for packet in waiting]
         return the_one(tasks, f"For session {session.id} wait", command)
+
+
+def _check_thread(session: Session, packet: Packet | None) -> None:
+    """Refuse to receive what the same harness session offered; it has other names elsewhere."""
+    if packet is None or packet.state != OPEN or thread_of(packet.session) != thread_of(session.id):
+        return
+    raise NotYourHandoff(
+        task=packet.task,
+        number=packet.number,
+        whose=f"offered by session {packet.session}, and [handoff] in_thread is false",
+        to_role=packet.to_role,
+        session=session.id,
+        role=session.role,
+    )
 
 
 def _task_to_withdraw(tx: Reader, session: Session, target: str | None) -> Task:
