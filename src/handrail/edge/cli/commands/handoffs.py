@@ -13,6 +13,7 @@ from handrail.edge.render import count, lease_data, table
 from handrail.edge.reply import Data, Reply
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.packets import Briefing, Packets
+from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
 
 
@@ -166,10 +167,12 @@ def briefing(invocation: Invocation) -> Reply:
         if values:
             lines += ["", f"{title}:", *(f"  {visible(value)}" for value in values)]
     leases = [lease_data(lease, found.epoch) for lease in found.leases]
-    return Reply(
-        {**_state(found), "title": found.task.title, "content": content, "leases": leases},
-        "\n".join(lines),
-    )
+    note = Turns(invocation.application.context).note_of(found.task.holder)
+    if note is not None:
+        lines += ["", f"where session {found.task.holder} stood when its thread was shortened:"]
+        lines += [f"  {visible(line)}" for line in note.split("\n")]
+    data = {**_state(found), "title": found.task.title, "content": content, "leases": leases}
+    return Reply({**data, "compacted": note}, "\n".join(lines))
 
 
 def export(invocation: Invocation) -> Reply:
