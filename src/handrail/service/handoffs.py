@@ -168,11 +168,8 @@ class Handoffs:
 
     def _head(self) -> dict[str, Any]:
         """Say which commit the work stands at; nothing where there is none yet."""
-        try:
-            rows = self._context.outside.commits("HEAD^!")
-        except errors.MalformedRange:
-            return {}
-        return {"metadata": {"head": rows[-1].commit, "tree": rows[-1].tree}} if rows else {}
+        commit, tree = self._context.outside.at_head()
+        return {"metadata": {"head": commit, "tree": tree}} if commit else {}
 
     def _export(self, packet: Packet, text: str) -> str | None:
         name = file_name(packet.task, packet.number)
