@@ -158,10 +158,9 @@ def test_a_commit_counts_as_written_also_where_nothing_is_left_dirty(ada: Thread
 
 def test_a_question_to_the_person_ends_a_turn(ada: Thread) -> None:
     ada.writes("src/a.py", "one")
-    for said in ("Shall I go on?", "**Which one?** ", "Soll ich\uff1f"):
-        assert ada.stops(last_assistant_message=said) == Answer(), said
+    for question in ("Shall I go on?", "**Which one?** ", "Soll ich\uff1f"):
+        assert ada.stops(last_assistant_message=question) == Answer(), question
     for said in ("It is done.", "Why? Because.", 7, None):
-        assert ada.world.path
         ada.writes("src/a.py", f"{said}")
         assert ada.stops(last_assistant_message=said).status == 2, said
 
@@ -455,7 +454,7 @@ def test_a_strange_payload_holds_up_nothing_that_is_over(
 ) -> None:
     monkeypatch.chdir(ada.world.path)
     ada.world.repo.commit("configure")
-    for fields in (
+    strange: tuple[dict[str, object], ...] = (
         {"session_id": "../../x"},
         {"session_id": 7},
         {"session_id": "nobody-knows"},
@@ -463,14 +462,15 @@ def test_a_strange_payload_holds_up_nothing_that_is_over(
         {"cwd": []},
         {"trigger": {"a": 1}, "source": [], "stop_hook_active": "yes"},
         {"custom_instructions": "x" * 100_000, "last_assistant_message": "\udcff"},
-    ):
+    )
+    for fields in strange:
         done = ada.hook(event, **fields)
         assert done.status == 0, (fields, done)
         assert "Traceback" not in done.stderr
 
 
 PAYLOADS: Final = Path(__file__).parent / "data" / "payloads"
-DOCUMENTED: Final = {
+DOCUMENTED: Final[dict[str, dict[str, object]]] = {
     "Stop": {"goes_on": False, "asks": False},
     "SubagentStop": {"goes_on": True, "asks": True},
     "TaskCompleted": {},
