@@ -30,10 +30,10 @@ def reply(checked: Checked, form: str) -> Reply:
     if form == "json":
         return Reply(data, dump(data), (), status)
     if form == "junit":
-        cases = [case for one in checked.outcomes for case in _cases(one)]
+        cases = [case for one in checked.outcomes for case in cases(one)]
         return Reply(data, junit(f"handrail check {checked.stage}", cases), (), status)
     if form in ("sarif", "github"):
-        found = [finding for one in checked.outcomes for finding in _findings(one)]
+        found = [finding for one in checked.outcomes for finding in findings(one)]
         if form == "github":
             return Reply(data, workflow_commands(found), (), status)
         rules = {finding.code: finding.code.replace("_", " ") for finding in found}
@@ -125,7 +125,8 @@ def _lines(outcome: Outcome) -> list[str]:
     return lines if more <= 0 else [*lines, f"    and {more} more"]
 
 
-def _findings(outcome: Outcome) -> list[Finding]:
+def findings(outcome: Outcome) -> list[Finding]:
+    """Return what a gate minds, for annotations and SARIF."""
     binding = outcome.level == BLOCK
     if outcome.verdict == CANNOT_TELL:
         level = "error" if binding else "note"
@@ -137,7 +138,8 @@ def _findings(outcome: Outcome) -> list[Finding]:
     ]
 
 
-def _cases(outcome: Outcome) -> list[Case]:
+def cases(outcome: Outcome) -> list[Case]:
+    """Return what a gate says as tests."""
     if outcome.verdict == CANNOT_TELL and outcome.level == BLOCK:
         return [Case(outcome.gate, UNSURE, outcome.reason, told=False)]
     if outcome.verdict == PASS or outcome.level != BLOCK:
