@@ -99,8 +99,10 @@ def _cells(result: Result) -> tuple[str, ...]:
     target = ""
     if result.target is not None:
         sign = "≤" if result.target.bound == "<=" else "≥"
-        unit = f" {result.unit}" if result.target.absolute else " ×"
-        target = f"{sign} {result.target.limit:g}{unit}"
+        plain = result.target.absolute or result.target.over
+        unit = f" {result.unit}" if plain else " ×"
+        above = "floor + " if result.target.over else ""
+        target = f"{sign} {above}{result.target.limit:g}{unit}"
     return (
         result.row,
         result.what,

@@ -26,6 +26,7 @@ from handrail.service.setup import initialise
 from handrail.wiring import Application
 
 RESULTS: Final = Path(__file__).resolve().parent / "results"
+IN_A_FOLDER: Final = 100
 PROGRAM: Final = Path(sys.executable).with_name("handrail")
 
 
@@ -85,6 +86,27 @@ def git(folder: Path, *words: str, stdin: str = "") -> str:
         check=True,
     )
     return told.stdout
+
+
+def filled(folder: Path, files: int, changed: int) -> None:
+    """Commit many files, change a few, stage these."""
+    head = (
+        "commit refs/heads/main\ncommitter bench <bench@example.org> 1767225600 +0000\n"
+        "data <<END\nmany files\nEND\nfrom refs/heads/main^0\n"
+    )
+    rows = [
+        f"M 100644 inline {_path(number)}\ndata <<END\nline {number}\nEND\n"
+        for number in range(files)
+    ]
+    git(folder, "fast-import", "--quiet", "--force", stdin=head + "".join(rows) + "\n")
+    git(folder, "reset", "--quiet", "--hard")
+    for number in range(0, files, files // changed):
+        (folder / _path(number)).write_text("changed\n")
+    git(folder, "add", "--all")
+
+
+def _path(number: int) -> str:
+    return f"src/area-{number // IN_A_FOLDER}/part-{number % IN_A_FOLDER}.py"
 
 
 def like_the_program() -> None:

@@ -11,15 +11,21 @@ Bound = Literal["<=", ">="]
 
 
 class Target(NamedTuple):
-    """What a ratio (or, where ``absolute``, a value) must not exceed, or must reach."""
+    """What a ratio must not exceed, or must reach.
+
+    Where it is ``absolute``, a value; where it is ``over``, what a value is above its floor.
+    """
 
     bound: Bound
     limit: float
     absolute: bool = False
+    over: bool = False
 
     def met(self, value: float, ratio: float) -> bool:
         """Tell whether a measurement reaches it; the bound itself does."""
         judged = value if self.absolute else ratio
+        if self.over:
+            judged = value - value / ratio if ratio else value
         return judged <= self.limit if self.bound == "<=" else judged >= self.limit
 
 

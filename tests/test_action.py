@@ -120,6 +120,19 @@ def test_the_snippet_for_gitlab_has_all_history_and_no_filter() -> None:
     assert any("handrail ci" in line for line in job["script"])
 
 
+def test_the_job_that_runs_gates_has_no_key_and_the_one_with_the_key_leaves_them_to_it() -> None:
+    flow = snippets()[3]
+    record, gates = (job["steps"][-1]["with"] for job in flow["jobs"].values())
+    assert (gates["command"], record["command"]) == ("verify", "ci")
+    assert "key" not in gates
+    assert (record["gates"], "gates" in gates) == ("elsewhere", False)
+    for job in flow["jobs"].values():
+        assert job["steps"][0]["with"]["fetch-depth"] == 0
+        assert set(job["steps"][-1]["with"]) <= set(read("action.yml")["inputs"])
+    assert flow["jobs"]["gates"]["permissions"] == {"contents": "read"}
+    assert flow["jobs"]["gates"]["needs"] == "record"
+
+
 def test_the_example_for_pre_commit_names_hooks_that_are_there() -> None:
     (repo,) = snippets()[2]["repos"]
     known = {hook["id"] for hook in read(".pre-commit-hooks.yaml")}
@@ -239,7 +252,7 @@ def test_the_action_can_only_judge(team: Team, runner: Runner, program: str) -> 
 HOSTILE: Final = "$(touch pwned)`touch pwned`\"; touch pwned; '\n::error::x"
 
 
-@pytest.mark.parametrize("name", ["command", "remote", "format", "dry-run", "key"])
+@pytest.mark.parametrize("name", ["command", "remote", "format", "dry-run", "key", "gates"])
 def test_no_input_becomes_code(team: Team, runner: Runner, program: str, name: str) -> None:
     pull = team.opens("ada/work", "src/a.py")
     clone = team.clone()

@@ -58,7 +58,7 @@ def test_a_quick_run_measures_every_row_beside_its_floor(tmp_path: Path) -> None
         if row["target"] is None:
             assert row["met"] is None
         else:
-            assert set(row["target"]) == {"bound", "limit", "absolute"}
+            assert set(row["target"]) == {"bound", "limit", "absolute", "over"}
             assert row["met"] is Target(**row["target"]).met(row["value"], row["ratio"])
     table = done.stdout.splitlines()
     assert table[0].split() == ["row", "what", "value", "floor", "ratio", "target"]
@@ -83,14 +83,17 @@ def test_one_row_can_be_asked_for_alone(tmp_path: Path) -> None:
 
 def test_the_guard_is_measured_through_the_hook_that_init_wrote(tmp_path: Path) -> None:
     out, before = tmp_path / "numbers.json", left()
-    done = bench("--quick", "--only", "guard", "--only", "check-commit", "--out", str(out))
+    names = ("guard", "check-commit", "handoff")
+    asked = [word for name in names for word in ("--only", name)]
+    done = bench("--quick", *asked, "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert left() == before
     rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
     limits = [row["target"]["limit"] for row in rows]
-    assert limits == [2.25, 2.25, 6, 6, 2.25, 7, 1]
-    assert {row["floor_is"] for row in rows[:-1]} == {"python3 -I -S -c pass"}
-    assert rows[-1]["floor_is"] == "git status"
+    assert limits == [2.25, 2.25, 6, 6, 2.25, 7, 120, 120, 1]
+    assert [row["target"]["over"] for row in rows] == [False] * 6 + [True, True, False]
+    assert {row["floor_is"] for row in rows[:-3]} == {"python3 -I -S -c pass"}
+    assert {row["floor_is"] for row in rows[-3:]} == {"git status"}
 
 
 def test_a_hook_that_answers_otherwise_than_expected_ends_the_benchmark(tmp_path: Path) -> None:
@@ -131,6 +134,8 @@ def test_a_row_that_is_not_there_is_refused_with_those_that_are() -> None:
         (Target(">=", 2), 9.9, 5.0, False),
         (Target("<=", 50, absolute=True), 50.0, 1.0, True),
         (Target("<=", 50, absolute=True), 50.1, 1.0, False),
+        (Target("<=", 120, over=True), 160.0, 40.0, True),
+        (Target("<=", 120, over=True), 160.1, 40.0, False),
         (None, 1.0, 1.0, None),
     ],
 )

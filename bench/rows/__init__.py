@@ -9,6 +9,7 @@ from bench.measure import Result
 from bench.rows.check import check_commit
 from bench.rows.command import claim_command
 from bench.rows.guard import may_write
+from bench.rows.handing import hand_over
 from bench.rows.history import git_in_bulk
 from bench.rows.hooks import guard
 from bench.rows.landing import pushes
@@ -33,6 +34,7 @@ ROWS: Final = (
     Row("eight-processes", "eight processes claiming without pause", eight_processes),
     Row("live-leases", "a claim beside 10, 1 000 and 100 000 live leases", live_leases),
     Row("ledger", "a ledger of a million entries: look up, verify", million_entries),
+    Row("handoff", "`handrail handoff offer`, `accept` beside 50 000 files", hand_over),
     Row("check-commit", "`handrail check commit` beside 50 000 files", check_commit),
     Row("git-in-bulk", "a rebase of 200 commits, a fetch of 300 refs", git_in_bulk),
     Row("push", "judging a push of 20 and of 1 000 commits", pushes),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from bench.ground import PROGRAM, environment, git, guarded, scratch, session
+from bench.ground import PROGRAM, environment, filled, guarded, scratch, session
 from bench.measure import Result, Target, in_turn, median, seconds, spread
 from bench.process import NOTHING, run
 
 FILES, FILES_QUICK = 50_000, 500
-IN_A_FOLDER = 100
 STAGED = 5
 
 
@@ -19,7 +17,7 @@ def check_commit(quick: bool) -> Sequence[Result]:
     files = FILES_QUICK if quick else FILES
     with scratch() as folder:
         guarded(folder)
-        _fill(folder, files)
+        filled(folder, files, STAGED)
         session(folder, "bench").close()
         around = environment("bench")
 
@@ -51,24 +49,3 @@ def check_commit(quick: bool) -> Sequence[Result]:
             },
         )
     ]
-
-
-def _fill(folder: Path, files: int) -> None:
-    """Commit many files, change a few, stage these."""
-    head = (
-        "commit refs/heads/main\ncommitter bench <bench@example.org> 1767225600 +0000\n"
-        "data <<END\nmany files\nEND\nfrom refs/heads/main^0\n"
-    )
-    rows = [
-        f"M 100644 inline {_path(number)}\ndata <<END\nline {number}\nEND\n"
-        for number in range(files)
-    ]
-    git(folder, "fast-import", "--quiet", "--force", stdin=head + "".join(rows) + "\n")
-    git(folder, "reset", "--quiet", "--hard")
-    for number in range(0, files, files // STAGED):
-        (folder / _path(number)).write_text("changed\n")
-    git(folder, "add", "--all")
-
-
-def _path(number: int) -> str:
-    return f"src/area-{number // IN_A_FOLDER}/part-{number % IN_A_FOLDER}.py"

@@ -297,7 +297,8 @@ def test_what_an_uninstalled_clone_does_is_read_from_a_plain_line(
     [
         *((event, 2) for event in ("PreToolUse", "PermissionRequest", "BeforeTool", "Unknown")),
         *((event, 0) for event in ("SessionStart", "SessionEnd", "UserPromptSubmit", "Stop")),
-        *((event, 0) for event in ("PostToolUse", "PostToolUseFailure")),
+        *((event, 0) for event in ("PostToolUse", "PostToolUseFailure", "SubagentStop")),
+        *((event, 0) for event in ("PreCompact", "TaskCompleted")),
     ],
 )
 def test_only_what_is_about_to_happen_is_denied(repo: Repo, event: str, status: int) -> None:

@@ -552,7 +552,7 @@ def test_uninstall_leaves_exactly_its_removals(
     repo: Repo, handrail: Handrail, tmp_path: Path
 ) -> None:
     repo.write("AGENTS.md", "# Rules\r\n\r\nBe kind.")
-    repo.write(".claude/settings.json", '{\n\t"hooks": {"Stop": []},\n\t"model": "x"\n}')
+    repo.write(".claude/settings.json", '{\n\t"hooks": {"Notification": []},\n\t"model": "x"\n}')
     repo.write(".claude/agents/a.md", "x")
     put(repo.path / ".git" / "hooks" / "pre-commit", FOREIGN)
     put(repo.path / ".git" / "hooks" / "reference-transaction", b"#!/bin/sh\nexit 0\n", 0o700)

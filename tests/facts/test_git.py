@@ -10,6 +10,7 @@ import pytest
 from handrail.errors import FactsUnavailable, MalformedRange
 from handrail.facts import git
 from handrail.facts.git import RawCommit, ask, read_range
+from handrail.facts.refs import head_of
 from tests.support import Repo
 
 
@@ -261,3 +262,10 @@ def test_a_damaged_repository_is_no_commit_without_paths(repo: Repo) -> None:
     (repo.path / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
     with pytest.raises((FactsUnavailable, MalformedRange)):
         read_range(str(repo.path), "HEAD")
+
+
+def test_head_is_named_with_its_tree_and_an_unborn_one_by_nothing(repo: Repo) -> None:
+    commit = repo.commit("first")
+    assert head_of(str(repo.path)) == (commit, repo.git("rev-parse", "HEAD^{tree}"))
+    repo.git("checkout", "--quiet", "--orphan", "unborn")
+    assert head_of(str(repo.path)) == ("", "")

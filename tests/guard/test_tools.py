@@ -251,3 +251,17 @@ def test_what_cannot_be_told_of_a_shell_line_is_counted(agents: Agents, handrail
     assert ada.bash('for f in $(ls src); do echo x > "$OUT/$f"; done').code != 2
     told = handrail("doctor")
     assert "shell_undecided_total: 1" in told.out, told
+
+
+def test_the_settings_let_the_end_of_a_turn_be_asked_about_and_solo_work_hears_nothing(
+    agents: Agents, handrail: Handrail
+) -> None:
+    ada = agents("s-ada")
+    ada.begins()
+    ada.edit("src/a.py", "one")
+    before = len(ledger(ada.root, handrail))
+    for event in ("Stop", "SubagentStop", "TaskCompleted"):
+        assert ada.hook(event, stop_hook_active=False) == (0, "", "")
+    assert len(ledger(ada.root, handrail)) == before
+    assert ada.hook("PreCompact", trigger="manual") == (0, "", "")
+    assert len(ledger(ada.root, handrail)) == before + 1

@@ -7,6 +7,7 @@ as it was. ``OUTSIDE`` lists what is not stopped, and why; nobody counts it as s
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -700,6 +701,98 @@ def _(ground: Ground) -> Result:
     return ground.git("push", "--quiet", "--no-verify", "origin", "main", cwd=other)
 
 
+# --- gates of what lands -------------------------------------------------------------------------
+
+
+GATE: Final = """
+[[gate]]
+id = "tests"
+stages = ["land"]
+run = ["sh", "-c", "! grep -rq evil src"]
+"""
+
+
+def gated(ground: Ground) -> None:
+    """Let the base ask for a gate, as whoever coordinates lands it; done once, then copied."""
+    kept = ground.folder.parent.parent / "gated-ground"
+    if not kept.exists():
+        _configured(ground, GATE)
+        done = ground.push()
+        assert done.code == 0, done
+        shutil.copytree(ground.folder, kept, symlinks=True)
+    else:
+        shutil.rmtree(ground.folder)
+        Ground.copied(kept, ground.folder)
+
+
+def _configured(ground: Ground, text: str, old: str = "") -> None:
+    ground.session("boss", "lead")
+    ground.claim("boss", "handrail.toml")
+    config = ground.path / "handrail.toml"
+    before = config.read_text()
+    config.write_text(before.replace(old, text) if old else before + text)
+    ground.configure()
+    done = ground.commit("boss", {"handrail.toml": config.read_text()})
+    assert done.code == 0, done
+    ground.release("boss")
+
+
+def _evil_work(ground: Ground) -> None:
+    """Commit what may land as far as lanes go, and what the gate would not let pass."""
+    _work(ground, text=EVIL)
+
+
+@attack("a gate weakened in the same push", "no_receipt")
+def _(ground: Ground) -> Result:
+    gated(ground)
+    _evil_work(ground)
+    _configured(ground, '["true"]', '["sh", "-c", "! grep -rq evil src"]')
+    ran = Handrail(ground.path)("evidence", "run", "--gate", "tests")
+    assert ran.code == 0, ran
+    return ground.force()
+
+
+@attack("a receipt of the tree before", "no_receipt")
+def _(ground: Ground) -> Result:
+    gated(ground)
+    ran = Handrail(ground.path)("evidence", "run", "--gate", "tests")
+    assert ran.code == 0, ran
+    _evil_work(ground)
+    return ground.force()
+
+
+@attack("a receipt that was made while the working tree held something better", "no_receipt")
+def _(ground: Ground) -> Result:
+    gated(ground)
+    _evil_work(ground)
+    (ground.path / "src/a.py").write_text("fine = True\n")
+    ran = Handrail(ground.path)("evidence", "run", "--gate", "tests")
+    assert ran.code == 0, ran
+    ground.repo.git("checkout", "--quiet", "--", "src/a.py")
+    return ground.force()
+
+
+@attack("a receipt that a store forged which nobody enrolled", "no_receipt")
+def _(ground: Ground) -> Result:
+    gated(ground)
+    _evil_work(ground)
+    other = ground.folder / "other"
+    ground.git("clone", "--quiet", str(ground.path), str(other), cwd=ground.folder)
+    assert Handrail(other)("init").code == 0
+    ground.git("checkout", "--quiet", "--force", "main", cwd=other)
+    ground.git("clean", "--quiet", "--force", "-d", cwd=other)
+    liar = ground.folder / "bin" / "grep"
+    liar.parent.mkdir()
+    liar.write_text("#!/bin/sh\nexit 1\n")
+    liar.chmod(0o755)
+    path = f"{liar.parent}{os.pathsep}{os.environ['PATH']}"
+    ran = Handrail(other)("evidence", "run", "--gate", "tests", env={"PATH": path})
+    assert ran.code == 0, ran
+    ground.git("remote", "set-url", "origin", str(ground.bare), cwd=other)
+    Handrail(other)("ledger", "sync", "origin")
+    return ground.force()
+
+
 def _second_clone(ground: Ground) -> Path:
     """Make a clone with a store of its own, and a session that holds everything there."""
     other = ground.folder / "other"
@@ -738,6 +831,10 @@ OUTSIDE: Final[Sequence[tuple[str, str]]] = (
     (
         "a change that landed before and was taken back, made again to the letter",
         "the same change inherits (a configuration does not); who takes it back again may do so",
+    ),
+    (
+        "a receipt of a run in an enrolled store whose environment was prepared to let it pass",
+        "a receipt says what was run on which tree, not where; CI has a place of its own",
     ),
     (
         "a branch that is not protected",

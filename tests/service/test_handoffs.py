@@ -372,3 +372,33 @@ def land_again(world: World, session: str, commit: str) -> None:
 
     with world.open(session) as application:
         Attestation(application.context).attest(commit)
+
+
+# --- in one thread -------------------------------------------------------------------------------
+
+ANYBODY: Final = '[[role]]\nname = "worker"\nlane = ["**"]\n'
+
+
+def test_one_harness_session_receives_what_it_offered_only_where_that_is_allowed(
+    work: Work,
+) -> None:
+    work.world.configure(f"[handoff]\nin_thread = false\n{ANYBODY}")
+    work.offer("ada", "src/api")
+    with pytest.raises(refusals.NotYourHandoff) as refused:
+        work.accept("ada", "fix")
+    assert "in_thread" in refused.value.message
+    assert work.state() == "open"
+    beside = work.world.repo.worktree("beside")
+    elsewhere = work.world.session(id="ada+beside", cwd=beside)
+    with work.world.open(elsewhere, cwd=beside) as application:
+        handoffs = Handoffs(application.context, application.packet_files)
+        with pytest.raises(refusals.NotYourHandoff):
+            handoffs.accept("fix")
+    work.world.configure(ANYBODY)
+    assert work.accept("ada", "fix").packet is not None
+
+
+def test_somebody_else_receives_it_all_the_same(work: Work) -> None:
+    work.world.configure(f"[handoff]\nin_thread = false\n{ANYBODY}")
+    work.offer("ada", "src/api")
+    assert work.accept("bob", "fix").packet is not None

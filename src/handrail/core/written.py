@@ -21,7 +21,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from handrail.core.events import CommitAttested, ConfigApplied, Event, decode
+from handrail.core.events import CommitAttested, ConfigApplied, Event, decode, subject_of
 from handrail.core.ledger import GENESIS, Entry, Head
 from handrail.core.state import InForce
 from handrail.errors import LedgerBroken
@@ -54,6 +54,14 @@ class Written:
     def recorded(self, kind: str, limit: int) -> list[Entry]:
         """Return the newest ``limit`` entries of a kind, newest first."""
         return self._of_kind(kind)[: -1 - limit : -1]
+
+    def latest(self, kind: str, subject: str) -> Entry | None:
+        """Return the newest entry of a kind about a subject; raises LedgerBroken."""
+        for entry in reversed(self._of_kind(kind)):
+            event = _event(kind, entry)
+            if event is not None and subject_of(event) == subject:
+                return entry
+        return None
 
     def attestations_of(self, commit: str) -> list[Entry]:
         """Return every entry that attests a commit, oldest first; raises LedgerBroken."""

@@ -30,10 +30,10 @@ def reply(checked: Checked, form: str) -> Reply:
     if form == "json":
         return Reply(data, dump(data), (), status)
     if form == "junit":
-        cases = [case for one in checked.outcomes for case in _cases(one)]
+        cases = [case for one in checked.outcomes for case in cases(one)]
         return Reply(data, junit(f"handrail check {checked.stage}", cases), (), status)
     if form in ("sarif", "github"):
-        found = [finding for one in checked.outcomes for finding in _findings(one)]
+        found = [finding for one in checked.outcomes for finding in findings(one)]
         if form == "github":
             return Reply(data, workflow_commands(found), (), status)
         rules = {finding.code: finding.code.replace("_", " ") for finding in found}
@@ -142,7 +142,8 @@ def waived_by(outcome: Outcome) -> str | None:
     return f"waived by {outcome.waiver} (handrail waiver list --all)"
 
 
-def _findings(outcome: Outcome) -> list[Finding]:
+def findings(outcome: Outcome) -> list[Finding]:
+    """Return what a gate minds, for annotations and SARIF."""
     return [one._replace(waived=waived_by(outcome)) for one in _found(outcome)]
 
 
@@ -163,7 +164,8 @@ def _found(outcome: Outcome) -> list[Finding]:
     ]
 
 
-def _cases(outcome: Outcome) -> list[Case]:
+def cases(outcome: Outcome) -> list[Case]:
+    """Return what a gate says as tests."""
     waived = waived_by(outcome)
     if waived is not None:
         return [Case(outcome.gate, None, waived, skipped=True)]

@@ -21,6 +21,15 @@ _WITH_VALUE: Final = ("-c", "-C", "--git-dir", "--work-tree", "--namespace", "--
 _PROCESSES_UP: Final = 4
 
 
+def head_of(toplevel: str) -> tuple[str, str]:
+    """Return HEAD's commit and its tree; '' for both on an unborn branch."""
+    commit = ref_value(toplevel, "HEAD")
+    if not commit:
+        return "", ""
+    said = ask(toplevel, ["rev-parse", "--verify", f"{commit}^{{tree}}"])
+    return commit, said.decode("ascii", "replace").strip()
+
+
 def ref_value(folder: str, ref: str) -> str:
     """Return the commit that a ref holds; '' if there is none of that name."""
     said = ask(folder, ["rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"], fine=(0, 1))

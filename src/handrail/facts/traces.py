@@ -1,4 +1,4 @@
-r"""What hooks remember of a working tree between a tool and the next: dirty paths, open edits.
+r"""What hooks remember of a working tree: dirty paths, open edits, when a turn was judged.
 
 Promises: kept beside the store, one small file a working tree, replaced whole; lost or damaged, it
 is as if nothing had been seen. It says what a shell line may have written, never who may write.
@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Final
 
 BYTES_MAX: Final = 16 << 20
+SESSIONS_MAX: Final = 64
 
 
 class Traces:
@@ -24,6 +25,7 @@ class Traces:
     def __init__(self, folder: str, worktree: str) -> None:
         self._seen = os.path.join(folder, f"seen.{worktree}")
         self._edited = os.path.join(folder, f"edited.{worktree}")
+        self._judged = os.path.join(folder, f"judged.{worktree}")
 
     def seen(self) -> dict[str, str] | None:
         """Return what was dirty when it was kept last, and in which version."""
@@ -35,14 +37,7 @@ class Traces:
 
     def keep(self, dirty: Mapping[str, str]) -> None:
         """Remember what is dirty now."""
-        text = "\0".join(f"{version}\t{path}" for path, version in dirty.items())
-        half = f"{self._seen}.{os.getpid()}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with suppress(OSError):
-            descriptor = os.open(half, flags, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(text.encode("utf-8", "surrogateescape"))
-            os.replace(half, self._seen)
+        _replace(self._seen, "\0".join(f"{version}\t{path}" for path, version in dirty.items()))
 
     def keep_one(self, path: str, version: str | None) -> None:
         """Remember one path as it is now, if anything was remembered; None: it is clean."""
@@ -79,6 +74,24 @@ class Traces:
                 os.unlink(self._edited)
         return frozenset(path for session, path in at_work if session != but)
 
+    def judged(self, session: str) -> tuple[str, int]:
+        """Return how the tree stood when the end of a turn was judged last; how often in a row."""
+        for line in (_read(self._judged) or "").split("\n"):
+            name, _, rest = line.partition("\0")
+            seen, _, times = rest.partition("\0")
+            if name == session and times.isdecimal():
+                return seen, int(times[:6])
+        return "", 0
+
+    def keep_judged(self, session: str, seen: str, times: int) -> None:
+        """Remember how the tree stands now that the end of a turn was judged."""
+        line = f"{session}\0{seen}\0{times}"
+        if "\n" in line:
+            return
+        known = (_read(self._judged) or "").split("\n")
+        others = [one for one in known if one and one.partition("\0")[0] != session]
+        _replace(self._judged, "\n".join([line, *others[: SESSIONS_MAX - 1]]))
+
     def _append(self, line: str) -> None:
         if "\n" in line:
             return
@@ -89,6 +102,16 @@ class Traces:
                 os.write(descriptor, f"{line}\n".encode("utf-8", "surrogateescape"))
             finally:
                 os.close(descriptor)
+
+
+def _replace(path: str, text: str) -> None:
+    half = f"{path}.{os.getpid()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(OSError):
+        descriptor = os.open(half, flags, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+        os.replace(half, path)
 
 
 def _read(path: str) -> str | None:

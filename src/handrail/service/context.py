@@ -178,6 +178,9 @@ class Outside(Protocol):
     def commits(self, text: str) -> list[CommitRow]:
         """Return the commits of a range, oldest first; raises MalformedRange."""
 
+    def at_head(self) -> tuple[str, str]:
+        """Return HEAD's commit and its tree; '' for both on an unborn branch."""
+
     def history(self) -> AbstractContextManager[History]:
         """Open what git says of commits, for one verification."""
 

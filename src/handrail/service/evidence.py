@@ -67,6 +67,9 @@ class Ledger(Protocol):
     def recorded(self, kind: str, limit: int) -> list[Entry]:
         """Return the newest entries of one of the rare kinds, newest first."""
 
+    def latest(self, kind: str, subject: str) -> Entry | None:
+        """Return the newest entry of a kind about a subject."""
+
 
 class SharedLedger(Protocol):
     """A ledger of another place, checked: it vouches, or there is a fault and its reason."""

@@ -32,12 +32,12 @@ from handrail.core.names import check_name
 from handrail.core.packet import draft, overwritten, pretty, read_packet
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
-from handrail.core.task import COMPLETE, KINDS, SYSTEM, Packet, Task, file_name, task_of
-from handrail.errors.handoff import FactsChanged, MalformedPacket, NoHandoff
+from handrail.core.task import COMPLETE, KINDS, OPEN, SYSTEM, Packet, Task, file_name, task_of
+from handrail.errors.handoff import FactsChanged, MalformedPacket, NoHandoff, NotYourHandoff
 from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
-from handrail.service.identity import actor_of, require_session
+from handrail.service.identity import actor_of, require_session, thread_of
 from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
 from handrail.service.phases import addressed, with_artifact
 from handrail.service.policy import Rules, rules_in_force
@@ -212,11 +212,8 @@ class Handoffs:
 
     def _head(self) -> dict[str, Any]:
         """Say which commit the work stands at; nothing where there is none yet."""
-        try:
-            rows = self._context.outside.commits("HEAD^!")
-        except errors.MalformedRange:
-            return {}
-        return {"metadata": {"head": rows[-1].commit, "tree": rows[-1].tree}} if rows else {}
+        commit, tree = self._context.outside.at_head()
+        return {"metadata": {"head": commit, "tree": tree}} if commit else {}
 
     def _export(self, packet: Packet, text: str) -> str | None:
         name = file_name(packet.task, packet.number)
@@ -265,6 +262,8 @@ class Handoffs:
             if judged is not None:
                 check_same(task, judged)
             desk = desk_of(tx, rules, task, session)
+            if not rules.settings.handoff.in_thread:
+                _check_thread(session, desk.packet)
             wanted = None if narrow is None else Claims(self._context).scope(rules, narrow)
             accept = Accept(
                 session=session,
@@ -338,6 +337,20 @@ def check_same(task: Task, judged: Packet) -> None:
     if (task.id, task.number) != (judged.task, judged.number):
         again = f"handrail handoff accept {task.id}"
         raise FactsChanged(what="the packet that waits", stage="post-handoff", next=again)
+
+
+def _check_thread(session: Session, packet: Packet | None) -> None:
+    """Refuse to receive what the same harness session offered; it has other names elsewhere."""
+    if packet is None or packet.state != OPEN or thread_of(packet.session) != thread_of(session.id):
+        return
+    raise NotYourHandoff(
+        task=packet.task,
+        number=packet.number,
+        whose=f"offered by session {packet.session}, and [handoff] in_thread is false",
+        to_role=packet.to_role,
+        session=session.id,
+        role=session.role,
+    )
 
 
 def _task_to_withdraw(tx: Reader, session: Session, target: str | None) -> Task:

@@ -71,6 +71,11 @@ def session_here(reader: Reader, session: str, worktree: str) -> str:
     return f"{session[: NAME_CHARS_MAX // 2 - 1]}+{plain_name(worktree)}"
 
 
+def thread_of(session: str) -> str:
+    """Return what is the same in all names that ``session_here`` gives a harness session."""
+    return session.partition("+")[0][: NAME_CHARS_MAX // 2 - 1]
+
+
 def actor_of(session: Session) -> Actor:
     """Return how the ledger names a session."""
     return Actor(session.id, session.agent, session.role)

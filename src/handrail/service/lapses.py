@@ -15,11 +15,9 @@ from handrail import errors
 from handrail.core.decide.desk import Desk, Settle
 from handrail.core.decide.handoff import decide_lapse
 from handrail.core.decide.view import View
-from handrail.core.handed import PacketOffered
 from handrail.core.lease import TTL_MAX_MS, Session
-from handrail.core.ledger import read_event
 from handrail.core.scope import Pattern, stored_pattern
-from handrail.core.task import Packet, Task, reserved_for
+from handrail.core.task import Task, reserved_for
 from handrail.errors.handoff import UnknownTask
 from handrail.service.context import Context
 from handrail.service.edits import view_of
@@ -45,15 +43,6 @@ def task_named(reader: Reader, task: str) -> Task:
     if found is None:
         raise UnknownTask(task=task)
     return found
-
-
-def packet_text(reader: Reader, packet: Packet) -> str:
-    """Return a packet's canonical text, as its entry holds it."""
-    entry = next(reader.entries(packet.seq - 1, packet.seq), None)
-    event = None if entry is None else read_event(entry)
-    if not isinstance(event, PacketOffered):
-        raise errors.StoreCorrupt(path="state.db", reason=f"entry {packet.seq} holds no packet")
-    return event.packet
 
 
 def desk_of(

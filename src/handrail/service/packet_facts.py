@@ -25,7 +25,7 @@ from handrail.gates.packet import EDITED, receipt_number
 from handrail.gates.references import ALLOWED
 from handrail.gates.states import problem_of
 from handrail.service.evidence_runs import Bench
-from handrail.service.lapses import packet_text
+from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
 

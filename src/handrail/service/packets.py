@@ -18,7 +18,8 @@ from handrail.errors.handoff import NoHandoff
 from handrail.service.context import Context
 from handrail.service.handoffs import Files
 from handrail.service.identity import require_session
-from handrail.service.lapses import packet_text, task_named
+from handrail.service.lapses import task_named
+from handrail.service.packet_text import packet_text
 from handrail.service.phases import pending, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import own_task, the_one

@@ -19,7 +19,7 @@ from handrail.core.task import BLOCK, OPEN, RETURN, Packet, Task
 from handrail.core.workflow import Workflow, artifact_path
 from handrail.errors.handoff import UnknownPhase
 from handrail.service.context import Context
-from handrail.service.lapses import packet_text
+from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
 

@@ -12,7 +12,8 @@ kin. Other branches and tags are taken as they are, and named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 from handrail import errors
@@ -24,6 +25,7 @@ from handrail.core.published import BRANCHES, TRACKED, Garbled, epoch_of, parse_
 from handrail.core.record import Record
 from handrail.service.context import History
 from handrail.service.court import ENFORCE
+from handrail.service.evidence import Evidence
 from handrail.service.protection import (
     HEADS,
     NOTHING,
@@ -47,6 +49,7 @@ from handrail.text import visible
 
 UPDATES_MAX: Final = 10_000
 SHORT: Final = 12
+LAND: Final = "land"
 _NO_LETTERS: Final = frozenset("~^:?*[\\\x7f") | {chr(code) for code in range(33)}
 
 # Every objection to a ref there is: what it says, and the command that leads on.
@@ -69,6 +72,10 @@ OBJECTIONS: Final[dict[str, tuple[str, str]]] = {
         "handrail ledger sync",
     ),
     "ledger_unsound": ("this ledger is not taken: {fault}: {reason}", "handrail ledger sync"),
+    "no_receipt": (
+        "gate {gate} of the base has not passed here: {reason}",
+        "handrail check land && git push",
+    ),
 }
 
 
@@ -94,12 +101,16 @@ class Objection(Record):
 
 
 class Received(Record):
-    """What is to be said of a push. ``unjudged`` are refs that go in as they are."""
+    """What is to be said of a push. ``unjudged`` are refs that go in as they are.
+
+    ``lacking`` are gates without a receipt: the base's mode says how much they bind.
+    """
 
     objections: tuple[Objection, ...]
     verified: Verified | None = None
     unjudged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    lacking: tuple[Objection, ...] = ()
 
     @property
     def taken(self) -> bool:
@@ -107,7 +118,8 @@ class Received(Record):
         if self.objections or self.verified is None:
             return not self.objections
         verdicts = {judgment.verdict for judgment in self.verified.judgments}
-        refused = REFUSED in verdicts and self.verified.mode == ENFORCE
+        bad = REFUSED in verdicts or bool(self.lacking)
+        refused = bad and self.verified.mode == ENFORCE
         return not refused and CANNOT_TELL not in verdicts
 
 
@@ -205,7 +217,34 @@ class Receiving:
                     next="git symbolic-ref HEAD",
                 )
         left = [one.ref for one in updates if one.ref not in judged and _epoch(one.ref) is None]
-        return Received((), verified, tuple(left))
+        received = Received((), verified, tuple(left))
+        if verified is None or verified.base is None or not (protected and received.taken):
+            return received
+        settings = standing.configured.get(verified.base)
+        if not (isinstance(settings, Settings) and any(LAND in g.stages for g in settings.gates)):
+            return received
+        return received._replace(lacking=tuple(self._lacking(updates, protected, settings)))
+
+    def _lacking(
+        self, updates: Sequence[Update], protected: Sequence[Update], settings: Settings
+    ) -> Iterator[Objection]:
+        """Yield the gates of the base that no receipt answers for, of each branch that moves."""
+        from handrail.service.land_gates import lacking
+
+        moved = [(one.ref, one.new) for one in protected if one.new not in (None, one.old)]
+        store, shared = self._sources.store, self._sources.shared
+        proposed = {one.ref: one.new for one in updates}
+        with ExitStack() as opened:
+            history = opened.enter_context(self._sources.outside.history())
+            reader = None if store is None else opened.enter_context(store.read())
+            own = [] if reader is None else [Evidence(reader).ledger]
+            epoch = None if reader is None else reader.epoch
+            rows = () if shared is None else shared.read(settings, proposed, epoch)
+            ledgers = [*own, *(row.ledger for row in rows if row.ledger is not None)]
+            for ref, tip in moved:
+                tree = history.changes([tip])[tip].tree
+                for gate, reason in lacking(settings, ledgers, tip, tree):
+                    yield Objection(ref, "no_receipt", (("gate", gate), ("reason", reason)))
 
 
 def check_ledger_refs(

@@ -60,7 +60,7 @@ class _There(Record):
     tip: str | None
 
 
-class _NoSecrets:
+class NoSecrets:
     """A run of CI proves nothing by a secret: what it may do, its key says."""
 
     shown: Final[dict[str, str]] = {}
@@ -126,7 +126,7 @@ class ForgeRun:
             epoch = None if settings is None else self._epoch(settings.epochs)
             shared = Fetched(self._place, there.ledgers)
             with self._store(event, settings, epoch, there) as store:
-                context = Context(store, self._caller(), _NoSecrets(), self._outside, shared)
+                context = Context(store, self._caller(), NoSecrets(), self._outside, shared)
                 before = _head(store)
                 answer = self._answer(context, event, there.tip, epoch, record=record)
                 if settings is None:
@@ -222,7 +222,7 @@ class ForgeRun:
     ) -> Iterator[Store]:
         """Open a copy of the ledger; one that is empty where nothing can be claimed anyway."""
         if settings is None or epoch is None or not isinstance(event, PullRequest):
-            yield MemoryStore(BootClock(), _salt, workspace=NOWHERE, epoch=NOWHERE)
+            yield MemoryStore(BootClock(), salt, workspace=NOWHERE, epoch=NOWHERE)
             return
         with tempfile.TemporaryDirectory(prefix="handrail-ci-") as folder:
             path = os.path.join(folder, "state.db")
@@ -237,7 +237,7 @@ class ForgeRun:
         refs = {ref: tip for ref, tip in there.ledgers.items() if epoch_of(ref) == epoch.id}
         clock, workspace = BootClock(), settings.workspace.id
         if not refs:
-            return SqliteStore.create(path, clock, _salt, workspace=workspace, epoch=epoch.id)
+            return SqliteStore.create(path, clock, salt, workspace=workspace, epoch=epoch.id)
         with open_published(self._place.toplevel) as source:
             rows = read_published(source, settings.epochs, check, proposed=there.ledgers)
             row = next((row for row in rows if row.epoch == epoch.id), None)
@@ -245,7 +245,7 @@ class ForgeRun:
                 fault = "gone" if row is None else f"{row.fault}: {row.reason}"
                 what = f"the ledger of CI (epoch {epoch.id})"
                 raise errors.FactsUnavailable(what=what, reason=fault)
-            return SqliteStore.restore(path, clock, _salt, list(row.ledger.entries()))
+            return SqliteStore.restore(path, clock, salt, list(row.ledger.entries()))
 
     # --- writing it back -------------------------------------------------------------------------
 
@@ -275,7 +275,8 @@ def _head(store: Store) -> int:
         return reader.head.seq
 
 
-def _salt() -> str:
+def salt() -> str:
+    """Return what nobody can guess, for one entry."""
     return os.urandom(16).hex()
 
 

@@ -61,6 +61,12 @@ class Surroundings:
 
         return list(as_judged(self._place.toplevel, read_range(self._place.toplevel, text)))
 
+    def at_head(self) -> tuple[str, str]:
+        """Return HEAD's commit and its tree; '' for both on an unborn branch."""
+        from handrail.facts.refs import head_of
+
+        return head_of(self._place.toplevel)
+
     def history(self) -> AbstractContextManager[History]:
         """Open what git says of commits, for one verification."""
         from handrail.facts.history import open_history

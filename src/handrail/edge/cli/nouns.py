@@ -242,6 +242,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
             ),
             Option("sarif", ("--sarif",), "text", "Also write SARIF to this file.", "FILE"),
             Option("verify", ("--verify",), "flag", "Only judge the commits; claim nothing."),
+            Option(
+                "gates",
+                ("--gates",),
+                "text",
+                "Whether this run runs the base's gates of stage land, or another one does.",
+                "run|elsewhere",
+            ),
             DRY,
         ),
     ),

@@ -6,6 +6,8 @@ nothing but ``apsw``, which brings the parser of the payload too, and reads one 
 that is not plain ASCII, has a link in it or lies where anything is unusual is not for here.
 
     nothing_to_say(b'{"hook_event_name": "PreToolUse", "tool_name": "Read"}')   # True
+
+The end of a turn is nothing to a session that acts for no task: one count says so.
 """
 
 import posix
@@ -34,15 +36,22 @@ READS_ONLY = frozenset(
         *("ToolSearch", "Skill", "LSP"),
     )
 )
+ABOUT_TASKS = ("Stop", "SubagentStop", "TaskCompleted")
+"""Events that mean nothing to a session which acts for no task."""
 _PARSED = (
     "SELECT ?1 ->> '$.hook_event_name', ?1 ->> '$.session_id', ?1 ->> '$.tool_name',"
     " ?1 ->> '$.tool_input.file_path', ?1 ->> '$.tool_input.notebook_path',"
-    " ?1 ->> '$.tool_input.command'"
+    " ?1 ->> '$.tool_input.command', ?1 ->> '$.cwd'"
 )
 _HELD = (
     "SELECT s.boot, s.offset_ms, s.last_now, m.pattern, m.renew_at"
     " FROM state s CROSS JOIN may_write m"
     " WHERE m.anchor IN ({}) AND m.session = ? AND m.worktree = ?"
+)
+# A session acts under a name of its own in another working tree; both names begin alike.
+_MAY_ACT = (
+    "SELECT count(*) FROM task WHERE state = 'open'"
+    " AND (holder IS NULL OR instr(holder, substr(?, 1, 16)) = 1)"
 )
 _BUSY_MS = 2_000
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -65,6 +74,8 @@ def _plainly(payload: bytes) -> bool:
     apsw = _driver()
     parser = apsw.Connection(":memory:")
     event, session, tool, *inputs = parser.execute(_PARSED, (text,)).get
+    if event in ABOUT_TASKS:
+        return isinstance(session, str) and _acts_for_none(apsw, session, inputs[3])
     if event not in ("PreToolUse", "PostToolUse") or not isinstance(tool, str):
         return False
     if tool in READS_ONLY:
@@ -99,6 +110,20 @@ def _driver() -> "Any":
     return apsw
 
 
+def _acts_for_none(driver: "Any", session: str, folder: object) -> bool:
+    """Tell whether a session surely acts for no open task of the workspace around a folder."""
+    found = _locate(f"{folder}/handrail.toml") if isinstance(folder, str) else None
+    connection = None if found is None else _opened(driver, found[0])
+    return connection is not None and connection.execute(_MAY_ACT, (session,)).get == 0
+
+
+def _opened(driver: "Any", state: str) -> "Any":
+    """Open a store; None where it has another format."""
+    connection = driver.Connection(state, flags=driver.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(_BUSY_MS)
+    return connection if connection.execute("PRAGMA user_version").get == FORMAT else None
+
+
 def _holds(driver: "Any", session: str, path: str) -> bool:
     """Tell whether a session holds the file at an absolute path, and need not renew it yet."""
     found = _locate(path)
@@ -107,9 +132,8 @@ def _holds(driver: "Any", session: str, path: str) -> bool:
     state, worktree, inside = found
     if _guarded(inside):
         return False
-    connection = driver.Connection(state, flags=driver.SQLITE_OPEN_READWRITE)
-    connection.set_busy_timeout(_BUSY_MS)
-    if connection.execute("PRAGMA user_version").get != FORMAT:
+    connection = _opened(driver, state)
+    if connection is None:
         return False
     anchors = _anchors(inside)
     statement = _HELD.format(",".join("?" * len(anchors)))

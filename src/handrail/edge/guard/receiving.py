@@ -95,6 +95,7 @@ def _told(received: Received) -> Iterator[str]:
         return
     if received.verified is not None:
         yield from _judged(received, received.verified)
+        yield from _lacking(received, received.verified)
     if received.taken:
         for note in received.notes[:REFS_TOLD_MAX]:
             yield from _wrapped(f"handrail: {visible(note)}", "")
@@ -127,6 +128,20 @@ def _judged(received: Received, verified: Verified) -> Iterator[str]:
         yield from _wrapped(WHO_ENROLS, "  ")
     if bad:
         yield f"  next: {_next(bad, verified)}"
+
+
+def _lacking(received: Received, verified: Verified) -> Iterator[str]:
+    if not received.lacking:
+        return
+    if received.taken:
+        yield f"handrail: gates lack a receipt; the base says {verified.mode}, so it goes in"
+    else:
+        yield "handrail: the push was refused, and nothing of it was taken: gates lack a receipt"
+    for one in received.lacking[:COMMITS_TOLD_MAX]:
+        yield f"  {_short(one.ref, WORD_CHARS_MAX)}"
+        yield from _wrapped(f"{one.code}: {one.sentence}", "    ")
+    yield from _more(len(received.lacking) - COMMITS_TOLD_MAX)
+    yield f"  next: {received.lacking[0].next}"
 
 
 def _about(one: Judgment) -> Iterator[str]:

@@ -33,6 +33,8 @@ ALLOW = 0
 DENY = 2
 NAMED_MAX = 20
 ENFORCE = "enforce"
+LATER = ("Stop", "SubagentStop", "TaskCompleted", "PreCompact")
+"""Where exit 2 would hold up what writes nothing."""
 
 
 class Answer(Record):
@@ -62,20 +64,21 @@ def answered(payload: bytes, environment: Mapping[str, str]) -> Answer:
         handler = _HANDLERS.get(call.event)
         return Answer() if handler is None else handler(places, call)
     except Exception as error:  # noqa: BLE001 - the last door of a hook
-        return _failed(places, call, error)
+        return _failed(places, call, error, payload)
     finally:
         places.close()
 
 
-def _failed(places: Places, call: Call | None, error: Exception) -> Answer:
+def _failed(places: Places, call: Call | None, error: Exception, payload: bytes) -> Answer:
     """Answer for Handrail's own failure, or for a payload that is none."""
     told = error if isinstance(error, errors.HandrailError) else errors.Bug(detail=_plain(error))
     mode = places.mode_of(call.cwd if call else os.getcwd())
     places.log("edit", told.code, told.message)
-    about_an_edit = call is None or call.event == "PreToolUse"
+    event = claude.event_of(payload) if call is None else call.event
+    about_an_edit = event == "PreToolUse" or (call is None and event not in LATER)
     if about_an_edit and mode == ENFORCE:
         return Answer(DENY, "", _sentence(told))
-    if about_an_edit or call is None:
+    if about_an_edit:
         return Answer(ALLOW, claude.warned(f"{_sentence(told).strip()} The edit is not checked."))
     return Answer(ALLOW, "", _sentence(told))
 
@@ -255,8 +258,20 @@ def _session_start(places: Places, call: Call) -> Answer:
         from handrail.edge.guard.greeting import greeting
 
         lines += greeting(application, begun)
+        lines += _briefing(application, call.source)
         lines += _notices(application)
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
+
+
+def _briefing(application: Application, source: str) -> list[str]:
+    """Say what waits and what is acted for; what fails there keeps no session from beginning."""
+    from handrail.edge.guard.briefing import briefing
+
+    try:
+        return list(briefing(application, source))
+    except errors.HandrailError as error:
+        application.hook_log.write("session", error.code, error.message)
+        return [f"- What waits for you cannot be told: {error.message}"]
 
 
 def _session_end(places: Places, call: Call) -> Answer:
@@ -277,6 +292,24 @@ def _prompt(places: Places, call: Call) -> Answer:
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
 
 
+def _stop(places: Places, call: Call) -> Answer:
+    from handrail.edge.guard.turns import end_of_turn
+
+    return end_of_turn(places, call)
+
+
+def _completed(places: Places, call: Call) -> Answer:
+    from handrail.edge.guard.turns import completed
+
+    return completed(places, call)
+
+
+def _compact(places: Places, call: Call) -> Answer:
+    from handrail.edge.guard.turns import before_compact
+
+    return before_compact(places, call)
+
+
 _HANDLERS: Mapping[str, Callable[[Places, Call], Answer]] = {
     "PreToolUse": _before_tool,
     "PostToolUse": _after_tool,
@@ -284,4 +317,8 @@ _HANDLERS: Mapping[str, Callable[[Places, Call], Answer]] = {
     "SessionStart": _session_start,
     "SessionEnd": _session_end,
     "UserPromptSubmit": _prompt,
+    "Stop": _stop,
+    "SubagentStop": _stop,
+    "TaskCompleted": _completed,
+    "PreCompact": _compact,
 }

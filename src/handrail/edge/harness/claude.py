@@ -31,13 +31,19 @@ _PATH_FIELDS: Final = (
     *("new_path", "target", "target_file", "target_path", "uri"),
 )
 _CHARS_MAX: Final = 8_192
+SOURCES: Final = ("startup", "resume", "clear", "compact")
+TRIGGERS: Final = ("manual", "auto")
+_WRAPPING: Final = " \t\r\n*_`\"')]>"
+_QUESTION_MARKS: Final = ("?", "\N{FULLWIDTH QUESTION MARK}", "\N{ARABIC QUESTION MARK}")
 
 
 class Call(Record):
     """One hook event; ``paths`` are those that a tool is about to write, as the payload has them.
 
-    ``reason`` says how a session ended. ``change`` is how an edit tool
-    makes the new text out of the old: (None, all of it), or what is replaced by what.
+    ``reason`` says how a session ended, ``source`` how it began, ``trigger`` what has its thread
+    shortened. ``goes_on``: an earlier refusal keeps it at work. ``asks``: the last it said was a
+    question. ``change`` is how an edit tool makes the new text out of the old: (None, all of it),
+    or what is replaced by what.
     """
 
     event: str
@@ -48,12 +54,16 @@ class Call(Record):
     command: str | None = None
     reason: str = ""
     change: tuple[str | None, str] | None = None
+    source: str = ""
+    trigger: str = ""
+    goes_on: bool = False
+    asks: bool = False
 
 
 def read(payload: bytes) -> Call:
     """Read a payload; raises MalformedPayload."""
     try:
-        told = json.loads(payload.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape"))
+        told = _loaded(payload)
     except (ValueError, RecursionError) as error:
         reason = "it is empty" if not payload.strip() else f"it is no JSON ({type(error).__name__})"
         raise MalformedPayload(reason=reason) from error
@@ -72,7 +82,36 @@ def read(payload: bytes) -> Call:
         command=command if tool in ("Bash", "PowerShell") and isinstance(command, str) else None,
         reason=_text(told, "reason"),
         change=_change(tool, inputs),
+        source=_one_of(told, "source", SOURCES),
+        trigger=_one_of(told, "trigger", TRIGGERS),
+        goes_on=told.get("stop_hook_active") is True,
+        asks=_asks(told.get("last_assistant_message")),
     )
+
+
+def _loaded(payload: bytes) -> object:
+    return json.loads(payload.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape"))
+
+
+def event_of(payload: bytes) -> str:
+    """Return which event a payload is about, '' where it does not say."""
+    try:
+        told = _loaded(payload)
+    except (ValueError, RecursionError):
+        return ""
+    event = told.get("hook_event_name") if isinstance(told, dict) else None
+    return event if isinstance(event, str) else ""
+
+
+def _one_of(told: dict[str, object], field: str, known: tuple[str, ...]) -> str:
+    """Return a word that is known; anything else is no reason to refuse, and is not kept."""
+    value = told.get(field, "")
+    return value if isinstance(value, str) and value in known else ""
+
+
+def _asks(said: object) -> bool:
+    """Tell whether a text ends with a question, whatever it is wrapped in."""
+    return isinstance(said, str) and said.rstrip(_WRAPPING)[-1:] in _QUESTION_MARKS
 
 
 def _change(tool: str, inputs: dict[str, object]) -> tuple[str | None, str] | None:

@@ -23,6 +23,7 @@ _SPACE: Final = " \t\r\n"
 _ALL_TOOLS: Final = ("*", "", None)
 
 # Event, whether it is about a tool, seconds. A failing command of a shell may have written, too.
+# Whoever calls a task completed waits for the commands of its gates.
 EVENTS: Final = (
     ("PreToolUse", True, 10),
     ("PostToolUse", True, 10),
@@ -30,6 +31,10 @@ EVENTS: Final = (
     ("UserPromptSubmit", False, 10),
     ("SessionStart", False, 60),
     ("SessionEnd", False, 10),
+    ("Stop", False, 30),
+    ("SubagentStop", False, 30),
+    ("PreCompact", False, 30),
+    ("TaskCompleted", False, 600),
 )
 
 

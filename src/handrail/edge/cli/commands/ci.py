@@ -21,6 +21,9 @@ from handrail.core.forge import (
     read_gitlab,
 )
 from handrail.core.landing import CANNOT_TELL, CODES, PASS, REFUSED
+from handrail.core.record import Record
+from handrail.edge.checked import UNSURE, findings, gate_data
+from handrail.edge.checked import cases as cases_of
 from handrail.edge.cli.commands.verify import LEVELS, NOTICED, SHORT, STATUS
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import dump, say
@@ -28,11 +31,15 @@ from handrail.edge.findings import Case, Finding, chosen_format, junit, sarif, w
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.edge.summary import Row, summary
+from handrail.gates.gate import FAIL, Outcome, verdict_of
 from handrail.service.court import ENFORCE
+from handrail.service.land_gates import BESIDE_KEY, ids_of, tip_of_event, unsure
 from handrail.service.pull_requests import Answer
 from handrail.text import visible
 from handrail.wiring.forge import KEY, ForgeRun, signer_of
 
+RUN: Final = "run"
+ELSEWHERE: Final = "elsewhere"
 RULES: Final = {
     "scope_held": "another open pull request, or a session, holds this path",
     "unanchored_limit": "too many live scopes begin with a wildcard",
@@ -50,6 +57,8 @@ RULES: Final = {
     "no_ledger": "the ledger of CI is not known",
     "no_commit": "the event names no commit",
     "no_base": "no protected branch is here",
+    "gate_failed": "a command gate of the stage land does not pass",
+    "cannot_tell": "nobody can tell whether a command gate of the stage land passes",
 }
 """What each objection means in general; codes of errors mean here what they mean there."""
 
@@ -57,6 +66,7 @@ RULES: Final = {
 def ci(invocation: Invocation) -> Reply:
     """Answer an event of a forge, and record what it changes."""
     form = chosen_format(invocation)
+    _where(invocation)
     event = told = _event(invocation, os.environ)
     if invocation.flag("verify") and isinstance(told, PullRequest):
         event = Other(f"of pull request #{told.number}", told.head, told.default_branch)
@@ -70,24 +80,68 @@ def ci(invocation: Invocation) -> Reply:
         say if invocation.flag("verbose") else lambda _: None,
     )
     answer = run.answer(event, record=not invocation.flag("dry_run"))
-    found = _findings(answer)
-    notes = _notes(answer)
+    gates = _gates(invocation, answer, tip_of_event(told), has_key=signer is not None)
+    found = _findings(answer) + _gate_findings(answer, gates)
+    notes = _notes(answer) + tuple(f"note: {visible(note)}" for note in gates.notes)
     rules = {**{name: told for name, (_, told) in CODES.items()}, **RULES}
-    _write_summary(_what(told), answer, found, notes)
+    verdict = gates.with_that_of(answer)
+    _write_summary(_what(told), verdict, found, notes)
     file = invocation.file("sarif")
     if file is not None:
         _write(file, dump(sarif(found, rules, CONFIG_FILE)) + "\n", "w")
-    data, status = _data(answer, told), _status(answer)
+    data = {**_data(answer, told), "verdict": verdict, "gates": [*map(_gate_data, gates.outcomes)]}
+    status = STATUS[verdict] if answer.mode == ENFORCE or verdict != REFUSED else 0
     if form == "json":
         return Reply(data, dump(data), notes, status)
     if form == "sarif":
         return Reply(data, dump(sarif(found, rules, CONFIG_FILE)), notes, status)
     if form == "junit":
-        return Reply(data, junit("handrail ci", _cases(answer)), notes, status)
+        return Reply(data, junit("handrail ci", _cases(answer, gates)), notes, status)
     if form == "github":
         return Reply(data, workflow_commands(found), notes, status)
     trial = invocation.flag("dry_run")
-    return Reply(data, _text(_what(told), answer, found, trial=trial), notes, status)
+    text = _text(_what(told), answer, verdict, gates, found, trial=trial)
+    return Reply(data, text, notes, status)
+
+
+class _Gates(Record):
+    """What came of the command gates of stage land, and what is to be said of them."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def with_that_of(self, answer: Answer) -> str:
+        """Return the verdict over commits and gates."""
+        of_gates = {FAIL: REFUSED}.get(verdict_of(self.outcomes), verdict_of(self.outcomes))
+        said = {answer.verdict, of_gates}
+        return next((one for one in (REFUSED, CANNOT_TELL) if one in said), PASS)
+
+
+def _where(invocation: Invocation) -> str:
+    where = invocation.text("gates") or RUN
+    if where not in (RUN, ELSEWHERE):
+        reason = f"{visible(where)!r} is neither {RUN} nor {ELSEWHERE}."
+        raise errors.Usage(reason=reason, next="handrail ci --help")
+    return where
+
+
+def _gates(invocation: Invocation, answer: Answer, tip: str | None, *, has_key: bool) -> _Gates:
+    """Run the gates of the base on the tip, where nothing else speaks against it."""
+    if answer.base is None or tip is None:
+        return _Gates()
+    from handrail.wiring.landing import land_gates
+
+    found = land_gates(invocation.application.place)
+    gates = found.due(answer.base)
+    if not gates:
+        return _Gates()
+    if _where(invocation) == ELSEWHERE:
+        return _Gates((), (f"the gates {ids_of(gates)} are left to another run",))
+    if answer.verdict != PASS and answer.mode == ENFORCE:
+        return _Gates((), (f"the gates {ids_of(gates)} were not run: nothing lands as it is",))
+    if has_key:
+        return _Gates(unsure(gates, BESIDE_KEY))
+    return _Gates(found.judge(answer.base, tip, say))
 
 
 def _event(invocation: Invocation, environment: Mapping[str, str]) -> Event:
@@ -137,11 +191,6 @@ def _what(event: Event) -> str:
 # --- answering -----------------------------------------------------------------------------------
 
 
-def _status(answer: Answer) -> int:
-    binding = answer.mode == ENFORCE or answer.verdict != REFUSED
-    return STATUS[answer.verdict] if binding else 0
-
-
 def _findings(answer: Answer) -> list[Finding]:
     binding = answer.mode == ENFORCE
 
@@ -159,7 +208,20 @@ def _findings(answer: Answer) -> list[Finding]:
     return found
 
 
-def _cases(answer: Answer) -> list[Case]:
+def _gate_findings(answer: Answer, gates: _Gates) -> list[Finding]:
+    """Return what the gates mind; where nothing is refused, as warnings."""
+    found = [one for outcome in gates.outcomes for one in findings(outcome)]
+    if answer.mode == ENFORCE:
+        return found
+    return [one._replace(level="warning") if one.code != UNSURE else one for one in found]
+
+
+def _gate_data(outcome: Outcome) -> Data:
+    told = [{"code": one.code, "message": one.message} for one in outcome.objections]
+    return {**gate_data(outcome), "findings": told}
+
+
+def _cases(answer: Answer, gates: _Gates) -> list[Case]:
     """Return all that was judged as tests: what was objected to, then each commit."""
     cases = [
         Case(one.code, one.code, _at(one.path) + one.sentence, one.verdict != CANNOT_TELL)
@@ -169,7 +231,7 @@ def _cases(answer: Answer) -> list[Case]:
         code = None if one.verdict == PASS else one.code
         name, message = f"{one.commit[:SHORT]} {one.subject}", _at(one.path) + one.sentence
         cases.append(Case(name, code, message, one.verdict != CANNOT_TELL))
-    return cases
+    return cases + [case for outcome in gates.outcomes for case in cases_of(outcome)]
 
 
 def _at(path: str | None) -> str:
@@ -217,25 +279,34 @@ def _data(answer: Answer, event: Event) -> Data:
     }
 
 
-def _text(what: str, answer: Answer, found: list[Finding], *, trial: bool) -> str:
+def _text(
+    what: str,
+    answer: Answer,
+    verdict: str,
+    gates: _Gates,
+    found: list[Finding],
+    *,
+    trial: bool,
+) -> str:
     lines = []
     for finding in found:
         where = visible(_at(finding.path))
         lines.append(f"{finding.level}: {finding.code}: {where}{finding.message}")
-    verdict = {PASS: "may land", REFUSED: "may not land"}.get(answer.verdict, "cannot be judged")
+    lines += [f"pass: {one.gate}" for one in gates.outcomes if one.verdict == PASS]
+    said = {PASS: "may land", REFUSED: "may not land"}.get(verdict, "cannot be judged")
     # In a trial only those commits are judged of which something is known already.
     judged = f"{count(len(answer.judgments), 'commit')} judged"
     rest = "without --dry-run it would be recorded" if trial else judged
-    return "\n".join([*lines, f"{visible(what)} {verdict}: {rest}"])
+    return "\n".join([*lines, f"{visible(what)} {said}: {rest}"])
 
 
-def _write_summary(what: str, answer: Answer, found: list[Finding], notes: tuple[str, ...]) -> None:
+def _write_summary(what: str, verdict: str, found: list[Finding], notes: tuple[str, ...]) -> None:
     """Add to the page of the run, where the forge offers one; a verdict does not depend on it."""
     file = os.environ.get("GITHUB_STEP_SUMMARY")
     if not file:
         return
     rows = [Row(one.level, one.code, one.path, one.message) for one in found]
     try:
-        _write(file, summary(answer.verdict, what, rows, notes), "a")
+        _write(file, summary(verdict, what, rows, notes), "a")
     except errors.FactsUnavailable as error:
         say(f"note: {error.message}")

@@ -21,6 +21,7 @@ from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Briefing, Packets
 from handrail.service.policy import rules_in_force
+from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
 
 
@@ -222,16 +223,19 @@ def briefing(invocation: Invocation) -> Reply:
         if values:
             lines += ["", f"{title}:", *(f"  {visible(value)}" for value in values)]
     leases = [lease_data(lease, found.epoch) for lease in found.leases]
-    return Reply(
-        {
-            **_state(found),
-            "title": found.task.title,
-            "workflow": phase_data(found.task, found.pending),
-            "content": content,
-            "leases": leases,
-        },
-        "\n".join(lines),
-    )
+    note = Turns(invocation.application.context).note_of(found.task.holder)
+    if note is not None:
+        lines += ["", f"where session {found.task.holder} stood when its thread was shortened:"]
+        lines += [f"  {visible(line)}" for line in note.split("\n")]
+    data: Data = {
+        **_state(found),
+        "title": found.task.title,
+        "workflow": phase_data(found.task, found.pending),
+        "content": content,
+        "leases": leases,
+        "compacted": note,
+    }
+    return Reply(data, "\n".join(lines))
 
 
 def export(invocation: Invocation) -> Reply:
