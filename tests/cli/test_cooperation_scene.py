@@ -48,6 +48,7 @@ role = "reviewer"
 sandbox = "read-only"
 checkpoint = { name = "final_check", approve = "done", revise = "implement" }
 """
+SAYS: Final = "what was asked for is done, nothing is left, look at the menu"
 
 
 class Scene:
@@ -55,6 +56,7 @@ class Scene:
 
     def __init__(self, world: World) -> None:
         world.configure(PHASES)
+        world.repo.commit("begin", "handrail.toml")
         self.world = world
         self.judge = world.shell()
         self.sessions = {
@@ -83,6 +85,7 @@ class Scene:
         path = self.world.path / ".handrail" / "evidence" / "menu" / artifact
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+        self.world.repo.commit(artifact, str(path.relative_to(self.world.path)))
         return sha256(text.encode()).hexdigest()
 
     def packet_file(self, number: int) -> Path:
@@ -96,12 +99,14 @@ def test_a_task_goes_from_the_plan_to_its_end_by_packets_and_decisions(world: Wo
     scene = Scene(world)
     says, refused = scene.says, scene.refused
 
-    # The architect plans; without the plan and a person's word nothing leaves the phase.
+    # The architect plans, and may write nothing but that; without the plan and a person's word
+    # nothing leaves the phase.
     says("architect", "handrail task new menu --title 'Tidy the menu'")
     assert scene.packet(1)["to_role"] == "architect"
     assert scene.packet(1)["metadata"]["next_phase"] == "plan"
     assert "in phase plan" in says("architect", "handrail accept")
-    assert refused("architect", "handrail offer -m 'planned'").code == "checkpoint_pending"
+    assert refused("architect", f"handrail offer -m 'planned: {SAYS}'").code == "checkpoint_pending"
+    assert refused("architect", "handrail claim docs/menu.md").code == "sandbox_read_only"
     assert refused("judge", "handrail checkpoint approve plan_check").code == "artifact_missing"
     digest = scene.writes("plan.md", "1. Tidy src/menu.\n")
     assert "plan_check" in says("judge", "handrail checkpoint list")
@@ -114,19 +119,20 @@ def test_a_task_goes_from_the_plan_to_its_end_by_packets_and_decisions(world: Wo
     says("judge", told.next.partition("AGENT_SESSION_ID ")[2] + " --reason 'read it'")
     assert refused("architect", "handrail offer -m x --next-phase test").code == "wrong_phase"
     assert refused("architect", "handrail offer -m x --to reviewer").code == "wrong_phase"
-    says("architect", "handrail offer -m 'see the plan' --scope src/menu --scope tests")
+    says("architect", f"handrail offer -m 'see the plan: {SAYS}' --scope src/menu --scope tests")
     packet = scene.packet(2)
     assert packet["metadata"]["phase"] == "plan"
     assert packet["metadata"]["next_phase"] == "implement"
     assert (packet["to_role"], packet["context"]["sandbox"]) == ("implementer", "workspace-write")
-    produced = [{"path": ".handrail/evidence/menu/plan.md", "sha256": digest}]
-    assert packet["artifacts"]["produced"] == produced
+    (produced,) = packet["artifacts"]["produced"]
+    assert produced["path"] == ".handrail/evidence/menu/plan.md"
+    assert produced["sha256"] == digest
 
     # The implementer gets the scope with the phase in which it may write.
     accepted = scene.data("maker", "handrail accept")
     assert (accepted["phase"], accepted["lease"]["scope"]) == ("implement", ["src/menu", "tests"])
     assert world.holds("maker", "src/menu/a.py")
-    says("maker", "handrail offer -m 'tidied' --to tester --scope src/menu --scope tests")
+    says("maker", f"handrail offer -m 'tidied: {SAYS}' --to tester --scope src/menu --scope tests")
     assert scene.packet(3)["metadata"]["next_phase"] == "test"
 
     # In the test phase only tests may be written: the rest stays the task's own.
@@ -134,16 +140,18 @@ def test_a_task_goes_from_the_plan_to_its_end_by_packets_and_decisions(world: Wo
     assert (accepted["phase"], accepted["lease"]["scope"]) == ("test", ["tests"])
     assert not world.holds("tester", "src/menu/a.py")
     assert refused("maker", "handrail claim src/menu/a.py").code == "scope_held"
-    says("tester", "handrail offer --kind return -m 'red' --scope src/menu --scope tests")
+    says("tester", f"handrail offer --kind return -m 'red: {SAYS}' --scope src/menu --scope tests")
     back = scene.packet(4)
     assert (back["to_role"], back["metadata"]["next_phase"]) == ("maker", "implement")
     assert scene.data("maker", "handrail accept")["lease"]["scope"] == ["src/menu", "tests"]
-    says("maker", "handrail offer -m 'repaired' --to tester --scope src/menu --scope tests")
+    says(
+        "maker", f"handrail offer -m 'repaired: {SAYS}' --to tester --scope src/menu --scope tests"
+    )
     says("tester", "handrail accept")
 
     # Green goes on to the reviewer, who may write nothing; a number is never used twice.
     scene.packet_file(4).unlink()
-    says("tester", "handrail offer -m 'green' --scope src/menu --scope tests")
+    says("tester", f"handrail offer -m 'green: {SAYS}' --scope src/menu --scope tests")
     assert not scene.packet_file(7).exists()
     assert scene.packet(6)["metadata"]["next_checkpoint"] == "final_check"
     accepted = scene.data("reviewer", "handrail accept")
@@ -174,12 +182,12 @@ def test_the_second_revision_is_applied_and_then_a_person_has_to_say(world: Worl
         assert (done["phase"], done["revises"]) == ("plan", {"plan_check": times})
         assert done["waits"] == (times == 2)
     assert "until a person" in says("judge", "handrail status")
-    told = refused("architect", "handrail offer --kind block --to architect -m 'stuck'")
+    told = refused("architect", f"handrail offer --kind block --to architect -m 'stuck: {SAYS}'")
     assert told.code == "revise_limit"
     assert refused("architect", told.next.partition("AGENT_SESSION_ID ")[2]).code == "needs_person"
     says("judge", told.next)
     assert refused("judge", "handrail task resume menu").code == "not_halted"
-    says("architect", "handrail offer --kind block --to architect -m 'stuck'")
+    says("architect", f"handrail offer --kind block --to architect -m 'stuck: {SAYS}'")
     says("architect", "handrail accept")
     done = scene.data("judge", "handrail checkpoint stop plan_check --reason 'no use'")
     assert (done["state"], done["leads_to"]) == ("closed", "halt")

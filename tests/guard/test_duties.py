@@ -177,6 +177,7 @@ def test_where_a_packet_is_required_an_agent_writes_only_between_its_packets(
     assert not ada.edit("lib/c.py", "x\n").refused
     assert ada.commits("work").code == 0
     assert not ada.edit("lib/c.py", "y\n").refused
+    assert ada.commits("the rest").code == 0
     words = ("--scope", "src", "--to", "maker", "-m", "The work is done; please look at it all.")
     done = handrails(ada, "handoff", "offer", "--task", "fix", *words)
     assert done.code == 0, done

@@ -30,8 +30,8 @@ def reply(checked: Checked, form: str) -> Reply:
     if form == "json":
         return Reply(data, dump(data), (), status)
     if form == "junit":
-        cases = [case for one in checked.outcomes for case in cases(one)]
-        return Reply(data, junit(f"handrail check {checked.stage}", cases), (), status)
+        rows = [case for one in checked.outcomes for case in cases(one)]
+        return Reply(data, junit(f"handrail check {checked.stage}", rows), (), status)
     if form in ("sarif", "github"):
         found = [finding for one in checked.outcomes for finding in findings(one)]
         if form == "github":
