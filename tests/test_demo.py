@@ -21,7 +21,7 @@ from handrail.edge.demo.stage import Stage
 from handrail.errors import FactsUnavailable
 from tests.support import SOURCE, Handrail
 
-LINES_MAX: Final = 67
+LINES_MAX: Final = 60
 COLUMNS_MAX: Final = 80
 SECONDS_MAX: Final = 20
 ESCAPE: Final = "\x1b"
@@ -99,6 +99,10 @@ BUGS: Final = {
         from handrail.service.verification import Verification
         whole = Verification.verify
         Verification.verify = lambda self, ranges: whole(self, ranges)._replace(judgments=())
+    """,
+    "believes_what_a_giver_says": """
+        from handrail.service.reruns import Reruns
+        Reruns.compare = lambda self, *words: ()
     """,
     "adopts_nothing": """
         from handrail.core.decide import Adopt
@@ -191,7 +195,7 @@ def test_every_promise_is_kept_within_sixty_lines_and_twenty_seconds(
     assert shown.code == 0, shown.out + shown.err
     assert time.monotonic() - began < SECONDS_MAX
     lines = shown.out.splitlines()
-    assert len(lines) <= LINES_MAX
+    assert sum(line != "" for line in lines) <= LINES_MAX
     assert [line for line in lines if len(line) > COLUMNS_MAX] == []
     assert [line for line in lines if line.strip().startswith("✓")] != []
     assert f"All {len(SCENES)} promises were kept" in shown.out
@@ -231,6 +235,7 @@ def test_nothing_of_the_caller_reaches_the_agents_and_keep_leaves_the_repository
         pytest.param("vetoes_no_branch", ("sleeper",), marks=pytest.mark.nightly),
         pytest.param("forgets_whose_bytes_are_stale", ("sleeper",), marks=pytest.mark.nightly),
         ("lets_anything_land", ("sleeper",)),
+        ("believes_what_a_giver_says", ("handoff",)),
         pytest.param("adopts_nothing", ("cleared",), marks=pytest.mark.nightly),
         pytest.param("hides_a_lease", ("board",), marks=pytest.mark.nightly),
         ("believes_any_ledger", ("ledger",)),

@@ -17,9 +17,8 @@ from handrail.errors import HandrailError
 
 PROGRAM: Final = (sys.executable, "-I", "-m", "handrail")
 INTRODUCTION: Final = (
-    "Handrail keeps agents that share a git repository out of each other's way: one",
-    "gets a lease on the paths it wants to change, for a time, under a number, its",
-    f"token. All you see is real: git, its hooks, a harness for each of {len(CAST)} agents.",
+    "An agent holds a lease on the paths that it wants to change, for a time.",
+    f"All you see is real: git, its hooks, a harness for each of {len(CAST)} agents.",
 )
 
 

@@ -15,6 +15,7 @@ from handrail.edge.demo.scenes.board import board
 from handrail.edge.demo.scenes.cleared import cleared
 from handrail.edge.demo.scenes.crash import crash
 from handrail.edge.demo.scenes.edits import edits
+from handrail.edge.demo.scenes.handoff import handoff
 from handrail.edge.demo.scenes.landing import landing
 from handrail.edge.demo.scenes.ledger import ledger
 from handrail.edge.demo.scenes.overlap import overlap
@@ -43,6 +44,7 @@ SCENES: Final = (
     ),
     Scene("cleared", "A session that is cleared goes on with its own unfinished work.", cleared),
     Scene("board", "Everybody can see who holds what.", board),
+    Scene("handoff", "Work that is not what its giver says comes back to the giver.", handoff),
     Scene("landing", "What broke a rule does not reach the shared branch.", landing),
     Scene("ledger", "What happened stays on record; nobody changes it unseen.", ledger),
 )

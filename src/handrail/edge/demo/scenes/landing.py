@@ -44,14 +44,13 @@ def _remote(stage: Stage) -> str:
     stage.git("symbolic-ref", "HEAD", "refs/heads/main", folder=remote)
     bare = stage.handrail("init", "--bare", folder=remote)
     expect(bare.status == 0, f"handrail init --bare: {bare.outcome()}")
-    stage.tell.act("you", "$ handrail init --bare", "it judges what is pushed there")
     for words in (("enroll",), ("config", "apply")):
         done = stage.decides(*words)
         expect(done.status == 0, f"handrail {' '.join(words)}: {done.outcome()}")
     stage.git("remote", "add", "shared", remote)
     stage.git("commit", "--quiet", "--all", "--message", "Enrol this store")
     stage.git("push", "--quiet", "shared", "main")
-    stage.tell.act("you", "$ handrail enroll; commit, push", "its ledger counts from now on")
+    stage.tell.act("you", "$ handrail init --bare, enroll", "the remote judges by its ledger")
     return remote
 
 
