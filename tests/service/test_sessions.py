@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
+from typing import Any
 
 import pytest
 
 from handrail import errors
 from handrail.core.events import SessionRoleChanged
 from handrail.core.ledger import read_event, read_header
+from handrail.service import claims
 from handrail.service.leases import Asked
 from handrail.service.sessions import Sessions
 from tests.cli.world import World, eventually, unharmed
@@ -286,3 +288,20 @@ def test_a_session_that_is_none_or_has_ended_gets_no_role(world: World) -> None:
                 sessions.reset_role(name, "api", "because")
         with pytest.raises(errors.MalformedName):
             sessions.reset_role("../nobody", "api", "because")
+
+
+def test_ctrl_c_just_after_a_place_was_taken_gives_it_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, waiting = world.session(), world.session()
+    world.claim(holder, "src")
+    whole = claims._queue
+
+    def interrupted(*words: Any) -> Any:
+        whole(*words)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(claims, "_queue", interrupted)
+    with world.open(waiting) as application, pytest.raises(KeyboardInterrupt):
+        application.leases.claim_waiting(Asked(("src",)), wait_ms=None)
+    assert world.waiters() == 0

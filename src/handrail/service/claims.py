@@ -132,6 +132,7 @@ class Claims:
         outside = self._context.outside
         started = outside.monotonic_ms()
         ticket: int | None = None
+        places = self._places()
         try:
             while True:
                 # Read before the attempt: whoever commits in between is noticed at once.
@@ -151,9 +152,20 @@ class Claims:
                     if left <= 0:
                         raise outcome.refusal
                 self._pause_until_changed(version, left)
+        except KeyboardInterrupt:
+            # It may have come between the place that was taken and its number being known here.
+            new = self._places() - places if ticket is None else set()
+            ticket = min(new, default=ticket)
+            raise
         finally:
             if ticket is not None:
                 self._leave_queue(ticket)
+
+    def _places(self) -> set[int]:
+        """Return the places in the queue that the asking session has."""
+        with self._store.read() as reader:
+            waiters = reader.waiters()
+        return {one.ticket for one in waiters if one.session == self._context.caller.session}
 
     def _attempt(
         self, asked: Asked, ticket: int | None, started: int, looked: Looked
