@@ -33,6 +33,7 @@ from handrail.core.landing import (
     REFUSED,
     Change,
     ChangedPath,
+    Charter,
     Judgment,
     Standing,
     judge_attested,
@@ -44,6 +45,7 @@ from handrail.core.landing import (
 )
 from handrail.core.lease import Actor, Kind
 from handrail.core.ledger import Entry, read_header
+from handrail.core.scope import parse_pattern
 from tests.core.makers import (
     ANYBODY,
     HOUR,
@@ -461,6 +463,25 @@ def test_what_was_recorded_decides_by_the_setting() -> None:
     assert judge_recorded(a_change(), nobody, unattributed="refuse").path is None
 
 
+def test_policy_is_changed_by_a_coordinator_or_by_a_person_who_can_be_known() -> None:
+    held = Charter((parse_pattern("ci"), parse_pattern("handrail.toml")), frozenset({"lead"}))
+    harmless, policy = a_change("src/a.py"), a_change("src/a.py", "ci/run")
+    assert held.breach(harmless, ["dev"], "dev") is None
+    assert held.breach(policy, [None, "lead"], "lead") is None
+    for role in ("dev", None):
+        told = held.breach(policy, [role], "session x")
+        assert told is not None
+        assert (told.code, told.verdict, told.path) == ("policy_change", REFUSED, "ci/run")
+    folded = held._replace(fold_case=True)
+    assert folded.breach(a_change("Handrail.toml"), ["dev"], "dev") is not None
+    nobody = CommitUnattributed((), ("c",), "no session")
+    for charter, code in ((held, "unattributed"), (held._replace(signed=True), "policy_change")):
+        told = judge_recorded(policy, nobody, unattributed="report", charter=charter)
+        assert told.code == code
+    told = judge_recorded(policy, nobody, unattributed="refuse", charter=charter)
+    assert told.code == "unattributed_refused"
+
+
 # ------------------------------------------------------------------------------------------- tables
 
 
@@ -468,7 +489,7 @@ def test_every_code_has_a_verdict_and_a_sentence_that_can_be_filled() -> None:
     assert {verdict for verdict, _ in CODES.values()} == {PASS, REFUSED, CANNOT_TELL}
     names = ("session", "seq", "basis", "person", "reason", "parents", "ref", "token", "end")
     values: dict[str, object] = dict.fromkeys(
-        (*names, "witness", "other", "role", "phase", "task"), "x"
+        (*names, "witness", "other", "role", "phase", "task", "who"), "x"
     )
     for code in CODES:
         judged = say(a_change("a"), code, "a", **values)

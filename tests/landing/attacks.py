@@ -533,6 +533,13 @@ def _(ground: Ground) -> Result:
 # --- the law itself ------------------------------------------------------------------------------
 
 
+@attack("what a gate protects, in the lane of an agent that does not coordinate", "policy_change")
+def _(ground: Ground) -> Result:
+    ground.session("stylist")
+    _attests_itself(ground, "stylist", "docs/style/rules.md")
+    return ground.force()
+
+
 def _policy(ground: Ground, old: str, new: str) -> Result:
     """Change the configuration and use what it gives, in one push."""
     text = (ground.path / "handrail.toml").read_text()

@@ -45,6 +45,12 @@ coordinates = true
 [[person]]
 name = "Ada"
 signing_keys = ["{key}"]
+
+[[gate]]
+id = "style"
+stages = ["pre-handoff"]
+run = ["true"]
+protects = ["docs/style/**"]
 """
 FILES: Final = {
     "src/a.py": "def a():\n    return 1\n",

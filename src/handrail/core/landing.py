@@ -15,7 +15,7 @@ whoever asks git (``handrail.facts.patches``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from handrail.core.chronicle import Chronicle, Law, holder_of, patterns_of
@@ -64,6 +64,10 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "no_packet": (
         REFUSED,
         "session {session} acted for no task by an accepted packet in entry {seq}",
+    ),
+    "policy_change": (
+        REFUSED,
+        "{path} is policy, which a coordinator or a person changes, and {who} is neither",
     ),
     "redacted": (CANNOT_TELL, "the payload of entry {end}, which it rests on, was redacted"),
     "head_differs": (
@@ -162,8 +166,34 @@ def say(change: Change, code: str, path: str | None = None, **values: object) ->
 # --- one attestation -----------------------------------------------------------------------------
 
 
+class Charter(Record):
+    """What only a coordinator or a person may change, by the base.
+
+    ``signed`` tells whether the base knows persons by their keys: then a person can sign such a
+    change, and one by nobody known does not count as a person's.
+    """
+
+    patterns: tuple[Pattern, ...] = ()
+    coordinators: frozenset[str] = frozenset()
+    signed: bool = False
+    fold_case: bool = False
+
+    def breach(self, change: Change, roles: Iterable[str | None], who: str) -> Judgment | None:
+        """Return why a change may not be made by whoever acts as ``roles``; None if it may."""
+        if not self.coordinators.isdisjoint(roles):
+            return None
+        for row in change.paths or ():
+            path = normalise_path(row.path, fold_case=self.fold_case)
+            if any(matches(pattern, path) for pattern in self.patterns):
+                return say(change, "policy_change", row.path, who=who)
+        return None
+
+
 def judge_attested(
-    change: Change, standings: Sequence[Standing], chronicle: Chronicle
+    change: Change,
+    standings: Sequence[Standing],
+    chronicle: Chronicle,
+    charter: Charter = Charter(),  # noqa: B008 - a constant
 ) -> Judgment | None:
     """Judge a commit by its attestations, oldest first; None if it has none.
 
@@ -171,24 +201,28 @@ def judge_attested(
     """
     first: Judgment | None = None
     for standing in standings:
-        judgment = _judge_standing(change, standing, chronicle)
+        judgment = _judge_standing(change, standing, chronicle, charter)
         if judgment.verdict == PASS:
             return judgment
         first = first or judgment
     return first
 
 
-def _judge_standing(change: Change, standing: Standing, chronicle: Chronicle) -> Judgment:
+def _judge_standing(
+    change: Change, standing: Standing, chronicle: Chronicle, charter: Charter
+) -> Judgment:
     attested, law, seq = standing.attested, standing.law, standing.seq
     if attested is None or law is None:
         return say(change, "redacted", end=seq)
     named = (attested.commit, attested.tree, attested.parents, attested.paths_hash)
     if named != (change.commit, change.tree, change.parents, change.paths_hash):
         return say(change, "not_as_attested", seq=seq)
-    return _judge_cover(change, standing, chronicle)
+    return _judge_cover(change, standing, chronicle, charter)
 
 
-def _judge_cover(change: Change, standing: Standing, chronicle: Chronicle) -> Judgment:
+def _judge_cover(
+    change: Change, standing: Standing, chronicle: Chronicle, charter: Charter
+) -> Judgment:
     """Judge whether the leases of an attestation cover these paths."""
     attested, law, seq = standing.attested, standing.law, standing.seq
     if attested is None or law is None:
@@ -201,7 +235,9 @@ def _judge_cover(change: Change, standing: Standing, chronicle: Chronicle) -> Ju
         refusal = _judge_path(change, row, standing, law, bond, covers)
         if refusal is not None:
             return refusal
-    return say(change, "attested", session=standing.session or "nobody", seq=seq)
+    roles = {standing.role, *(one.grant.role for one in covers if one.grant is not None)}
+    breach = charter.breach(change, roles, f"session {standing.session or '-'}")
+    return breach or say(change, "attested", session=standing.session or "nobody", seq=seq)
 
 
 class _Bond(Record):
@@ -343,7 +379,10 @@ def digest_of(change: Change, patch: str) -> str:
 
 
 def judge_heir(
-    change: Change, standings: Sequence[Standing], chronicle: Chronicle
+    change: Change,
+    standings: Sequence[Standing],
+    chronicle: Chronicle,
+    charter: Charter = Charter(),  # noqa: B008 - a constant
 ) -> Judgment | None:
     """Judge a commit by attestations of commits that do the same; None if none of them passes.
 
@@ -352,14 +391,20 @@ def judge_heir(
     for standing in standings:
         if standing.attested is None or standing.attested.commit == change.commit:
             continue
-        judgment = _judge_cover(change, standing, chronicle)
+        judgment = _judge_cover(change, standing, chronicle, charter)
         if judgment.verdict == PASS:
             basis = standing.attested.commit[:BASIS_CHARS]
             return say(change, "inherited", session=standing.session, basis=basis)
     return None
 
 
-def judge_recorded(change: Change, event: Event, *, unattributed: str) -> Judgment:
+def judge_recorded(
+    change: Change,
+    event: Event,
+    *,
+    unattributed: str,
+    charter: Charter = Charter(),  # noqa: B008 - a constant
+) -> Judgment:
     """Judge a commit that nothing attests by what was recorded when it came.
 
     ``unattributed`` is the setting of the base: ``report`` or ``refuse``.
@@ -369,4 +414,7 @@ def judge_recorded(change: Change, event: Event, *, unattributed: str) -> Judgme
     if not isinstance(event, CommitUnattributed):
         return say(change, "unattested", path, reason=reason)
     code = "unattributed" if unattributed == "report" else "unattributed_refused"
+    breach = charter.breach(change, (), "nobody known") if charter.signed else None
+    if breach is not None and code == "unattributed":
+        return breach
     return say(change, code, path, reason=reason)

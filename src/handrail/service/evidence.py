@@ -19,6 +19,7 @@ from handrail.core.landing import (
     PASS,
     REFUSED,
     Change,
+    Charter,
     Judgment,
     Standing,
     judge_attested,
@@ -138,11 +139,11 @@ class Evidence:
             self.chronicle.annals.take(through(self.ledger.entries()))
             self._told = True
 
-    def judge(self, change: Change) -> Judgment | None:
+    def judge(self, change: Change, charter: Charter) -> Judgment | None:
         """Judge a commit that was learned about by its attestations; None if it has none."""
-        return judge_attested(change, self._standings[change.commit], self.chronicle)
+        return judge_attested(change, self._standings[change.commit], self.chronicle, charter)
 
-    def judge_heir(self, change: Change, digest: str) -> Judgment | None:
+    def judge_heir(self, change: Change, digest: str, charter: Charter) -> Judgment | None:
         """Judge by attestations of commits that do the same; None if none of them passes."""
         standings: list[Standing] = []
         spans: list[tuple[int, int]] = []
@@ -153,15 +154,17 @@ class Evidence:
                     standings.append(self._standing(entry))
                     spans.append(_span(standings[-1]))
             self._take(through, spans)
-        return judge_heir(change, standings, self.chronicle)
+        return judge_heir(change, standings, self.chronicle, charter)
 
-    def judge_by_record(self, change: Change, *, unattributed: str) -> Judgment | None:
+    def judge_by_record(
+        self, change: Change, charter: Charter, *, unattributed: str
+    ) -> Judgment | None:
         """Judge by what was recorded when a commit came, if nothing attested it before that."""
         named = self.named().get(change.commit)
         first = next(iter(self._standings.get(change.commit, ())), None)
         if named is None or (first is not None and first.seq < named[1]):
             return None
-        return judge_recorded(change, named[0], unattributed=unattributed)
+        return judge_recorded(change, named[0], unattributed=unattributed, charter=charter)
 
     def _standing(self, entry: Entry) -> Standing:
         header, event = read_header(entry.header), read_event(entry)
@@ -252,9 +255,14 @@ class Testimony:
     """What several ledgers say, asked as one: that of the store here, and shared ones."""
 
     def __init__(
-        self, own: Evidence | None, shared: Sequence[SharedLedger], enrolled: Sequence[str]
+        self,
+        own: Evidence | None,
+        shared: Sequence[SharedLedger],
+        enrolled: Sequence[str],
+        charter: Charter = Charter(),  # noqa: B008 - a constant
     ) -> None:
-        """``enrolled`` are the epochs that the base enrols."""
+        """``enrolled`` are the epochs that the base enrols, ``charter`` is what it keeps."""
+        self._charter = charter
         others = [row for row in shared if own is None or row.epoch != own.ledger.epoch]
         vouching = [row.ledger for row in others if row.ledger is not None]
         foreign = [Evidence(ledger, verified=True) for ledger in vouching]
@@ -275,15 +283,18 @@ class Testimony:
 
     def judge(self, change: Change) -> Judgment | None:
         """Judge by attestations; one ledger that vouches is enough."""
-        return _best([one.judge(change) for one in self._all])
+        return _best([one.judge(change, self._charter) for one in self._all])
 
     def judge_heir(self, change: Change, digest: str) -> Judgment | None:
         """Judge by attestations of commits that do the same, whether those are here or not."""
-        return _best([one.judge_heir(change, digest) for one in self._all])
+        return _best([one.judge_heir(change, digest, self._charter) for one in self._all])
 
     def recorded(self, change: Change, *, unattributed: str) -> Judgment | None:
         """Judge by what was recorded; a refusal in one ledger outweighs a pass in another."""
-        said = [one.judge_by_record(change, unattributed=unattributed) for one in self._all]
+        said = [
+            one.judge_by_record(change, self._charter, unattributed=unattributed)
+            for one in self._all
+        ]
         found = [one for one in said if one is not None]
         return next((one for one in found if one.verdict == REFUSED), next(iter(found), None))
 

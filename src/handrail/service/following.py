@@ -19,7 +19,7 @@ from handrail.service.context import Context, History
 from handrail.service.court import Court
 from handrail.service.evidence import Evidence, Testimony
 from handrail.service.identity import UNATTRIBUTED
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import charter_of, rules_in_force
 from handrail.service.ranges import Base
 from handrail.service.setup import keep_compiled, put_config
 from handrail.store.port import Reader
@@ -77,7 +77,7 @@ class Following:
         def testimony(settings: Settings) -> Testimony:
             rows = () if shared is None else shared.read(settings, {}, reader.epoch)
             enrolled = [epoch.id for epoch in settings.epochs]
-            return Testimony(Evidence(reader), rows, enrolled)
+            return Testimony(Evidence(reader), rows, enrolled, charter_of(settings))
 
         changes = history.changes([commit])
         before = next(iter(changes[commit].parents), None)

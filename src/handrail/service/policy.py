@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handrail.config import Settings, load_compiled
+from handrail.config import CONFIG_FILE, Settings, load_compiled
 from handrail.core.decide import Policy
 from handrail.core.record import Record
 from handrail.core.role import READ_ONLY
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from handrail.core.duty import Duty, Step
+    from handrail.core.landing import Charter
     from handrail.core.lease import Session
     from handrail.store.port import Reader
 
@@ -144,4 +145,18 @@ def _steps(settings: Settings) -> tuple[Step, ...]:
             artifact=phase.artifact,
         )
         for phase in settings.phases
+    )
+
+
+def charter_of(settings: Settings) -> Charter:
+    """Return what only a coordinator or a person may change: the file, and what gates protect."""
+    from handrail.core.landing import Charter
+
+    fold = settings.workspace.fold_case
+    held = (CONFIG_FILE, *(text for gate in settings.gates for text in gate.protects))
+    return Charter(
+        patterns=tuple(parse_pattern(text, fold_case=fold) for text in held),
+        coordinators=frozenset(role.name for role in settings.roles if role.coordinates),
+        signed=any(person.signing_keys for person in settings.persons),
+        fold_case=fold,
     )

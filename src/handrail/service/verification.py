@@ -24,7 +24,7 @@ from handrail.core.record import Record
 from handrail.service.context import History, Outside
 from handrail.service.court import ENFORCE, Court
 from handrail.service.evidence import Doubt, Evidence, SharedLedger, Testimony
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import charter_of, rules_in_force
 from handrail.service.ranges import (
     Base,
     Batch,
@@ -214,15 +214,15 @@ class Verification:
     ) -> Callable[[Settings], Testimony]:
         """Return what asks the ledgers that settings enrol; the same ones are read once."""
         shared = self._sources.shared
-        heard: dict[tuple[Epoch, ...], Testimony] = {}
+        heard: dict[tuple[Epoch, ...], Sequence[SharedLedger]] = {}
 
         def testimony(settings: Settings) -> Testimony:
             if settings.epochs not in heard:
                 epoch = None if own is None else own.ledger.epoch
                 rows = () if shared is None else shared.read(settings, proposed, epoch)
-                enrolled = [each.id for each in settings.epochs]
-                heard[settings.epochs] = Testimony(own, rows, enrolled)
-            return heard[settings.epochs]
+                heard[settings.epochs] = rows
+            enrolled = [each.id for each in settings.epochs]
+            return Testimony(own, heard[settings.epochs], enrolled, charter_of(settings))
 
         return testimony
 
