@@ -419,6 +419,15 @@ def test_where_nothing_waits_nothing_is_said_and_no_gate_is_asked(
     assert "packet" not in said
 
 
+def test_the_packet_that_waits_is_what_the_gates_look_at(world: World, ada: Thread) -> None:
+    ada.offers(to_role="tester", kind="return", message="please look at it again")
+    bob = Thread(world, "s-bob", role="tester")
+    assert "packet-intact" not in bob.begins()
+    copy = world.path / ".handrail" / "handoffs" / "fix-002.json"
+    copy.write_text(copy.read_text().replace("look", "glance"))
+    assert "packet-intact" in bob.begins("resume")
+
+
 def test_gates_that_are_not_done_in_time_hold_nobody_up(
     ada: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,7 +439,7 @@ def test_gates_that_are_not_done_in_time_hold_nobody_up(
         def __init__(self, *_: object) -> None:
             pass
 
-        def check(self, stage: str, *, commands: bool) -> object:
+        def check(self, stage: str, *, commands: bool, handed: object) -> object:
             assert (stage, commands) == ("post-handoff", False)
             over.wait(20)
             raise FactsUnavailable(what="it", reason="it took too long")

@@ -16,6 +16,7 @@ from handrail import errors
 from handrail.core.task import Packet, Task
 from handrail.gates.gate import PASS
 from handrail.service.gating import Checked, Gating
+from handrail.service.handoff_gates import HandoffGates
 from handrail.service.packets import Briefing, Packets
 from handrail.service.policy import rules_in_force
 from handrail.service.turns import Turns
@@ -138,7 +139,10 @@ def _gates(application: Application) -> Iterator[str]:
         twin = application.twin()
         try:
             bench = twin.bench(twin.place.toplevel)
-            found.append(Gating(twin.context, bench, twin.sources).check(STAGE, commands=False))
+            gating = Gating(twin.context, bench, twin.sources)
+            packet = HandoffGates(twin.context, bench, gating, lambda line: None)
+            handed = packet.to_check(STAGE, None)
+            found.append(gating.check(STAGE, commands=False, handed=handed))
         except errors.HandrailError as error:
             found.append(error)
         finally:

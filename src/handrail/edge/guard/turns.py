@@ -113,13 +113,16 @@ def _objections(application: Application) -> str | None:
     from handrail.edge.checked import as_text
     from handrail.gates.gate import PASS
     from handrail.service.gating import Gating
+    from handrail.service.handoff_gates import HandoffGates
 
     bench = application.bench(application.place.toplevel)
     timer = Timer(COMMANDS_S, bench.stop)
     timer.daemon = True
     timer.start()
     try:
-        checked = Gating(application.context, bench, application.sources).check(STAGE)
+        gating = Gating(application.context, bench, application.sources)
+        packet = HandoffGates(application.context, bench, gating, lambda line: None)
+        checked = gating.check(STAGE, handed=packet.to_check(STAGE, None))
     finally:
         timer.cancel()
     if checked.verdict == PASS:
