@@ -44,7 +44,7 @@ def test_tap_says_the_same_by_its_lines() -> None:
     # TAP's own directive of a test that is expected to fail, in any case of its letters.
     passed = read_report(TAP + b"ok 4\nok 5 two words # todo later\nok 6 # ToDo\n")
     assert passed.tests == 2
-    assert passed.missed == ("two", "three", "two words")
+    assert passed.missed == ("two", "three", "two words", "test 6")
     assert passed.digest == read_report(b"1..2\nok 1 - test 4\nok 2 - one\n").digest
 
 

@@ -16,7 +16,7 @@ OTHERS: Final = [
     '{\n  "permissions": {"deny": ["Edit(x)"]},\n  "model": "m"\n}\n',
     '{\n\t"hooks": {\n\t\t"PreToolUse": [\n\t\t\t{"hooks": [{"command": "lint"}]}\n\t\t]\n\t}\n}',
     '{\r\n    "hooks": {\r\n        "Stop": [{"hooks": []}]\r\n    },\r\n    "z": "é"\r\n}\r\n',
-    '{"hooks":{"PreToolUse":[{"hooks":[{"type":"command","command":"x"}]}],"Stop":[]},"x":[{},[]]}',
+    '{"hooks":{"PreToolUse":[{"hooks":[{"type":"command","command":"x"}]}],"Other":[]},"x":[{},[]]}',
     '  {\n\n  "a":{},"b" :\n[ ] , "\\u0061b": "}{]["\n}\n\n\n',
     '{"PreToolUse": 1, "hooks": {"Custom": [{"matcher": "*"}]}}',
 ]
@@ -62,6 +62,13 @@ def is_ours(handler: Any) -> bool:
     return bool(handler.get("command") == settings.COMMAND)
 
 
+SECONDS: Final = {
+    "SessionStart": 60,
+    **dict.fromkeys(("Stop", "SubagentStop", "PreCompact"), 30),
+    "TaskCompleted": 600,
+}
+
+
 @pytest.mark.parametrize("text", ["", " \n", "{}", "{ }\n", *OTHERS])
 @pytest.mark.parametrize("mode", ["shadow", "warn", "enforce"])
 def test_every_event_has_our_entry_once_for_all_tools(text: str, mode: str) -> None:
@@ -71,7 +78,7 @@ def test_every_event_has_our_entry_once_for_all_tools(text: str, mode: str) -> N
         [(matcher, handler)] = entries
         assert matcher == ("*" if "ToolUse" in event else None)
         assert handler["type"] == "command"
-        assert handler["timeout"] == (60 if event == "SessionStart" else 10)
+        assert handler["timeout"] == SECONDS.get(event, 10)
         blocks = event == "PreToolUse" and mode == "enforce"
         assert handler.get("onFailure") == ("block" if blocks else None)
     assert settings.merged(merged, mode) == merged
@@ -149,7 +156,7 @@ GROUPS: Final = st.fixed_dictionaries(
     {"hooks": st.lists(HANDLERS, max_size=3)},
     optional={"matcher": st.sampled_from(["*", "", "Edit"]), "extra": JSON},
 )
-EVENTS: Final = st.sampled_from(["PreToolUse", "SessionStart", "Stop"])
+EVENTS: Final = st.sampled_from(["PreToolUse", "SessionStart", "Other"])
 SETTINGS: Final = st.fixed_dictionaries(
     {},
     optional={
@@ -169,7 +176,7 @@ def test_whatever_the_settings_are_others_keep_theirs(
     text = text.replace("\n", "\r\n") if crlf else text
     merged = settings.merged(text, mode)
     assert set(ours(merged)) >= {event for event, _, _ in settings.EVENTS}
-    assert all(len(found) == 1 for event, found in ours(merged).items() if event != "Stop")
+    assert all(len(found) == 1 for event, found in ours(merged).items() if event != "Other")
     assert settings.merged(merged, mode) == merged
     assert others(json.loads(merged)) == others(value)
     cleaned = settings.without(merged)

@@ -15,7 +15,8 @@ from handrail.core.lease import Session
 from handrail.core.record import Record
 from handrail.core.task import Task
 from handrail.core.workflow import artifact_path, leads_to
-from handrail.errors.handoff import NoCheckpoint, UnknownCheckpoint
+from handrail.errors import Usage
+from handrail.errors.handoff import UnknownCheckpoint
 from handrail.service.context import Context
 from handrail.service.identity import UNATTRIBUTED
 from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
@@ -132,7 +133,8 @@ class Checkpoints:
         assert phase is not None
         tasks = [task for task in reader.tasks() if task.phase == phase.name]
         if not tasks:
-            raise NoCheckpoint(task="any", phase=f"another phase than {phase.name}")
+            reason = f"No open task is in phase {phase.name}, which ends with {checkpoint}."
+            raise Usage(reason=reason, next="handrail checkpoint list")
         return the_one(tasks, f"At {checkpoint} are", f"checkpoint approve {checkpoint} --task")
 
 
