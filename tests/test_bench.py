@@ -81,6 +81,7 @@ def test_one_row_can_be_asked_for_alone(tmp_path: Path) -> None:
     assert {row["row"] for row in rows} == {"may-write"}
 
 
+@pytest.mark.nightly
 def test_the_guard_is_measured_through_the_hook_that_init_wrote(tmp_path: Path) -> None:
     out, before = tmp_path / "numbers.json", left()
     names = ("guard", "check-commit", "handoff")
@@ -104,6 +105,7 @@ def test_a_hook_that_answers_otherwise_than_expected_ends_the_benchmark(tmp_path
             run(shell, tmp_path, {}, stdin=stdin, status=status)
 
 
+@pytest.mark.nightly
 def test_interpreters_that_git_starts_are_counted_and_not_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,6 +176,7 @@ def tables_of(world: World) -> list[str]:
         connection.close()
 
 
+@pytest.mark.nightly
 def test_any_table_may_be_gone(world: World) -> None:
     person = world.person()
     assert person.session is not None
