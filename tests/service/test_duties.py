@@ -515,6 +515,19 @@ def test_beyond_the_scope_of_its_packet_a_session_may_not_claim_where_that_takes
     office.edit("mia", "src/other.py")
 
 
+def test_a_task_of_its_own_is_no_way_around_the_scope_that_a_session_was_handed() -> None:
+    office = Office(NARROW)
+    office.open("own", "maker")
+    office.accept("bob", "own")
+    office.open("fix", "architect")
+    office.accept("ada", "fix")
+    office.offer("ada", "fix", "maker", "src/new")
+    office.accept("bob", "fix")
+    office.edit("bob", "src/new/a.py")
+    said = refused(partial(office.claim, "bob", "src/other.py"))
+    assert isinstance(said, refusals.ScopeNeedsHandoff)
+
+
 # --- whatever happens ----------------------------------------------------------------------------
 
 PATHS: Final = (
