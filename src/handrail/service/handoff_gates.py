@@ -319,12 +319,14 @@ def _carried(checked: Checked) -> list[dict[str, Any]]:
 
 def _receipts(checked: Checked, named: Sequence[Any]) -> list[Any]:
     """Add the receipts of the command gates to the evidence that somebody named."""
-    rows = list(named)
-    known = {one.get("receipt") for one in rows if isinstance(one, dict)}
-    for one in checked.outcomes:
-        if one.receipt is not None and one.receipt not in known and len(rows) < ITEMS_MAX:
-            rows.append({"gate": one.gate, "receipt": one.receipt})
-    return rows
+    known = {one.get("receipt") for one in named if isinstance(one, dict)}
+    made = [
+        {"gate": one.gate, "receipt": one.receipt}
+        for one in checked.outcomes
+        if one.receipt is not None and one.receipt not in known
+    ]
+    # By these the receiver's re-run finds out what the gates saw: no long list pushes them out.
+    return [*list(named)[: ITEMS_MAX - len(made)], *made]
 
 
 def _given(packet: Packet | None) -> Packet | None:
