@@ -228,6 +228,19 @@ def test_what_changed_since_the_gates_looked_is_refused(
     assert work.state() == (2, "open")
 
 
+def test_what_a_run_without_a_receipt_left_time_for_is_looked_at_again(work: Work) -> None:
+    work.configure('[mode]\npost-handoff = "warn"\n')
+    work.repo.commit("warn", "handrail.toml")
+    work.offer()
+    unsure = Outcome("evidence", CANNOT_TELL, BLOCK, reason="prepare ended with status 1")
+    work.rerun = Told(unsure)
+    work.meanwhile = lambda: _leave(work)
+    with pytest.raises(refusals.FactsChanged) as refused:
+        work.accept()
+    assert refused.value.values["what"] == "the working tree"
+    assert work.state() == (2, "open")
+
+
 @pytest.mark.parametrize(
     ("arrange", "gate", "repair"),
     [

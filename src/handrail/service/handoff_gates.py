@@ -24,6 +24,7 @@ from handrail.core.task import COMPLETE, OPEN, Packet, Task
 from handrail.errors.handoff import FactsChanged, GateFailed, GateUnsure
 from handrail.gates.facts import NO_PACKET, Handed, Standing
 from handrail.gates.gate import CANNOT_TELL, FAIL, Outcome
+from handrail.gates.registry import GATES
 from handrail.service.context import Context
 from handrail.service.evidence_runs import reports_of
 from handrail.service.gating import EVIDENCE, POST_HANDOFF, Checked, Gating, Tell
@@ -237,9 +238,20 @@ class HandoffGates:
 
 
 def looked(watch: Watch, checked: Checked, again: str) -> Look:
-    """Return what has to hold: deep where a command ran, and no earlier receipt answered."""
-    ran = any(one.receipt is not None and not one.reused for one in checked.outcomes)
-    return Look(watch, ran, checked.stage, again, checked.used)
+    """Return what has to hold: deep where more was asked than what looks and is done at once."""
+    long = any(_may_last(checked.stage, one) for one in checked.outcomes)
+    return Look(watch, long, checked.stage, again, checked.used)
+
+
+def _may_last(stage: str, outcome: Outcome) -> bool:
+    """Tell whether a command ran or a plugin judged, whatever came of it.
+
+    A preparation that failed leaves no receipt, and took its time all the same.
+    """
+    if outcome.reused or not outcome.applicable:
+        return False
+    again = stage == POST_HANDOFF and outcome.gate == EVIDENCE
+    return again or all(gate.id != outcome.gate for gate in GATES)
 
 
 def untrue(checked: Checked) -> tuple[Outcome, ...]:
