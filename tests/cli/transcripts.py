@@ -321,16 +321,20 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: handrail offer --kind block -m stuck",
         "eve!: handrail task resume menu --reason 'we talked'",
         "eve!: handrail task resume menu",
-        "ada: mkdir -p .handrail/evidence/menu && echo 1. >.handrail/evidence/menu/plan.md"
-        " && git add --all && git commit --quiet --message plan",
+        (
+            "ada: mkdir -p .handrail/evidence/menu && echo 1. >.handrail/evidence/menu/plan.md"
+            " && git add --all && git commit --quiet --message plan"
+        ),
         "ada: handrail checkpoint list",
         "eve!: handrail checkpoint approve plan_check --task menu --reason 'read it'",
         "ada: handrail task show",
         "ada: handrail offer -m done",
         "ada: handrail offer -m back --next-phase plan --dry-run",
         "ada: handrail offer -m back --next-phase pln",
-        "ada: handrail offer -m 'back: the plan says nothing of the mobile menu; please add it'"
-        " --kind return --next-phase plan",
+        (
+            "ada: handrail offer -m 'back: the plan says nothing of the mobile menu; please add it'"
+            " --kind return --next-phase plan"
+        ),
         "ada: handrail accept",
         "ada: handrail resume",
         "eve!: handrail checkpoint stop plan_check --reason 'no use'",

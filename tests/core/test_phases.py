@@ -158,7 +158,11 @@ def test_a_packet_leads_where_its_giver_would_say(
         ("plan", None, "return", "maker", "implement", refusals.WrongPhase),
         ("plan", None, "block", "maker", "implement", refusals.WrongPhase),
         ("plan", None, "block", "reviewer", "plan", None),
-        ("implement", None, "return", "tester", "test", None),
+        # What does not call itself finished goes around the gates that bind finished work.
+        ("implement", None, "return", "tester", "test", refusals.WrongPhase),
+        ("implement", None, "block", "tester", "test", refusals.WrongPhase),
+        ("plan", "implement", "return", "maker", "implement", refusals.WrongPhase),
+        ("plan", "test", "return", "tester", "test", None),
         ("final", None, "return", "tester", "test", None),
         ("final", "implement", "return", "maker", "implement", None),
         (None, None, "complete", "maker", "implement", refusals.WrongPhase),

@@ -96,6 +96,22 @@ def test_it_is_taken_away_whatever_happens(
     assert registered(repo) == []
 
 
+def test_a_link_in_its_place_is_taken_away_and_not_what_it_leads_to(
+    repo: Repo, place: Place, private: Path, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.joinpath("sub").mkdir(parents=True, mode=0o755)
+    victim.joinpath("sub", "x").write_text("x\n")
+    victim.chmod(0o755)
+    swap = 'd=$PWD; cd .. && mv "$d" "$d.x" && ln -s "$0" "$d"'
+    with temporary_tree(place, head(repo)) as tree:
+        assert tree.run(("sh", "-c", swap, str(victim)), 10_000).status == 0
+    assert [oct(path.stat().st_mode & 0o777) for path in (victim, victim / "sub")] == ["0o755"] * 2
+    assert victim.joinpath("sub", "x").read_text() == "x\n"
+    assert list(private.iterdir()) == []
+    assert registered(repo) == []
+
+
 def test_what_a_killed_process_left_the_next_one_takes_away_and_no_other(
     repo: Repo, private: Path
 ) -> None:

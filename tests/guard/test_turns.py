@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -439,8 +440,8 @@ def test_gates_that_are_not_done_in_time_hold_nobody_up(
         def __init__(self, *_: object) -> None:
             pass
 
-        def check(self, stage: str, *, commands: bool, handed: object) -> object:
-            assert (stage, commands) == ("post-handoff", False)
+        def check(self, stage: str, *, commands: bool, plugins: bool, handed: object) -> object:
+            assert (stage, commands, plugins) == ("post-handoff", False, False)
             over.wait(20)
             raise FactsUnavailable(what="it", reason="it took too long")
 
@@ -452,6 +453,29 @@ def test_gates_that_are_not_done_in_time_hold_nobody_up(
         over.set()
     monkeypatch.setattr(briefing, "DEADLINE_S", 20.0)
     assert "cannot tell" in ada.begins("resume")
+
+
+def test_a_plugin_that_hangs_takes_no_word_from_who_begins(
+    ada: Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    from handrail.gates.gate import Gate
+    from handrail.wiring import plugins
+
+    over = threading.Event()
+    hangs = Gate("x", ("post-handoff",), (), lambda facts: over.wait(20) and None, "It hangs.")
+    fenced = plugins._fenced(hangs, "gate plugin x")
+    monkeypatch.setattr(plugins, "load", lambda name: fenced)
+    monkeypatch.setattr(briefing, "DEADLINE_S", 1.0)
+    more = '[gates]\n"plugin:x" = "block"\n'
+    ada.world.configure(CONFIG.format(on_stop="off", more=more))
+    before = sys.stdout
+    try:
+        assert "you act for task fix" in ada.begins("resume")
+        assert sys.stdout is before
+    finally:
+        over.set()
 
 
 # --- payloads ------------------------------------------------------------------------------------

@@ -72,6 +72,21 @@ def test_a_commit_is_attested_with_all_that_it_was_made_under(world: World) -> N
     assert 0 < expiry <= until
 
 
+def test_no_lease_is_wide_enough_to_attest_the_configuration_or_what_a_gate_protects(
+    world: World,
+) -> None:
+    gate = '[[gate]]\nid = "t"\nstages = ["land"]\nrun = ["make"]\nprotects = ["Makefile"]\n'
+    role = '[[role]]\nname = "maker"\nlane = ["**"]\n'
+    world.configure(role + gate)
+    session = world.session(role="maker")
+    world.claim(session, "**")
+    for path in ("handrail.toml", "Makefile"):
+        change(world, path)
+        with pytest.raises(errors.GuardedPath):
+            attest(world, session)
+    assert attestations(world) == []
+
+
 def test_a_range_is_attested_together_and_only_once(world: World) -> None:
     session = world.session()
     world.claim(session, "src")

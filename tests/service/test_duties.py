@@ -515,6 +515,56 @@ def test_beyond_the_scope_of_its_packet_a_session_may_not_claim_where_that_takes
     office.edit("mia", "src/other.py")
 
 
+def test_a_task_of_its_own_is_no_way_around_the_scope_that_a_session_was_handed() -> None:
+    office = Office(NARROW)
+    office.open("own", "maker")
+    office.accept("bob", "own")
+    office.open("fix", "architect")
+    office.accept("ada", "fix")
+    office.offer("ada", "fix", "maker", "src/new")
+    office.accept("bob", "fix")
+    office.edit("bob", "src/new/a.py")
+    said = refused(partial(office.claim, "bob", "src/other.py"))
+    assert isinstance(said, refusals.ScopeNeedsHandoff)
+
+
+PROTECTED: Final = """
+[[role]]
+name = "wide"
+lane = ["**"]
+[[role]]
+name = "boss"
+lane = ["**"]
+coordinates = true
+[[gate]]
+id = "tests"
+stages = ["pre-handoff"]
+run = ["make", "test"]
+protects = ["Makefile", "ci/**"]
+"""
+
+
+@pytest.mark.parametrize("path", ["Makefile", "ci/deep/run.sh", "handrail.toml"])
+def test_however_wide_its_lease_only_who_coordinates_commits_what_decides_how_work_is_judged(
+    path: str,
+) -> None:
+    office = Office(PROTECTED)
+    for role, fine in (("wide", False), ("boss", True)):
+        with office.store.transaction() as tx:
+            rules, bob = rules_in_force(tx), office.session(tx, "bob")._replace(role=role)
+            lease = a_lease(9, "bob", "**", worktree=".", role=role)
+            view = view_for(tx, rules, bob, ())._replace(leases=(lease,))
+        facts = CommitFacts("c", "t", ("p",), (path, "src/a.py"), "h")
+        edit = Edit(bob, facts.paths, HOUR, looked=Looked((), 10**6))
+        if fine:
+            decide(view, edit, NOW)
+            decide(view, Commit(edit, Attest(bob, (facts,))), NOW)
+            continue
+        assert refused(partial(decide, view, edit, NOW)).code == "guarded_path"
+        said = refused(partial(decide, view, Commit(edit, Attest(bob, (facts,))), NOW))
+        assert said.values["paths"] == (path,)
+
+
 # --- whatever happens ----------------------------------------------------------------------------
 
 PATHS: Final = (

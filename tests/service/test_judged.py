@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from handrail import errors
-from handrail.core.packet import pretty
+from handrail.core.packet import ITEMS_MAX, pretty
 from handrail.core.task import Packet, file_name
 from handrail.errors import handoff as refusals
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Objection, Outcome
@@ -228,6 +228,19 @@ def test_what_changed_since_the_gates_looked_is_refused(
     assert work.state() == (2, "open")
 
 
+def test_what_a_run_without_a_receipt_left_time_for_is_looked_at_again(work: Work) -> None:
+    work.configure('[mode]\npost-handoff = "warn"\n')
+    work.repo.commit("warn", "handrail.toml")
+    work.offer()
+    unsure = Outcome("evidence", CANNOT_TELL, BLOCK, reason="prepare ended with status 1")
+    work.rerun = Told(unsure)
+    work.meanwhile = lambda: _leave(work)
+    with pytest.raises(refusals.FactsChanged) as refused:
+        work.accept()
+    assert refused.value.values["what"] == "the working tree"
+    assert work.state() == (2, "open")
+
+
 @pytest.mark.parametrize(
     ("arrange", "gate", "repair"),
     [
@@ -385,6 +398,17 @@ def test_evidence_must_be_of_this_tree_where_work_is_complete(work: Work) -> Non
     assert gates_of(refused.value) == ["evidence"]
     assert refused.value.next == "handrail evidence run -- true"
     work.offer(packet, kind="return")
+
+
+def test_no_list_of_evidence_pushes_out_what_the_gates_saw(work: Work) -> None:
+    work.configure('[[gate]]\nid = "tests"\nstages = ["pre-handoff"]\nrun = ["true"]\n')
+    work.repo.commit("a gate", "handrail.toml")
+    with work.world.open("ada") as application:
+        runs = EvidenceRuns(application.context, application.bench(str(work.world.path)))
+        receipt = runs.run(("true",)).seq
+    said = json.loads(work.offer({"evidence": [str(receipt)] * ITEMS_MAX}).text)["evidence"]
+    assert len(said) == ITEMS_MAX
+    assert [one["gate"] for one in said if isinstance(one, dict)] == ["tests"]
 
 
 # --- evidence that is run again ------------------------------------------------------------------

@@ -256,6 +256,9 @@ def _remove(common_dir: str, private: str) -> None:
     """Take away a tree and what git knows of it; its links are taken away, not what is behind."""
     folder = os.path.join(private, os.path.basename(private))
     for _ in range(ATTEMPTS):
+        if os.path.islink(folder):  # a command put it there; what it leads to is not ours
+            with suppress(OSError):
+                os.unlink(folder)
         shutil.rmtree(folder, ignore_errors=True)
         if not os.path.lexists(folder):
             break
@@ -271,6 +274,8 @@ def _remove(common_dir: str, private: str) -> None:
 def _open_folders(folder: str) -> None:
     """Let folders be emptied that a command closed; no link is followed."""
     with suppress(OSError):
+        if not stat.S_ISDIR(os.lstat(folder).st_mode):
+            return
         os.chmod(folder, stat.S_IRWXU)
         for entry in os.scandir(folder):
             if entry.is_dir(follow_symlinks=False):

@@ -21,6 +21,7 @@ from handrail.core.decide import (
     dead_token,
     decide,
 )
+from handrail.core.decide.edit import check_judged_by
 from handrail.core.events import CommitAttested, LeaseExpired, LeaseGranted
 from handrail.core.lease import Landing, Lease, Session
 from handrail.core.ledger import Head, format_token, read_event, read_header
@@ -76,6 +77,8 @@ class Attestation:
             facts = tuple(facts_of(row, rules) for row in fresh)
             if any(one.seq > seen for one in tx.landings(0, session.id)):
                 raise NeedsFacts(())
+            for path in (path for one in facts for path in one.paths):
+                check_judged_by(rules.policy, session, path)
             command = Attest(session, facts, overtaken, left)
             duty = duty_in(tx, rules, session)
             view = View(tx.epoch, tx.leases(session.id), policy=rules.policy, duty=duty)

@@ -30,9 +30,10 @@ def duty_here(reader: Reader, rules: Rules, session: Session) -> Duty | None:
         every = (reader.tasks(closed=True), reader.packets())
         refusal = may_not_write(policy, session, *every, reader.now)
         return Duty(session.id, session.role, refusal=refusal)
-    acting = next((task for task in own if task.taken), None) if policy.narrow else None
-    taken = None if acting is None else reader.packet(acting.id, acting.taken)
-    return duty_of(policy, session, own, taken)
+    taken = [reader.packet(task.id, task.taken) for task in own if policy.narrow and task.taken]
+    # A task beside it, whose packet names no scope, is no way around the one that does.
+    bound = next((packet for packet in taken if packet is not None and packet.patterns), None)
+    return duty_of(policy, session, own, bound)
 
 
 def _offered(reader: Reader, tasks: Iterable[Task]) -> set[str]:

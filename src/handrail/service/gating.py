@@ -109,6 +109,7 @@ class Gating:
         *,
         only: Sequence[str] = (),
         commands: bool = True,
+        plugins: bool = True,
         tell: Tell = lambda line: None,
         covered: Covered | None = None,
         handed: Handed = NO_PACKET,
@@ -117,7 +118,8 @@ class Gating:
         """Judge a stage; ``covered`` is what ``CommitCheck`` said, where it was asked already.
 
         ``handed`` is the packet in question, ``standing`` how the working tree stood when that was
-        looked at. ``only`` names gates of the stage, ``tell`` hears what runs. Raises Usage for a
+        looked at. ``only`` names gates of the stage, ``tell`` hears what runs. Without ``plugins``
+        nothing but Handrail's own code judges. Raises Usage for a
         gate that is none of the stage's.
         """
         with self._context.store.read() as reader:
@@ -126,8 +128,8 @@ class Gating:
         settings = rules.settings
         wanted = [gate for gate in GATES if stage in gate.stages and _level(settings, gate) != OFF]
         asked = [gate for gate in settings.gates if stage in gate.stages]
-        plugins, missing = self._plugins(settings, stage)
-        wanted += plugins
+        others, missing = self._plugins(settings, stage) if plugins else ([], [])
+        wanted += others
         again = stage == POST_HANDOFF and settings.gate_level(EVIDENCE) != OFF
         known = [gate.id for gate in wanted] + [gate.id for gate in asked]
         known += [one.gate for one in missing] + ([EVIDENCE] if again else [])

@@ -24,6 +24,7 @@ from handrail.core.task import COMPLETE, OPEN, Packet, Task
 from handrail.errors.handoff import FactsChanged, GateFailed, GateUnsure
 from handrail.gates.facts import NO_PACKET, Handed, Standing
 from handrail.gates.gate import CANNOT_TELL, FAIL, Outcome
+from handrail.gates.registry import GATES
 from handrail.service.context import Context
 from handrail.service.evidence_runs import reports_of
 from handrail.service.gating import EVIDENCE, POST_HANDOFF, Checked, Gating, Tell
@@ -237,9 +238,20 @@ class HandoffGates:
 
 
 def looked(watch: Watch, checked: Checked, again: str) -> Look:
-    """Return what has to hold: deep where a command ran, and no earlier receipt answered."""
-    ran = any(one.receipt is not None and not one.reused for one in checked.outcomes)
-    return Look(watch, ran, checked.stage, again, checked.used)
+    """Return what has to hold: deep where more was asked than what looks and is done at once."""
+    long = any(_may_last(checked.stage, one) for one in checked.outcomes)
+    return Look(watch, long, checked.stage, again, checked.used)
+
+
+def _may_last(stage: str, outcome: Outcome) -> bool:
+    """Tell whether a command ran or a plugin judged, whatever came of it.
+
+    A preparation that failed leaves no receipt, and took its time all the same.
+    """
+    if outcome.reused or not outcome.applicable:
+        return False
+    again = stage == POST_HANDOFF and outcome.gate == EVIDENCE
+    return again or all(gate.id != outcome.gate for gate in GATES)
 
 
 def untrue(checked: Checked) -> tuple[Outcome, ...]:
@@ -319,12 +331,14 @@ def _carried(checked: Checked) -> list[dict[str, Any]]:
 
 def _receipts(checked: Checked, named: Sequence[Any]) -> list[Any]:
     """Add the receipts of the command gates to the evidence that somebody named."""
-    rows = list(named)
-    known = {one.get("receipt") for one in rows if isinstance(one, dict)}
-    for one in checked.outcomes:
-        if one.receipt is not None and one.receipt not in known and len(rows) < ITEMS_MAX:
-            rows.append({"gate": one.gate, "receipt": one.receipt})
-    return rows
+    known = {one.get("receipt") for one in named if isinstance(one, dict)}
+    made = [
+        {"gate": one.gate, "receipt": one.receipt}
+        for one in checked.outcomes
+        if one.receipt is not None and one.receipt not in known
+    ]
+    # By these the receiver's re-run finds out what the gates saw: no long list pushes them out.
+    return [*list(named)[: ITEMS_MAX - len(made)], *made]
 
 
 def _given(packet: Packet | None) -> Packet | None:

@@ -129,6 +129,7 @@ def policy_of(settings: Settings) -> Policy:
         required=settings.handoff.required,
         narrow=settings.handoff.widen == "handoff",
         halt_after=settings.handoff.halt_after,
+        protected=parsed(tuple(text for gate in settings.gates for text in gate.protects)),
     )
 
 

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Final
 
 from handrail import errors
-from handrail.core.decide import Claim, Edit, Policy, View, check_role, decide, guarded
-from handrail.core.decide.edit import check_guarded, is_exempt
+from handrail.core.decide import Claim, Edit, Policy, View, check_role, decide
+from handrail.core.decide.edit import check_guarded, guarded_by, is_exempt
 from handrail.core.landing import CANNOT_TELL, REFUSED, REGULAR, Change, ChangedPath
 from handrail.core.lease import EXCLUSIVE, TTL_MAX_MS, Lease, Session
 from handrail.core.record import Record
@@ -86,7 +86,7 @@ def _guards(case: Case) -> Iterator[Objection]:
     role = case.policy.roles.get(case.session.role or "")
     coordinates = role is not None and role.coordinates
     for path, pattern in case.patterns.items():
-        kind = guarded(path)
+        kind = guarded_by(case.policy, path)
         if kind is None and pattern is not None:
             continue
         if coordinates and kind not in (None, "git"):

@@ -8,7 +8,14 @@ from typing import Final
 from handrail import errors
 from handrail.core.decide.claim import texts
 from handrail.core.decide.dirt import literal
-from handrail.core.decide.edit import check_duty, decide_edit, is_exempt, moved_on, own_cover
+from handrail.core.decide.edit import (
+    check_duty,
+    check_judged_by,
+    decide_edit,
+    is_exempt,
+    moved_on,
+    own_cover,
+)
 from handrail.core.decide.view import (
     Attest,
     Changes,
@@ -83,6 +90,11 @@ def decide_commit(view: View, commit: Commit, now: int) -> Changes:
     refused: list[tuple[str, errors.HandrailError]] = []
     wanted: list[Pattern] = []
     for path in dict.fromkeys(path for facts in commit.attest.commits for path in facts.paths):
+        try:
+            check_judged_by(view.policy, edit.session, path)
+        except errors.GuardedPath as refusal:
+            refused.append((path, refusal))
+            continue
         # Where a duty binds, the rule for an edit says it also of what is held.
         if is_exempt(view.policy, path) or (
             view.duty is None

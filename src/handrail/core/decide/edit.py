@@ -26,7 +26,7 @@ from handrail.core.events import (
     NoticeLeft,
     OrphanSettled,
 )
-from handrail.core.lease import LOCAL, Lease, conflict, renew_at, renewed_expiry
+from handrail.core.lease import LOCAL, Lease, Session, conflict, renew_at, renewed_expiry
 from handrail.core.scope import Pattern, matches, parse_pattern
 from handrail.core.scope.naming import scope_for
 from handrail.core.state import left_of
@@ -38,13 +38,16 @@ CONFIG: Final = "handrail.toml"
 EVIDENCE: Final = ".handrail/evidence/"
 SETTINGS: Final = (".claude/settings.json", ".claude/settings.local.json")
 
-Guarded = Literal["git", "handrail", "configuration", "settings"]
+Guarded = Literal["git", "handrail", "configuration", "settings", "gate"]
 _REASONS: Final[dict[Guarded, str]] = {
     "git": "it belongs to git, which has commands for it",
     "handrail": "it is how Handrail is started here, and only Handrail writes it",
     "configuration": "only a coordinator or a person changes the configuration",
     "settings": "it holds the entries by which Handrail is asked",
+    "gate": "a gate protects it, and only a coordinator or a person changes it",
 }
+
+_COORDINATED: Final = ("configuration", "gate")
 
 
 def guarded(path: str) -> Guarded | None:
@@ -108,18 +111,32 @@ def check_duty(view: View, session: str, path: str) -> None:
 
 
 def check_guarded(policy: Policy, edit: Edit, path: str) -> None:
-    """Refuse what is never granted; a coordinator may write the configuration."""
-    kind = guarded(path)
+    """Refuse what is never granted; a coordinator may write what decides how work is judged."""
+    kind = guarded_by(policy, path)
     role = policy.roles.get(edit.session.role or "")
     if kind is None or (kind == "settings" and edit.own_settings):
         return
-    if kind == "configuration" and role is not None and role.coordinates:
+    if kind in _COORDINATED and role is not None and role.coordinates:
         return
     leads = [name for name, one in policy.roles.items() if one.coordinates]
     step = f'eval "$(handrail session start --role {shell_quote(leads[0])})"' if leads else None
-    if kind != "configuration":
+    if kind not in _COORDINATED:
         step = None
     raise errors.GuardedPath(path=path, kind=kind, reason=_REASONS[kind], next=step)
+
+
+def check_judged_by(policy: Policy, session: Session, path: str) -> None:
+    """Refuse to commit what decides how work is judged, whatever is held: a lease may be wide."""
+    if guarded_by(policy, path) in _COORDINATED:
+        check_guarded(policy, Edit(session, (path,), 0), path)
+
+
+def guarded_by(policy: Policy, path: str) -> Guarded | None:
+    """Say what kind of guarded path this is under a configuration, with what gates protect."""
+    kind = guarded(path)
+    if kind is None and any(matches(pattern, path) for pattern in policy.protected):
+        return "gate"
+    return kind
 
 
 def is_exempt(policy: Policy, path: str) -> bool:

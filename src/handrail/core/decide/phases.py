@@ -99,6 +99,8 @@ def next_phase(desk: Desk, offer: Offer) -> Phase | None:
         expected = f"{name} --to {phase.role}"
     elif decided is not None and kind == COMPLETE and decided != phase:
         reason, expected = f"the decision led to {decided.name}", decided.name
+    elif kind != COMPLETE and _leads_on(desk, phase):
+        reason, expected = "only finished work leads on", f"{name} --kind {COMPLETE}"
     elif decided != phase and (passed := flow.passed(task.phase, name)) is not None:
         assert passed.checkpoint is not None
         reason = f"phase {passed.name} has the checkpoint {passed.checkpoint.name}"
@@ -114,6 +116,19 @@ def next_phase(desk: Desk, offer: Offer) -> Phase | None:
             expected=expected.split(),
         )
     return phase
+
+
+def _leads_on(desk: Desk, phase: Phase) -> bool:
+    """Tell whether a phase lies ahead, where no decision but an approval sends unfinished work.
+
+    Gates bind finished work; the name of another kind would go around them.
+    """
+    flow, task = desk.workflow, desk.task
+    here = flow.phase(task.phase)
+    if here is None or flow.place(here.name) >= flow.place(phase.name):
+        return False
+    approved = here.checkpoint is not None and here.checkpoint.approve == phase.name
+    return approved or task.next_phase != phase.name
 
 
 def _check_done(desk: Desk) -> None:

@@ -26,6 +26,7 @@ class Policy(Record):
 
     ``commons`` lie in every lane. ``required``: nothing is written without a packet; ``narrow``:
     nothing is claimed beyond its scope; after ``halt_after`` failures a task waits for a person.
+    What gates protect is ``protected``: only who coordinates changes it.
     """
 
     roles: Mapping[str, Role]
@@ -38,6 +39,7 @@ class Policy(Record):
     required: bool = False
     narrow: bool = False
     halt_after: int = 0
+    protected: tuple[Pattern, ...] = ()
 
     @property
     def binds(self) -> bool:
