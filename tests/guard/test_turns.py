@@ -455,7 +455,11 @@ def test_a_plugin_that_hangs_takes_no_word_from_who_begins(
     from handrail.wiring import plugins
 
     over = threading.Event()
-    hangs = Gate("x", ("post-handoff",), (), lambda facts: over.wait(20) and None, "It hangs.")
+
+    def wait(facts: object) -> None:
+        over.wait(20)
+
+    hangs = Gate("x", ("post-handoff",), (), wait, "It hangs.")
     fenced = plugins._fenced(hangs, "gate plugin x")
     monkeypatch.setattr(plugins, "load", lambda name: fenced)
     monkeypatch.setattr(briefing, "DEADLINE_S", 1.0)
