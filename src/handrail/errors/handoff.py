@@ -56,7 +56,7 @@ class CheckpointPending(Refused):
 
 
 class NoCheckpoint(Refused):
-    """Task {task} is in phase {phase}, which has no checkpoint."""
+    """There is nothing to decide: {reason}."""
 
     code = "no_checkpoint"
     NEXT = "handrail checkpoint list"

@@ -132,7 +132,8 @@ class Checkpoints:
         assert phase is not None
         tasks = [task for task in reader.tasks() if task.phase == phase.name]
         if not tasks:
-            raise NoCheckpoint(task="any", phase=f"another phase than {phase.name}")
+            reason = f"no task is in phase {phase.name}, which ends with {checkpoint}"
+            raise NoCheckpoint(reason=reason)
         return the_one(tasks, f"At {checkpoint} are", f"checkpoint approve {checkpoint} --task")
 
 
