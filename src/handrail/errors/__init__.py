@@ -98,7 +98,7 @@ class ScopeHeld(Refused):
     @property
     def message(self) -> str:
         """The sentence; where a scope is reserved for a task, it names the task."""
-        if not str(self.values["session"]).startswith(TASK_PREFIX):
+        if not str(self.values.get("session")).startswith(TASK_PREFIX):
             return super().message
         words = "{scope} is reserved for {session} (token {token}) until {expires_at}; {witness} lies in both."  # noqa: E501
         return words.format_map(Sentence(self.values))
