@@ -438,6 +438,14 @@ def test_the_board_is_drawn_follows_claims_and_gives_the_terminal_back(
     assert "Traceback" not in shown.text
 
 
+def test_the_board_shows_who_is_at_which_task(world: World) -> None:
+    world.shell(HANDRAIL_SESSION=world.session()).handrail("task", "new", "fix-login")
+    with screen(world, "status", "--watch") as shown:
+        assert shown.reads("task fix-login: with nobody yet"), shown.text
+        shown.press("q")
+        assert shown.ends() == 0
+
+
 def test_the_board_fits_a_narrow_terminal(world: World) -> None:
     world.claim(world.session(agent="a-rather-long-agent-name"), "src/a/rather/long/path/*.py")
     for columns in (20, 1):

@@ -349,7 +349,7 @@ def test_accept_says_at_once_what_runs_and_refuses_with_the_gate(world: World) -
     found = refusal(done)
     assert (found.code, found.next, found.status) == (
         "handoff_returned",
-        "handrail handoff list",
+        "handrail task show t",
         1,
     )
     assert scene.packet().state == "returned"

@@ -331,10 +331,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: handrail offer -m done",
         "ada: handrail offer -m back --next-phase plan --dry-run",
         "ada: handrail offer -m back --next-phase pln",
-        (
-            "ada: handrail offer -m 'back: the plan says nothing of the mobile menu; please add it'"
-            " --kind return --next-phase plan"
-        ),
+        f"ada: handrail offer -m '{TOLD}' --kind return --next-phase plan",
         "ada: handrail accept",
         "ada: handrail resume",
         "eve!: handrail checkpoint stop plan_check --reason 'no use'",

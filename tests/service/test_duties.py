@@ -510,7 +510,8 @@ def test_beyond_the_scope_of_its_packet_a_session_may_not_claim_where_that_takes
         said = refused(partial(ask, "bob", "src/other.py"))
         assert isinstance(said, refusals.ScopeNeedsHandoff)
         assert said.next == (
-            "handrail handoff offer --task fix --kind block --to architect -m 'needs src/other.py'"
+            "handrail handoff offer --task fix --kind block --to architect -m "
+            "'this work needs src/other.py, which its packet did not hand over'"
         )
     office.edit("mia", "src/other.py")
 

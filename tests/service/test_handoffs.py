@@ -132,8 +132,9 @@ def test_from_the_offer_on_nobody_may_write_and_after_the_acceptance_the_receive
     assert (done.packet.number, done.packet.returns) == (2, ("src/api",))
     assert holds(work, "ada", "src/api/x", "src/web/x") == [False, True]
     for who in ("ada", "bob"):
-        with pytest.raises(errors.ScopeHeld):
+        with pytest.raises(errors.ScopeHeld, match="reserved for task:fix") as refused:
             work.world.claim(who, "src/api/x")
+        assert refused.value.next == "handrail task show fix"
     accepted = work.accept("bob")
     assert accepted.lease is not None
     assert accepted.lease.agent == "agent-bob"
@@ -293,6 +294,22 @@ def test_repeating_a_request_gives_the_first_outcome(work: Work) -> None:
     accepted = work.accept("bob", request_id="a-1")
     assert work.accept("bob", request_id="a-1") == accepted
     assert work.offer("ada", "src/api", message="m", request_id="o-1").packet.number == 2
+
+
+def test_whoever_accepted_and_accepts_again_is_led_to_the_packet(work: Work) -> None:
+    with pytest.raises(refusals.NoHandoff, match="ada acts for task fix already") as refused:
+        work.handoffs("ada", lambda handoffs: handoffs.accept())
+    assert refused.value.next == "handrail handoff briefing fix"
+
+
+def test_a_task_begins_at_the_commit_at_which_a_shallow_clone_ends(work: Work) -> None:
+    repo = work.world.repo
+    repo.write("note", "1")
+    repo.commit("Another", "note")
+    head, parent = (repo.git("rev-parse", name).strip() for name in ("HEAD", "HEAD~1"))
+    (repo.path / ".git/shallow").write_text(f"{head}\n", encoding="ascii")
+    (repo.path / ".git/objects" / parent[:2] / parent[2:]).unlink()
+    assert work.tasks("bob", lambda tasks: tasks.open("next")).task.id == "next"
 
 
 def test_a_dry_run_changes_nothing(work: Work) -> None:

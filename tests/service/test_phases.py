@@ -186,7 +186,7 @@ def test_decisions_are_a_persons(work: Work) -> None:
 
 
 def test_a_wrong_word_is_told_with_the_nearest_one(work: Work) -> None:
-    with pytest.raises(refusals.NoCheckpoint):
+    with pytest.raises(refusals.NoCheckpoint, match="no task is in phase plan, which ends with"):
         work.decide("plan_check", "approve")
     work.begin()
     with pytest.raises(refusals.UnknownCheckpoint) as refused:

@@ -284,7 +284,8 @@ def check_scope(duty: Duty, claim: Claim) -> None:
         if witness is not None:
             asked = tuple(one.text for one in claim.patterns)
             to = "" if duty.giver is None else f" --to {shell_quote(duty.giver)}"
-            said = shell_quote(f"needs {' '.join(asked)}"[:200])
+            needs = " ".join(asked)[:200]
+            said = shell_quote(f"this work needs {needs}, which its packet did not hand over")
             raise refusals.ScopeNeedsHandoff(
                 task=duty.task,
                 number=duty.number,

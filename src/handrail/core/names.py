@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.errors import MalformedName
+from handrail.errors import TASK_PREFIX, MalformedName
 
 NAME_CHARS_MAX: Final = 128
-TASK_PREFIX: Final = "task:"
-"""How the names begin under which tasks hold scopes; no session and no agent is called so."""
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-+:")
 
 

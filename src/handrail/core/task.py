@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.core.names import TASK_PREFIX
 from handrail.core.record import Record
-from handrail.errors import MalformedName
+from handrail.errors import TASK_PREFIX, MalformedName
 
 TASK_CHARS_MAX: Final = 60
 TITLE_CHARS_MAX: Final = 200

@@ -19,12 +19,14 @@ def phase_data(task: Task, pending: str | None) -> Data:
     }
 
 
-def phase_lines(task: Task, pending: str | None) -> list[str]:
+def phase_lines(task: Task, pending: str | None, artifact: str | None = None) -> list[str]:
     """Return where a task is in its workflow as text; nothing where it is in none."""
     lines = []
     if task.phase is not None:
         to = f", decided: on to {task.next_phase}" if task.next_phase and task.state == OPEN else ""
         lines.append(f"phase {task.phase}{to}")
+    if artifact is not None:
+        lines.append(f"to be left there: {artifact}")
     if task.waits_at is not None:
         lines.append(f"nothing goes on until a person decides at {task.waits_at}")
     elif pending is not None:

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from handrail.edge.cli.commands.board import HEADINGS, status_heading, status_rows
+from handrail.edge.cli.commands.board import HEADINGS, status_heading, status_rows, status_tasks
 from handrail.edge.render import span
 from handrail.service.board import Board, Status
 from handrail.store.port import Store
@@ -62,7 +62,8 @@ def draw(found: Status) -> Group:
         for number, waiter in enumerate(found.waiters, 1)
     ]
     body = table if found.leases else Text("nobody holds anything")
-    return Group(*parts, body, Text(""), *waiting, Text("q quits", style="dim"))
+    tasks = [Text(line) for line in status_tasks(found)]
+    return Group(*parts, body, Text(""), *waiting, *tasks, Text("q quits", style="dim"))
 
 
 def _ordered(found: Status) -> list[str]:

@@ -23,6 +23,9 @@ EXIT_BUG = 70
 EXIT_LEASE_LOST = 75
 EXIT_INTERRUPTED = 130
 
+TASK_PREFIX = "task:"
+"""How the names begin under which tasks hold scopes; no session and no agent is called so."""
+
 AS_PERSON = "env -u HANDRAIL_SESSION -u AGENT_SESSION_ID "
 """How a person at a terminal speaks for themselves in a shell that has a session."""
 
@@ -91,6 +94,14 @@ class ScopeHeld(Refused):
 
     code = "scope_held"
     NEXT = "handrail claim {asked} --wait"
+
+    @property
+    def message(self) -> str:
+        """The sentence; where a scope is reserved for a task, it names the task."""
+        if not str(self.values.get("session")).startswith(TASK_PREFIX):
+            return super().message
+        words = "{scope} is reserved for {session} (token {token}) until {expires_at}; {witness} lies in both."  # noqa: E501
+        return words.format_map(Sentence(self.values))
 
 
 class ScopeAwaited(Refused):

@@ -56,7 +56,7 @@ class CheckpointPending(Refused):
 
 
 class NoCheckpoint(Refused):
-    """Task {task} is in phase {phase}, which has no checkpoint."""
+    """There is nothing to decide: {reason}."""
 
     code = "no_checkpoint"
     NEXT = "handrail checkpoint list"
@@ -156,7 +156,7 @@ class HandoffReturned(Refused):
     """Packet {number} of task {task} is not as it says and went back to {giver}: {findings}."""
 
     code = "handoff_returned"
-    NEXT = "handrail handoff list"
+    NEXT = "handrail task show {task}"
 
 
 class FactsChanged(Refused):

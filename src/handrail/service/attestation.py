@@ -28,6 +28,7 @@ from handrail.core.ledger import Head, format_token, read_event, read_header
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, stored_pattern
 from handrail.core.scope.naming import scope_for
+from handrail.core.task import task_of
 from handrail.service.context import CommitRow, Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.leases import grants_after, past_lease
@@ -167,7 +168,9 @@ class Attestation:
                 return dead
         for lease in tx.leases():
             if lease.live(tx.now) and _covers(lease, first) and lease.session != session.id:
+                task = task_of(lease.session)
                 return errors.ScopeHeld(
+                    next=None if task is None else f"handrail task show {task}",
                     holder=lease.agent,
                     role=lease.role,
                     session=lease.session,

@@ -8,7 +8,7 @@ from handrail.core.lease import Lease, Session, Waiter
 from handrail.core.ledger import Head
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, parse_pattern
-from handrail.core.task import Task
+from handrail.core.task import Task, task_of
 from handrail.service.context import Context
 from handrail.service.enforcement import paused_until
 from handrail.service.identity import require_session
@@ -173,6 +173,10 @@ def _judge(
     others = [lease for lease in holders if session is None or lease.session != session.id]
     if others:
         first = others[0]
+        task = task_of(first.session)
+        if task is not None:
+            reason = f"{shown} is reserved for task {task}, until its packet is answered"
+            return "no", reason, f"handrail task show {task}"
         reason = f"{shown} is held by session {first.session} (role {first.role or '-'})"
         return "no", reason, f"{claim} --wait"
     if session is None:

@@ -15,8 +15,7 @@ from handrail.core.lease import Session
 from handrail.core.record import Record
 from handrail.core.task import Task
 from handrail.core.workflow import artifact_path, leads_to
-from handrail.errors import Usage
-from handrail.errors.handoff import UnknownCheckpoint
+from handrail.errors.handoff import NoCheckpoint, UnknownCheckpoint
 from handrail.service.context import Context
 from handrail.service.identity import UNATTRIBUTED
 from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
@@ -133,8 +132,8 @@ class Checkpoints:
         assert phase is not None
         tasks = [task for task in reader.tasks() if task.phase == phase.name]
         if not tasks:
-            reason = f"No open task is in phase {phase.name}, which ends with {checkpoint}."
-            raise Usage(reason=reason, next="handrail checkpoint list")
+            reason = f"no task is in phase {phase.name}, which ends with {checkpoint}"
+            raise NoCheckpoint(reason=reason)
         return the_one(tasks, f"At {checkpoint} are", f"checkpoint approve {checkpoint} --task")
 
 

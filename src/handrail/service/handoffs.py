@@ -327,6 +327,10 @@ class Handoffs:
         if not waiting:
             which = "" if target is None else f" with number {target}"
             reason = f"no packet{which} waits for role {session.role or '-'}"
+            held = [task.id for task in tx.tasks() if task.holder == session.id]
+            if target is None and len(held) == 1:
+                reason += f", and session {session.id} acts for task {held[0]} already"
+                raise NoHandoff(reason=reason, next=f"handrail handoff briefing {held[0]}")
             raise NoHandoff(reason=reason)
         tasks = [task_named(tx, packet.task) for packet in waiting]
         return the_one(tasks, f"For session {session.id} wait", command)

@@ -20,7 +20,7 @@ from handrail.service.handoffs import Files
 from handrail.service.identity import require_session
 from handrail.service.lapses import task_named
 from handrail.service.packet_text import packet_text
-from handrail.service.phases import pending, workflow_of
+from handrail.service.phases import artifact_of, pending, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import own_task, the_one
 from handrail.store.port import Reader
@@ -45,6 +45,7 @@ class Briefing(Record):
     lapsed: bool
     epoch: str
     pending: str | None
+    artifact: str | None
 
 
 class Packets:
@@ -96,6 +97,7 @@ class Packets:
                 lapsed=packet.state == OPEN and packet.lapses_at <= reader.now,
                 epoch=reader.epoch,
                 pending=pending(workflow_of(rules), task),
+                artifact=artifact_of(workflow_of(rules), task),
             )
 
     def _meant(

@@ -137,6 +137,14 @@ def check_first(rules: Rules, task: str, to_role: str | None) -> str | None:
     return to_role
 
 
+def artifact_of(flow: Workflow, task: Task) -> str | None:
+    """Return the file that a phase still has to leave; None where it leaves none."""
+    phase = flow.phase(task.phase) if task.state == OPEN else None
+    if phase is None or phase.artifact is None or task.next_phase is not None:
+        return None
+    return artifact_path(task.id, phase.artifact)
+
+
 def pending(flow: Workflow, task: Task) -> str | None:
     """Return the checkpoint that waits for a person: undecided, or revised as often as may be."""
     if task.state != OPEN:

@@ -26,7 +26,7 @@ from handrail.errors.handoff import TaskExists
 from handrail.service.context import Context
 from handrail.service.identity import UNATTRIBUTED, acting, actor_of, require_session
 from handrail.service.lapses import desk_of, lapse_ms, record_due, task_named
-from handrail.service.phases import check_first, pending, workflow_of
+from handrail.service.phases import artifact_of, check_first, pending, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
 from handrail.store.port import Reader
@@ -39,7 +39,8 @@ FAMILY_MAX: Final = 1_000
 class TaskShown(Record):
     """A task with its packets, what it holds reserved, and who is at it.
 
-    ``pending`` is the checkpoint at which a person has to decide, None where none waits.
+    ``pending`` is the checkpoint at which a person has to decide, None where none waits;
+    ``artifact`` is the file that its phase leaves.
     """
 
     task: Task
@@ -49,6 +50,7 @@ class TaskShown(Record):
     now: int
     halted: bool
     pending: str | None
+    artifact: str | None
 
 
 class ClosingGates(Protocol):
@@ -92,11 +94,7 @@ class Tasks:
 
     def _head(self) -> str:
         """Return the commit that the work begins from; '' where there is none yet."""
-        try:
-            rows = self._context.outside.commits("HEAD^!")
-        except errors.MalformedRange:
-            return ""
-        return rows[-1].commit if rows else ""
+        return self._context.outside.at_head()[0]
 
     def all(self, *, closed: bool = False) -> list[TaskShown]:
         """Return the tasks that are open, or all of them."""
@@ -177,6 +175,7 @@ def shown_task(reader: Reader, task: Task, rules: Rules) -> TaskShown:
         now=reader.now,
         halted=0 < rules.settings.handoff.halt_after <= task.failed,
         pending=pending(workflow_of(rules), task),
+        artifact=artifact_of(workflow_of(rules), task),
     )
 
 

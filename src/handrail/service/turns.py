@@ -174,7 +174,7 @@ def _due(
         sentence = f"phase {phase.name} of task {task.id} ends with {path}, which is not there"
         return Due(task.id, sentence, f"handrail task show {name}")
     sentence = f"you act for task {task.id} and wrote, and have neither offered nor blocked it"
-    return Due(task.id, sentence, f"handrail handoff offer --task {name}")
+    return Due(task.id, sentence, f"handrail handoff offer --task {name} -m MESSAGE")
 
 
 def _note(

@@ -66,7 +66,7 @@ class Waivers:
 
     def add(self, asked: Waiving) -> WaiverShown:
         """Let a gate not count; raises UnknownGate, NotWaivable, UnknownTask, NeedsPerson."""
-        _check_reason(asked.reason)
+        _check_reason(asked.reason, "add")
         command = _typed(asked)
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
@@ -100,7 +100,7 @@ class Waivers:
 
     def revoke(self, seq: int, reason: str) -> WaiverShown:
         """Take a waiver back; one that was already stays as it is. Raises UnknownWaiver."""
-        _check_reason(reason)
+        _check_reason(reason, "revoke")
         with self._store.transaction() as tx:
             waiver = _named(tx, seq)
             words = ("waiver", "revoke", str(seq), "--reason", reason)
@@ -202,10 +202,10 @@ def _check_gate(settings: Settings, asked: Waiving) -> None:
         raise NotWaivable(gate=asked.gate)
 
 
-def _check_reason(reason: str) -> None:
+def _check_reason(reason: str, command: str) -> None:
     if not 0 < len(reason.strip()) <= REASON_CHARS_MAX or not reason.isprintable():
-        why = f"A reason is one printable line of at most {REASON_CHARS_MAX} characters."
-        raise errors.Usage(reason=why, next="handrail waiver add --help")
+        why = f"Say why with --reason: one printable line, {REASON_CHARS_MAX} characters at most."
+        raise errors.Usage(reason=why, next=f"handrail waiver {command} --help")
 
 
 def _typed(asked: Waiving) -> tuple[str, ...]:

@@ -67,7 +67,8 @@ def _phase_of(desk: Desk, asked: Decision) -> Phase:
     if task.state == CLOSED:
         raise refusals.TaskOver(task=task.id)
     if phase is None or phase.checkpoint is None:
-        raise refusals.NoCheckpoint(task=task.id, phase=task.phase)
+        reason = f"task {task.id} is in phase {task.phase or '-'}, which has no checkpoint"
+        raise refusals.NoCheckpoint(reason=reason, task=task.id, phase=task.phase)
     if phase.checkpoint.name != asked.checkpoint:
         raise refusals.WrongCheckpoint(
             task=task.id,

@@ -18,7 +18,6 @@ from handrail.core.lease import (
     renewed_expiry,
 )
 from handrail.core.ledger import format_token
-from handrail.core.names import TASK_PREFIX
 from handrail.core.role import READ_ONLY, Role
 from handrail.core.scope import (
     UNANCHORED_LIVE_MAX,
@@ -28,6 +27,7 @@ from handrail.core.scope import (
     overlap,
     uncovered,
 )
+from handrail.core.task import task_of
 from handrail.text import scope_word, shell_quote
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def decide_claim(view: View, claim: Claim, now: int) -> Changes:
     own: Lease | None = None
     for lease in view.leases:
         if not lease.live(now):
-            if lease.session.startswith(TASK_PREFIX):
+            if lease.session.startswith(errors.TASK_PREFIX):
                 _check_lapsed(view, lease, claim)
             else:
                 dead.append(lease)
@@ -214,7 +214,9 @@ def _holder_of(lease: Lease, claim: Claim, kind: Kind) -> Lease | None:
 
 
 def _held(epoch: str, lease: Lease, claim: Claim, shared: Overlap) -> errors.ScopeHeld:
+    task = task_of(lease.session)
     return errors.ScopeHeld(
+        next=None if task is None else f"handrail task show {task}",
         holder=lease.agent,
         role=lease.role,
         session=lease.session,

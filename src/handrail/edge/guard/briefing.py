@@ -82,7 +82,7 @@ def _acting(packets: Packets, task: Task) -> Iterator[str]:
     name = shell_quote(task.id)
     phase = f", phase {task.phase}" if task.phase else ""
     yield f"Handrail: you act for task {task.id}{phase}: {_short(task.title)}"
-    yield f"- next: hand it over when it is done: `handrail handoff offer --task {name}`"
+    yield f"- next: hand it over when it is done: `handrail handoff offer --task {name} -m MESSAGE`"
     if task.taken:
         yield from _says(packets.show(f"{task.id}-{task.taken}"))
 

@@ -103,10 +103,15 @@ def status_text(found: Status) -> str:
         scope = " ".join(visible(pattern.text) for pattern in waiter.patterns)
         since = span(found.now - waiter.since)
         lines.append(f"waiting {number}: {scope}  session {waiter.session}, since {since}")
-    for task, waits in found.tasks:
-        told = "; ".join((_at(task), *phase_lines(task, waits)))
-        lines.append(f"task {task.id}: {told}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *status_tasks(found)])
+
+
+def status_tasks(found: Status) -> list[str]:
+    """Return a line for each open task: who is at it, and in which phase."""
+    return [
+        f"task {task.id}: {'; '.join((_at(task), *phase_lines(task, waits)))}"
+        for task, waits in found.tasks
+    ]
 
 
 def _at(task: Task) -> str:

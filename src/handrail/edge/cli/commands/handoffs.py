@@ -74,7 +74,7 @@ def _again(invocation: Invocation) -> str:
     words = ["handrail", "handoff", "offer"]
     file = invocation.text("file")
     words += [] if file is None else [shell_quote(file)]
-    for name in ("task", "to", "kind", "request_id"):
+    for name in ("task", "to", "kind", "next_phase", "request_id"):
         text = invocation.text(name)
         flag = "--" + name.replace("_", "-")
         words += [] if text is None else [flag, shell_quote(text)]
@@ -210,7 +210,7 @@ def briefing(invocation: Invocation) -> Reply:
             f" from {packet.from_role or '-'} to {packet.to_role or 'anybody'}"
         ),
     ]
-    lines += [f"  {line}" for line in phase_lines(found.task, found.pending)]
+    lines += [f"  {line}" for line in phase_lines(found.task, found.pending, found.artifact)]
     if content.get("message"):
         lines += ["", *(f"  {visible(line)}" for line in content["message"].split("\n"))]
     for title, values in (
@@ -235,7 +235,19 @@ def briefing(invocation: Invocation) -> Reply:
         "leases": leases,
         "compacted": note,
     }
-    return Reply(data, "\n".join(lines))
+    return Reply(
+        data, "\n".join(lines), _steps(found, invocation.application.context.caller.session)
+    )
+
+
+def _steps(found: Briefing, session: str | None) -> tuple[str, ...]:
+    """Name the command that leads on from a briefing, if there is one."""
+    task = found.task
+    if _state(found)["state"] == OPEN:
+        return (f"to take it: handrail handoff accept {task.id}",)
+    if session is not None and task.holder == session and found.pending is None:
+        return (f"when it is done: handrail handoff offer --task {task.id} -m MESSAGE",)
+    return ()
 
 
 def export(invocation: Invocation) -> Reply:

@@ -58,7 +58,7 @@ def show(invocation: Invocation) -> Reply:
     lines = [f"task {task.id} ({_state(shown)}): {visible(task.title)}"]
     if task.holder is not None:
         lines.append(f"  with session {task.holder} (role {task.role or '-'})")
-    lines += [f"  {line}" for line in phase_lines(task, shown.pending)]
+    lines += [f"  {line}" for line in phase_lines(task, shown.pending, shown.artifact)]
     for lease in shown.reserved:
         scope = " ".join(visible(text) for text in lease.scope)
         lines.append(f"  reserved {format_token(shown.epoch, lease.token)}  {scope}")
@@ -67,7 +67,10 @@ def show(invocation: Invocation) -> Reply:
         giver = packet.from_role or "-"
         line = f"  {packet.number:03d}  {packet.kind}  {giver} -> {_whom(packet.to_role)}  {state}"
         lines.append(line + (f"  {visible(packet.note)}" if packet.note else ""))
-    return Reply(_data(shown), "\n".join(lines))
+    open_ones = [packet for packet in shown.packets if packet.state == OPEN]
+    live = [packet for packet in open_ones if packet.lapses_at > shown.now]
+    notes = [_to_take(task.id, packet.to_role) for packet in live]
+    return Reply(_data(shown), "\n".join(lines), tuple(notes))
 
 
 def close(invocation: Invocation) -> Reply:
@@ -85,6 +88,10 @@ def resume(invocation: Invocation) -> Reply:
         invocation.text("task"), invocation.text("reason") or "not given"
     )
     return Reply(_data(shown), f"task {shown.task.id} goes on")
+
+
+def _to_take(task: str, to_role: str | None) -> str:
+    return f"to take it, as {_whom(to_role)}: handrail handoff accept {task}"
 
 
 def _whom(to_role: str | None) -> str:
