@@ -38,7 +38,7 @@ PERSON: Final = {"NAME": "Ada Test", "EMAIL": "ada@example.org"}
 IN_CI: Final = os.environ.get("CI") == "true"
 MACHINE: Final = pytest.StashKey[Path]()
 DESELECTED: Final = pytest.StashKey[int]()
-EXAMPLES: Final = {"default": 100, "ci": 50, "nightly": 5_000}
+EXAMPLES: Final = {"default": 100, "ci": 25, "nightly": 5_000}
 
 
 # ------------------------------------------------------------------------------------ Hypothesis
@@ -65,6 +65,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--backwards", action="store_true", help="take the tests in the opposite order"
     )
     parser.addoption("--part", default="1/1", help="run the N-th of M parts, as N/M")
+
+
+@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
+def leave_most_of_a_sample_to_the_night(items: list[pytest.Item]) -> None:
+    """Of tests that are marked ``sampled(n)``, always the same n-th part runs by day."""
+    for item in items:
+        mark = item.get_closest_marker("sampled")
+        if mark is not None and zlib.crc32(item.nodeid.encode()) // 2 % mark.args[0]:
+            item.add_marker(pytest.mark.nightly)
 
 
 @pytest.hookimpl(trylast=True)

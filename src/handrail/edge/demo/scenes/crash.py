@@ -9,7 +9,7 @@ from handrail.edge.demo.stage import Stage
 from handrail.text import rfc3339
 
 SCOPE = "docs"
-TTL = "2s"
+TTL = "1s"
 LATE_S = 10.0
 
 

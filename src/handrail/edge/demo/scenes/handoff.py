@@ -9,7 +9,7 @@ from handrail.edge.demo.agent import Agent
 from handrail.edge.demo.process import Answer, Broken, expect
 from handrail.edge.demo.stage import Stage
 
-TASK, PATH, TEST, LOCAL = "tax-rate", "tax/rate.txt", "tax/check.sh", "tax/seen.txt"
+TASK, TEST, LOCAL = "tax-rate", "tax/check.sh", "tax/rate.txt"
 CHECK: Final = f'test "$(cat {LOCAL} 2>/dev/null)" = 7\n'
 GATE: Final = f"""
 [[gate]]
@@ -24,11 +24,9 @@ def handoff(stage: Stage) -> str:
     """Let an agent hand over what passes in its own tree alone, and then what passes anywhere."""
     _set_up(stage)
     ann, cleo = stage.agent("ann"), stage.agent("cleo")
-    for agent in (ann, cleo):
-        _git(agent, "merge", "--quiet", "--no-edit", "main")
     _well(ann.handrail("handoff", "accept", TASK), "ann could not take the task")
     ann.write(LOCAL, "7\n")  # git does not see it, and so nobody will have it
-    _work(ann, {PATH: "7\n", TEST: CHECK})
+    _work(ann, TEST, CHECK)
     stage.tell.act("ann", "her tests pass, by a file left out", _offers(ann))
     _git(cleo, "merge", "--quiet", "--no-edit", "ann")
     refused = cleo.handrail("handoff", "accept", TASK)
@@ -38,7 +36,7 @@ def handoff(stage: Stage) -> str:
     expect(returned, f"a false success was not returned: {refused.outcome()}")
     kinds = [entry.kind for entry in stage.ledger() if entry.fields.get("task") == TASK]
     expect(kinds[-1] == "packet.returned", f"the ledger has {kinds[-1]} and no return")
-    _work(ann, {LOCAL: "7\n"}, "--force")
+    _work(ann, LOCAL, "7\n", "--force")
     stage.tell.act("ann", "commits that file, too", _offers(ann))
     _git(cleo, "merge", "--quiet", "--no-edit", "ann")
     taken = cleo.handrail("handoff", "accept", TASK)
@@ -54,20 +52,19 @@ def _set_up(stage: Stage) -> None:
     """Let a person ask for tests at each handoff, and open a task."""
     with open(os.path.join(stage.main, "handrail.toml"), "a", encoding="utf-8") as file:
         file.write(GATE)
-    with open(os.path.join(stage.main, ".gitignore"), "a", encoding="utf-8") as file:
-        file.write(f"{LOCAL}\n")
+    exclude = os.path.join(stage.main, ".git", "info", "exclude")
+    os.makedirs(os.path.dirname(exclude), exist_ok=True)
+    with open(exclude, "a", encoding="utf-8") as file:
+        file.write(f"/{LOCAL}\n")
     _well(stage.decides("config", "apply"), "the gate could not be put in force")
-    stage.git("add", "--all")
-    stage.git("commit", "--quiet", "--message", "Ask for tests at each handoff")
     opened = stage.handrail("task", "new", TASK, "--title", "Raise the tax rate to 7 percent")
     _well(opened, "the task could not be opened")
 
 
-def _work(agent: Agent, files: dict[str, str], *options: str) -> None:
-    for path, text in files.items():
-        edit = agent.edit(path, text)
-        expect(edit.refused_with is None, f"{path} was refused ({edit.refused_with})")
-    _git(agent, "add", *options, "--", *files)
+def _work(agent: Agent, path: str, text: str, *options: str) -> None:
+    edit = agent.edit(path, text)
+    expect(edit.refused_with is None, f"{path} was refused ({edit.refused_with})")
+    _git(agent, "add", *options, "--", path)
     _git(agent, "commit", "--quiet", "--message", "Raise the tax rate")
 
 
