@@ -40,6 +40,7 @@ def left() -> set[Path]:
 
 
 @pytest.mark.serial
+@pytest.mark.nightly
 def test_a_quick_run_measures_every_row_beside_its_floor(tmp_path: Path) -> None:
     out, before = tmp_path / "new" / "numbers.json", left()
     done = bench("--quick", "--out", str(out))

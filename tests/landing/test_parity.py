@@ -18,7 +18,7 @@ from handrail.wiring import Application
 from tests.landing.ground import Ground
 
 PUSHES: Final = 100
-PUSHES_BY_DAY: Final = 40
+PUSHES_BY_DAY: Final = 25
 SEED: Final = 20_261_121
 QUIET: Final = ("-c", f"core.hooksPath={os.devnull}")
 STANDS_STILL: Final = "2026-01-01T00:00:00Z"

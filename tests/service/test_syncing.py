@@ -583,8 +583,9 @@ exec git "$@"
     [pytest.param(0, marks=pytest.mark.nightly), 1],
     ids=["before git ran", "after git ran"],
 )
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.nightly)])
 def test_whoever_is_killed_half_way_leaves_nothing_that_the_next_sync_does_not_mend(
-    shop: Shop, ada: Clone, tmp_path: Path, after: int
+    shop: Shop, ada: Clone, tmp_path: Path, after: int, step: int
 ) -> None:
     ada.add(10)
     ada.sync()
@@ -593,7 +594,7 @@ def test_whoever_is_killed_half_way_leaves_nothing_that_the_next_sync_does_not_m
     folder = tmp_path / "bin"
     folder.mkdir()
     count = tmp_path / "count"
-    for number in range(1, 100):
+    for number in range(1, 100, step):
         ada.add()
         count.write_text("")
         values = {"path": os.environ["PATH"], "count": count, "number": number, "after": after}
