@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 
 from handrail.config import parse_config, preset_names, render_preset
-from handrail.config.nearest import LETTERS_MAX, nearest
+from handrail.core.nearest import LETTERS_MAX, nearest
 from handrail.errors import MalformedConfig, Usage
 from tests.config.samples import SMALL
 
