@@ -46,6 +46,7 @@ from handrail.gates.gate import (
     verdict_of,
 )
 from handrail.gates.registry import GATES
+from handrail.service.clean import standing_here
 from handrail.service.commit_check import CommitCheck
 from handrail.service.context import Context
 from handrail.service.evidence_runs import EvidenceRuns, Receipt, Trial, reports_of
@@ -243,7 +244,8 @@ class Gating:
         if need == "standing":
             if facts.standing is not None:
                 return facts
-            return facts._replace(standing=self._bench.standing(reports_of(settings.gates)))
+            standing = self._bench.standing(reports_of(settings.gates))
+            return facts._replace(standing=standing_here(self._context, standing))
         if need == "notes":
             base = facts.handed.base if facts.handed is not None else None
             return facts._replace(notes=notes_of(self._bench, rules, base))
