@@ -20,7 +20,7 @@ from handrail import errors
 from handrail.core.decide.parts import within
 from handrail.core.record import Record
 from handrail.core.scope import Pattern, matches, stored_pattern, uncovered
-from handrail.core.task import OPEN, Packet, Task
+from handrail.core.task import EVIDENCE, OPEN, Packet, Task
 from handrail.errors import handoff as refusals
 from handrail.text import shell_quote
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from handrail.core.decide.view import Claim, Policy
     from handrail.core.lease import Session
 
-EVIDENCE: Final = ".handrail/evidence"
-"""The folder where phases leave what they produce, a folder for each task in it."""
 TEXTS_SHOWN_MAX: Final = 8
 
 

@@ -23,6 +23,9 @@ from handrail.errors import TASK_PREFIX, MalformedName
 TASK_CHARS_MAX: Final = 60
 TITLE_CHARS_MAX: Final = 200
 
+EVIDENCE: Final = ".handrail/evidence"
+"""Where the phases of tasks leave what they produce: a folder for each task."""
+
 OPEN: Final = "open"
 CLOSED: Final = "closed"
 ACCEPTED: Final = "accepted"

@@ -18,7 +18,7 @@ from handrail.core.ledger import read_event, read_header
 from handrail.core.packet import pretty
 from handrail.core.receipts import EvidenceRecorded
 from handrail.core.scope import matches, normalise_path
-from handrail.core.task import COMPLETE, Packet, Task, file_name
+from handrail.core.task import COMPLETE, EVIDENCE, Packet, Task, file_name
 from handrail.gates.facts import Cited, Handed, Named, Noted
 from handrail.gates.gate import Gate
 from handrail.gates.packet import EDITED, receipt_number
@@ -29,7 +29,6 @@ from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
 
-EVIDENCE_FOLDER: Final = ".handrail/evidence/"
 COPIES_MAX: Final = 100
 
 
@@ -111,7 +110,7 @@ def _named(grounds: Grounds, commit: str, content: Mapping[str, Any]) -> tuple[N
     held = grounds.held(commit, list(dict.fromkeys(path for _, path, _ in rows))) if rows else {}
     found = []
     for field, path, digest in rows:
-        here = grounds.here(path) if path.startswith(EVIDENCE_FOLDER) else None
+        here = grounds.here(path) if path.startswith(f"{EVIDENCE}/") else None
         there = held.get(path)
         content_of = there if there is not None else here
         found.append(

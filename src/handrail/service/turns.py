@@ -23,6 +23,7 @@ from handrail.core.ledger import read_event, read_header
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
 from handrail.core.task import OPEN, Task
+from handrail.core.workflow import artifact_path
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.policy import Rules, rules_in_force
@@ -34,8 +35,6 @@ NOTE_BYTES_MAX: Final = 4_096
 NAMED_MAX: Final = 40
 PATH_CHARS_MAX: Final = 200
 ATTESTED_MAX: Final = 200
-EVIDENCE: Final = ".handrail/evidence"
-"""Where the artifacts of a task's phases lie, in a folder of its name."""
 
 
 class Due(Record):
@@ -168,7 +167,7 @@ def _due(
         return Due(task.id, sentence, f"handrail handoff accept {name}")
     phase = next((one for one in settings.phases if one.name == task.phase), None)
     if phase is not None and phase.checkpoint is not None and task.next_phase is None:
-        path = None if phase.artifact is None else f"{EVIDENCE}/{task.id}/{phase.artifact}"
+        path = None if phase.artifact is None else artifact_path(task.id, phase.artifact)
         if path is None or there(path):
             return None
         sentence = f"phase {phase.name} of task {task.id} ends with {path}, which is not there"

@@ -21,8 +21,8 @@ from handrail.core.lease import Lease
 from handrail.core.packet import draft
 from handrail.core.role import READ_ONLY
 from handrail.core.scope import Pattern, parse_pattern
-from handrail.core.task import BLOCK, COMPLETE, RETURN
-from handrail.core.workflow import EVIDENCE, Phase, artifact_path
+from handrail.core.task import BLOCK, COMPLETE, EVIDENCE, RETURN
+from handrail.core.workflow import Phase, artifact_path
 from handrail.errors import AS_PERSON
 from handrail.errors import handoff as refusals
 

@@ -20,7 +20,6 @@ from handrail.service.handoff_gates import told
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Briefing, Packets
-from handrail.service.policy import rules_in_force
 from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
 
@@ -136,12 +135,6 @@ def accept(invocation: Invocation) -> Reply:
     notes = [*_findings(done.checked), *notes]
     notes.append(f"what it says: handrail handoff briefing {task}")
     return Reply(data, text, tuple(notes))
-
-
-def _has_gates(invocation: Invocation) -> bool:
-    """Tell whether the configuration has commands that there can be evidence of."""
-    with invocation.application.store.read() as reader:
-        return bool(rules_in_force(reader).settings.gates)
 
 
 def decline(invocation: Invocation) -> Reply:
