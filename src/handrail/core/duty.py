@@ -114,18 +114,13 @@ def holdable(
     return (*policy.lanes.get(role or "", ()), *policy.commons)
 
 
-def stopped(policy: Policy, task: Task) -> bool:
-    """Tell whether a task waits for a person."""
-    return 0 < policy.halt_after <= task.failed or task.waits_at is not None
-
-
 def entitled(policy: Policy, session: str, tasks: Iterable[Task], offered: Container[str]) -> bool:
     """Tell whether a session acts for a task by a packet that was accepted.
 
     ``offered`` are the tasks whose newest packet waits for an answer: they are on their way.
     """
     return any(
-        task.taken and task.id not in offered and not stopped(policy, task)
+        task.taken and task.id not in offered and not task.stopped(policy.halt_after)
         for task in held_by(session, tasks)
     )
 
@@ -175,7 +170,7 @@ def may_not_write(
     live = {task.id for task in open_}
     waiting = [p for p in packets if p.state == OPEN and p.task in live and now < p.lapses_at]
     for packet in waiting:
-        if packet.session != session.id and _acts_as(policy, session, packet.to_role):
+        if packet.session != session.id and is_for(policy, session, packet.to_role):
             reason = (
                 f"packet {packet.number} of task {packet.task} waits for session {session.id},"
                 " which has not accepted it"
@@ -184,8 +179,8 @@ def may_not_write(
             return refusals.NoHandoff(reason=reason, task=packet.task, next=step)
     own = held_by(session.id, open_)
     for task in own:
-        if stopped(policy, task):
-            return _stopped(policy, task)
+        if task.stopped(policy.halt_after):
+            return why_stopped(task, policy.halt_after)
     for packet in waiting:
         if packet.session == session.id:
             holder = f"its next receiver (packet {packet.number} waits for {_whom(packet)})"
@@ -200,33 +195,47 @@ def may_not_write(
             holder = f"session {task.holder} (role {task.role or '-'})"
             return refusals.HandedOff(task=task.id, session=session.id, holder=holder, next=fresh)
     for packet in waiting:
-        return refusals.NotYourHandoff(
-            task=packet.task,
-            number=packet.number,
-            whose=f"for {_whom(packet)}",
-            to_role=packet.to_role,
-            session=session.id,
-            role=session.role,
-            next=_as_receiver(policy, packet),
-        )
+        return not_yours(packet, session, f"for {_whom(packet)}", _as_receiver(policy, packet))
     reason = f"session {session.id} acts for no task"
     return refusals.NoHandoff(reason=reason, task=None, next=fresh)
 
 
-def _stopped(policy: Policy, task: Task) -> errors.Refused:
-    if 0 < policy.halt_after <= task.failed:
+def why_stopped(task: Task, halt_after: int) -> errors.Refused:
+    """Return the refusal of a task that waits for a person."""
+    if task.halted(halt_after):
         return refusals.Halted(task=task.id, failed=task.failed)
     times = dict(task.revises).get(task.waits_at or "", 0)
     return refusals.ReviseLimit(checkpoint=task.waits_at, task=task.id, times=times)
+
+
+def not_yours(
+    packet: Packet, session: Session, whose: str, next: str | None = None
+) -> refusals.NotYourHandoff:
+    """Return the refusal of a packet that is another's; ``whose`` says of whom."""
+    return refusals.NotYourHandoff(
+        task=packet.task,
+        number=packet.number,
+        whose=whose,
+        to_role=packet.to_role,
+        session=session.id,
+        role=session.role,
+        next=next,
+    )
 
 
 def _whom(packet: Packet) -> str:
     return "anybody" if packet.to_role is None else f"role {packet.to_role}"
 
 
-def _acts_as(policy: Policy, session: Session, wanted: str | None) -> bool:
-    role = policy.roles.get(session.role or "")
-    return wanted in (None, session.role) or (role is not None and role.family == wanted)
+def acts_as(policy: Policy, role: str | None, wanted: str | None) -> bool:
+    """Tell whether a role has a name, or is of a family of that name; none is like none."""
+    known = policy.roles.get(role or "")
+    return wanted == role or (known is not None and known.family == wanted)
+
+
+def is_for(policy: Policy, session: Session, to_role: str | None) -> bool:
+    """Tell whether what is for a role, a family or (None) anybody is for a session."""
+    return to_role is None or acts_as(policy, session.role, to_role)
 
 
 def _as_receiver(policy: Policy, packet: Packet) -> str | None:
@@ -244,7 +253,7 @@ def _fresh_task(policy: Policy, session: Session, tasks: Sequence[Task]) -> str:
     number = next(n for n in range(1, len(known) + 2) if f"task-{n}" not in known)
     step = f"handrail task new task-{number}"
     if policy.phases:
-        mine = _acts_as(policy, session, policy.phases[0].role)
+        mine = acts_as(policy, session.role, policy.phases[0].role)
     else:
         mine = True
         step += "" if session.role is None else f" --to {shell_quote(session.role)}"

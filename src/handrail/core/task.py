@@ -72,6 +72,14 @@ class Task(Record):
     revises: tuple[tuple[str, int], ...] = ()
     waits_at: str | None = None
 
+    def halted(self, halt_after: int) -> bool:
+        """Tell whether so many handoffs in a row went wrong that it waits; 0: it never does."""
+        return 0 < halt_after <= self.failed
+
+    def stopped(self, halt_after: int) -> bool:
+        """Tell whether it waits for a person: halted, or at a checkpoint revised too often."""
+        return self.waits_at is not None or self.halted(halt_after)
+
 
 class Packet(Record):
     """One handoff; ``session`` is the giver's, '' for the system.

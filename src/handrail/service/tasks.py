@@ -173,7 +173,7 @@ def shown_task(reader: Reader, task: Task, rules: Rules) -> TaskShown:
         reserved=tuple(held),
         epoch=reader.epoch,
         now=reader.now,
-        halted=0 < rules.settings.handoff.halt_after <= task.failed,
+        halted=task.halted(rules.settings.handoff.halt_after),
         pending=pending(workflow_of(rules), task),
         artifact=artifact_of(workflow_of(rules), task),
     )

@@ -81,7 +81,7 @@ class Turns:
                 began = _began(reader, rules, session, task)
                 if began is None or not _wrote(reader, rules, session, began, dirty):
                     continue
-                due = _due(rules.settings, session, task, there)
+                due = _due(rules.settings, task, there)
                 if due is not None:
                     return due
         return None
@@ -155,11 +155,9 @@ def _wrote(
     )
 
 
-def _due(
-    settings: Settings, session: Session, task: Task, there: Callable[[str], bool]
-) -> Due | None:
+def _due(settings: Settings, task: Task, there: Callable[[str], bool]) -> Due | None:
     """Say what is left to do for a task; None where a person has the next word."""
-    if task.waits_at is not None or 0 < settings.handoff.halt_after <= task.failed:
+    if task.stopped(settings.handoff.halt_after):
         return None
     name = shell_quote(task.id)
     if task.holder is None:

@@ -16,6 +16,7 @@ from handrail.core.decide.handoff import decide_close
 from handrail.core.decide.leaving import leaving
 from handrail.core.decide.phases import check_artifact, confined, entered
 from handrail.core.decide.view import Changes
+from handrail.core.duty import acts_as
 from handrail.core.handed import CheckpointDecided, TaskResumed
 from handrail.core.task import CLOSED, DONE, HALT, OPEN
 from handrail.core.workflow import APPROVE, DECISIONS, REVISE, Phase, leads_to
@@ -90,8 +91,8 @@ def _goes_on(desk: Desk, phase: Phase | None, now: int) -> Changes:
 
 
 def _works_in(desk: Desk, phase: Phase) -> bool:
-    role = desk.view.policy.roles.get(desk.task.role or "")
-    return role is not None and phase.role in (role.name, role.family)
+    policy, role = desk.view.policy, desk.task.role
+    return role in policy.roles and acts_as(policy, role, phase.role)
 
 
 def decide_resume(desk: Desk, reason: str, proof: str) -> Changes:
@@ -99,6 +100,6 @@ def decide_resume(desk: Desk, reason: str, proof: str) -> Changes:
     task = desk.task
     if task.state == CLOSED:
         raise refusals.TaskOver(task=task.id)
-    if task.waits_at is None and not 0 < desk.halt_after <= task.failed:
+    if not task.stopped(desk.halt_after):
         raise refusals.NotHalted(task=task.id)
     return [TaskResumed(task.id, reason, proof)]
