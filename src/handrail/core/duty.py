@@ -84,14 +84,13 @@ def cage_of(policy: Policy, session: str, role: str | None, tasks: Iterable[Task
     found: list[Cage] = []
     for task in held_by(session, tasks):
         step = step_of(policy, task.phase)
-        if step is not None and step.read_only:
-            found.append(Cage(task, step, (*step.may_write, evidence_of(task.id))))
+        allowed = sandboxed(policy, role, task.id, task.phase)
+        if step is not None and allowed is not None:
+            found.append(Cage(task, step, allowed))
     if not found:
         return None
-    own = policy.roles.get(role or "")
-    extra = () if own is None else tuple(stored_pattern(text) for text in own.may_write)
-    allowed = (pattern for cage in found for pattern in cage.allowed)
-    return found[0]._replace(allowed=tuple(dict.fromkeys((*allowed, *extra))))
+    every = dict.fromkeys(pattern for cage in found for pattern in cage.allowed)
+    return found[0]._replace(allowed=tuple(every))
 
 
 def step_of(policy: Policy, phase: str | None) -> Step | None:
@@ -99,19 +98,21 @@ def step_of(policy: Policy, phase: str | None) -> Step | None:
     return next((step for step in policy.phases if step.name == phase), None)
 
 
-def holdable(
-    policy: Policy, role: str | None, task: Task, phase: str | None
+def sandboxed(
+    policy: Policy, role: str | None, task: str, phase: str | None
 ) -> tuple[Pattern, ...] | None:
-    """Return what a role may hold as it acts for a task in a phase; None: there are no bounds."""
+    """Return all that a role may hold in a phase of a task; None where its lane alone counts."""
     step = step_of(policy, phase)
-    if step is not None and step.read_only:
-        inside = task._replace(phase=phase, holder="", state=OPEN)
-        cage = cage_of(policy, "", role, (inside,))
-        assert cage is not None
-        return cage.allowed
-    if not policy.roles:
+    if step is None or not step.read_only:
         return None
-    return (*policy.lanes.get(role or "", ()), *policy.commons)
+    own = policy.roles.get(role or "")
+    extra = () if own is None else tuple(stored_pattern(text) for text in own.may_write)
+    return tuple(dict.fromkeys((*step.may_write, evidence_of(task), *extra)))
+
+
+def lane_of(policy: Policy, role: str | None) -> tuple[Pattern, ...] | None:
+    """Return what a role may hold; None where there are no roles, and so no bounds."""
+    return (*policy.lanes.get(role or "", ()), *policy.commons) if policy.roles else None
 
 
 def entitled(policy: Policy, session: str, tasks: Iterable[Task], offered: Container[str]) -> bool:

@@ -78,7 +78,6 @@ def desk_of(
         ),
         workflow=workflow_of(rules),
         entering=entering(tx, rules, packet),
-        fold_case=rules.settings.workspace.fold_case,
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from handrail.core.decide.desk import Decision, Desk, Settle
 from handrail.core.decide.handoff import decide_close
 from handrail.core.decide.leaving import leaving
-from handrail.core.decide.phases import check_artifact, confined, entered
+from handrail.core.decide.phases import check_artifact, entered
 from handrail.core.decide.view import Changes
 from handrail.core.duty import acts_as
 from handrail.core.handed import CheckpointDecided, TaskResumed
@@ -59,7 +59,7 @@ def decide_decision(desk: Desk, asked: Decision, settle: Settle, now: int) -> Ch
     if ends:
         reason = STOPPED if target == HALT else asked.reason
         return [decided, *decide_close(desk, settle._replace(reason=reason, entitled=True), now)]
-    return leaving(desk, [decided, *_goes_on(desk, desk.workflow.phase(target), now)])
+    return leaving(desk, [decided, *_goes_on(desk, desk.workflow.phase(target))])
 
 
 def _phase_of(desk: Desk, asked: Decision) -> Phase:
@@ -81,18 +81,14 @@ def _phase_of(desk: Desk, asked: Decision) -> Phase:
     return phase
 
 
-def _goes_on(desk: Desk, phase: Phase | None, now: int) -> Changes:
+def _goes_on(desk: Desk, phase: Phase | None) -> Changes:
     """Let the task be in its next phase at once where whoever acts for it works there as well."""
     task = desk.task
-    if phase is None or task.holder is None or not _works_in(desk, phase):
+    if phase is None or task.holder is None or task.role not in desk.view.policy.roles:
         return []
-    ended, _ = confined(desk, phase, task.holder, task.role, now)
-    return [*ended, *entered(desk, phase, 0)]
-
-
-def _works_in(desk: Desk, phase: Phase) -> bool:
-    policy, role = desk.view.policy, desk.task.role
-    return role in policy.roles and acts_as(policy, role, phase.role)
+    if not acts_as(desk.view.policy, task.role, phase.role):
+        return []
+    return entered(desk, phase, 0)
 
 
 def decide_resume(desk: Desk, reason: str, proof: str) -> Changes:

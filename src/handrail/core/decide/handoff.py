@@ -16,15 +16,13 @@ from typing import Any
 
 from handrail.core.decide.claim import texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
-from handrail.core.decide.leaving import leaving
+from handrail.core.decide.leaving import confined, leaving
 from handrail.core.decide.parts import common, leftover
 from handrail.core.decide.phases import (
     arrives_in,
     check_close,
-    confined,
     entered,
     next_phase,
-    writable,
     written_over,
 )
 from handrail.core.decide.reserved import again, back, own, received, reserve, reserved, tokens
@@ -182,10 +180,8 @@ def _arrive(
     now: int,
 ) -> tuple[Changes, tuple[Pattern, ...]]:
     """Give a session its part of a scope, and take from it what it may not hold in a phase."""
-    session = accept.session
-    ended, leases = confined(desk, phase, session.id, session.role, now)
-    left = desk._replace(view=desk.view._replace(leases=leases))
-    bounds = writable(desk, phase, session.role)
+    name = desk.task.phase if phase is None else phase.name
+    ended, left, bounds = confined(desk, accept.session, name, now)
     changes, granted = received(left, accept, held, offered, reason, now, bounds)
     return [*ended, *changes], granted
 
