@@ -22,11 +22,13 @@ MESSAGE_CHARS_MIN: Final = 50
 RESOLVED: Final = "resolved"
 EXPORTED: Final = ".handrail/handoffs"
 EDITED: Final = "edited"
+MISSING: Final = "missing"
 _RUN: Final = "handrail evidence run -- COMMAND"
 Found = Sequence[Objection] | None
 
 
-def _handed(facts: Facts) -> Handed:
+def handed_of(facts: Facts) -> Handed:
+    """Return the packet in question; raises CannotTell."""
     if facts.handed is None:
         raise CannotTell("nobody looked at the packet")
     return facts.handed
@@ -34,7 +36,7 @@ def _handed(facts: Facts) -> Handed:
 
 def state_readable(facts: Facts) -> Found:
     """Object to a file of Handrail's or of the packet that is not what it is meant to be."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     files = [one for one in handed.named if one.field != ALLOWED]
     if not (handed.copies or files):
         return None
@@ -67,7 +69,7 @@ def of_copies(handed: Handed) -> list[Objection]:
 
 def message(facts: Facts) -> Found:
     """Object to a message that can tell nobody anything."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     if not handed.written:
         return None
     chars = len(str(handed.part("message") or "").strip())
@@ -84,7 +86,7 @@ def message(facts: Facts) -> Found:
 
 def next_phase(facts: Facts) -> Found:
     """Object to a packet that leads to no phase, where work goes through phases."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     if not handed.phases or not handed.written:
         return None
     named = handed.part("metadata", "next_phase")
@@ -117,7 +119,7 @@ def resolved_blockers(handed: Handed) -> list[tuple[str, dict[str, object]]]:
 
 def blockers(facts: Facts) -> Found:
     """Object to a blocker that is called resolved and that no receipt shows resolved."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     claimed = resolved_blockers(handed)
     if not claimed:
         return None
@@ -146,7 +148,7 @@ def _not_backed(handed: Handed, number: int | None) -> tuple[str, str]:
 
 def evidence(facts: Facts) -> Found:
     """Object to evidence that is no receipt, and where work is complete to an outdated one."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     entries = list(handed.part("evidence") or ())
     if not entries:
         return None

@@ -3,7 +3,7 @@
 Promise: the ledger's word counts, never a file's; paths are looked at in the packet's own commit,
 or in HEAD where it is not offered yet. Nothing is written.
 
-    handed_of(reader, bench, rules, task, content).named
+    to_offer(reader, grounds, rules, task, content).named
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from handrail.core.scope import matches, normalise_path
 from handrail.core.task import COMPLETE, EVIDENCE, Packet, Task, file_name
 from handrail.gates.facts import Cited, Handed, Named, Noted
 from handrail.gates.gate import Gate
-from handrail.gates.packet import EDITED, receipt_number
+from handrail.gates.packet import EDITED, MISSING, receipt_number
 from handrail.gates.references import ALLOWED
 from handrail.gates.states import problem_of
 from handrail.service.evidence_runs import Bench
@@ -88,7 +88,9 @@ def received(reader: Reader, grounds: Grounds, packet: Packet, own: Collection[s
     content = json.loads(stored)
     head = str(content.get("metadata", {}).get("head") or "")
     present, contained, behind = grounds.relation(head) if head else (False, False, False)
-    copy = _copy(grounds, file_name(packet.task, packet.number), stored)
+    name = file_name(packet.task, packet.number)
+    there = grounds.exported(name)
+    copies = () if there == pretty(stored) else ((name, MISSING if there is None else EDITED),)
     return Handed(
         task=packet.task,
         kind=packet.kind,
@@ -96,7 +98,7 @@ def received(reader: Reader, grounds: Grounds, packet: Packet, own: Collection[s
         content=content,
         stored=stored,
         named=_named(grounds, head if present else "", content),
-        copies=() if copy is None else (copy,),
+        copies=copies,
         receipts=_receipts(reader, content),
         present=present,
         contained=contained,
@@ -171,17 +173,11 @@ def _copies(reader: Reader, grounds: Grounds, task: Task) -> tuple[tuple[str, st
     found = []
     for packet in reader.packets(task.id)[-COPIES_MAX:]:
         name = file_name(packet.task, packet.number)
-        copy = _copy(grounds, name, packet_text(reader, packet))
+        there = grounds.exported(name)
         # A file that is lost, or was never in this working tree, is no matter of the giver's.
-        found += [copy] if copy is not None and copy[1] == EDITED else []
+        if there is not None and there != pretty(packet_text(reader, packet)):
+            found.append((name, EDITED))
     return tuple(found)
-
-
-def _copy(grounds: Grounds, name: str, stored: str) -> tuple[str, str] | None:
-    there = grounds.exported(name)
-    if there is None:
-        return name, "missing"
-    return None if there == pretty(stored) else (name, EDITED)
 
 
 def _receipts(reader: Reader, content: Mapping[str, Any]) -> tuple[tuple[int, Cited], ...]:
