@@ -156,6 +156,7 @@ def test_what_is_not_here_is_no_failure_of_the_giver() -> None:
         ("a.json", b" " * (5 << 20), "bytes"),
         ("a.jsonl", b'{"x": 1}\n\n[2]\n', None),
         ("a.jsonl", b'{"x": 1}\n{\n', "line 2"),
+        ("a.jsonl", '{"x": "\u2028\u0085"}\r\n[2]'.encode(), None),
         ("a.toml", b"x = 1\n", None),
         ("a.toml", b"x = \n", "no TOML"),
         ("a.toml", b"x = " + b"[" * 100_000, "cannot be read"),
