@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.core.task import BLOCK as BLOCKED
 from handrail.core.task import RETURN
 from handrail.gates import packet, states
@@ -64,12 +65,15 @@ def test_a_path_is_declared_at_or_below_what_is_named(path: str, *, is_declared:
         ({"receipt": 7}, 7),
         ({"evidence": "3fk2:7"}, 7),
         ("7", 7),
+        ("receipt 7", 7),
         (7, 7),
         (True, None),
         (0, None),
         (-1, None),
         (7.0, None),
         ("seven", None),
+        ("what passed is 1:7", None),
+        ("receipts 7", None),
         ("\u0667", None),
         ("7" * 40, None),
         ({}, None),
@@ -106,6 +110,32 @@ def test_a_run_that_failed_proves_nothing_but_a_return() -> None:
         assert judge("evidence", handed._replace(kind=kind)).verdict == PASS
     told = judge("evidence", handed._replace(kind=RETURN, receipts=()))
     assert told.verdict == FAIL
+
+
+@pytest.mark.parametrize(
+    ("dirt", "now", "verdict"),
+    [
+        ("", "", PASS),
+        ("", "d1", PASS),
+        ("d1", "d1", PASS),
+        ("d1", "", FAIL),
+        ("d2", "d1", FAIL),
+        (UNKNOWN_DIRT, UNKNOWN_DIRT, FAIL),
+    ],
+)
+def test_a_run_with_unfinished_work_proves_nothing_of_what_is_handed_over_without_it(
+    dirt: str, now: str, verdict: str
+) -> None:
+    cited = Cited(("make", "test"), succeeded=True, tree=STANDING.tree, dirt=dirt)
+    told = judge(
+        "evidence",
+        GOOD._replace(receipts=((5, cited),)),
+        standing=STANDING._replace(fingerprint=now),
+    )
+    assert told.verdict == verdict
+    if verdict == FAIL:
+        assert "unfinished work" in told.objections[0].message
+        assert told.objections[0].next == "handrail evidence run -- make test"
 
 
 def test_what_is_not_complete_may_be_unfinished() -> None:

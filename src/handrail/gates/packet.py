@@ -9,9 +9,11 @@ What counts as backed: an entry of ``claims`` that calls a blocker resolved, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
+from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.core.task import COMPLETE
 from handrail.gates.facts import Cited, Facts, Handed
 from handrail.gates.gate import CannotTell, Objection
@@ -24,6 +26,7 @@ EXPORTED: Final = ".handrail/handoffs"
 EDITED: Final = "edited"
 MISSING: Final = "missing"
 _RUN: Final = "handrail evidence run -- COMMAND"
+_NAMED: Final = re.compile(r"(?:receipt )?(?:[a-z0-9]{1,40}:)?([0-9]{1,15})")
 Found = Sequence[Objection] | None
 
 
@@ -101,8 +104,8 @@ def receipt_number(entry: object) -> int | None:
     """Return the ledger's number of the receipt that an entry names; None if it names none."""
     found = entry.get("receipt", entry.get("evidence")) if isinstance(entry, dict) else entry
     if isinstance(found, str):
-        found = found.rpartition(":")[2]
-        return int(found) if found.isascii() and found.isdigit() and len(found) < 16 else None
+        named = _NAMED.fullmatch(found)
+        found = None if named is None else int(named[1])
     return found if type(found) is int and found > 0 else None
 
 
@@ -167,10 +170,14 @@ def _outdated(facts: Facts, handed: Handed, number: int | None) -> tuple[str, st
     if cited is None or handed.kind != COMPLETE:
         return ("", "") if cited is not None else (why, step)
     standing = facts.standing
-    if not why and standing is not None and cited.tree != standing.tree:
-        step = f"handrail evidence run -- {' '.join(map(shell_quote, cited.argv))}"
+    if why or standing is None:
+        return why, step
+    if cited.tree != standing.tree:
         why = f"receipt {number} was made on another tree than what is handed over"
-    return why, step
+    elif cited.dirt not in ("", standing.fingerprint) or cited.dirt == UNKNOWN_DIRT:
+        why = f"receipt {number} was made with unfinished work that is not handed over"
+    step = f"handrail evidence run -- {' '.join(map(shell_quote, cited.argv))}"
+    return (why, step) if why else ("", "")
 
 
 def lane_note(facts: Facts) -> Found:
