@@ -241,7 +241,9 @@ def test_only_finished_work_needs_what_its_phase_has_to_leave(
         return
     with pytest.raises(refusals.ArtifactMissing) as refused:
         an_offer(desk, to_role, leads, kind)
-    assert str(refused.value.values["path"]).startswith(".handrail/evidence/fix/")
+    path = str(refused.value.values["path"])
+    assert path.startswith(".handrail/evidence/fix/")
+    assert str(refused.value.next).endswith(f"git commit -m 'Add {path}'")
 
 
 def test_without_phases_nothing_is_asked_and_nothing_is_written() -> None:

@@ -15,9 +15,10 @@ from handrail.gates.cases import CASES
 from handrail.gates.facts import NO_PACKET, Cited, Facts, Handed, Named, Noted, Standing
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Outcome, judged
 from handrail.gates.packet import MESSAGE_CHARS_MIN, receipt_number
-from handrail.gates.references import ALLOWED, add_step
+from handrail.gates.references import ALLOWED
 from handrail.gates.registry import GATES
 from handrail.gates.states import problem_of
+from handrail.text import add_step
 
 STANDING = Standing("1" * 40, "2" * 40, None, (), "")
 GOOD: Handed = CASES["packet-intact"].good.handed or NO_PACKET

@@ -48,6 +48,10 @@ class HandrailError(Exception):
             return self._next
         return self.NEXT.format_map(Command(self.values))
 
+    def lead_on(self, next: str) -> None:
+        """Let another command lead on."""
+        self._next = next
+
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
 

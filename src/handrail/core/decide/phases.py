@@ -20,6 +20,7 @@ from handrail.core.task import BLOCK, COMPLETE, RETURN
 from handrail.core.workflow import Phase, artifact_path
 from handrail.errors import AS_PERSON
 from handrail.errors import handoff as refusals
+from handrail.text import add_step
 
 # --- who fits ------------------------------------------------------------------------------------
 
@@ -154,7 +155,8 @@ def check_artifact(desk: Desk, phase: Phase) -> None:
     """Refuse if a phase has to leave a file that is not there; raises ArtifactMissing."""
     if phase.artifact is not None and desk.artifact is None:
         path = artifact_path(desk.task.id, phase.artifact)
-        raise refusals.ArtifactMissing(phase=phase.name, task=desk.task.id, path=path)
+        step = add_step(path, there=False)
+        raise refusals.ArtifactMissing(phase=phase.name, task=desk.task.id, path=path, next=step)
 
 
 def written_over(desk: Desk, phase: Phase | None, given: Mapping[str, Any]) -> dict[str, Any]:
