@@ -432,6 +432,20 @@ def test_a_packet_whose_evidence_is_untrue_goes_back(work: Work) -> None:
     work.sound()
 
 
+@pytest.mark.parametrize("verdict", [FAIL, CANNOT_TELL])
+def test_evidence_that_only_advises_is_told_and_holds_nobody_up(work: Work, verdict: str) -> None:
+    work.configure('[gates]\nevidence = "advise"\n')
+    work.repo.commit("advise", "handrail.toml")
+    why = Objection("mismatch", "2 tests passed at the offer, and 1 passes here")
+    work.rerun = Told(Outcome("evidence", verdict, BLOCK, (why,), reason="the disk is full"))
+    work.offer()
+    done = work.accept()
+    assert done.lease is not None
+    assert done.checked is not None
+    assert [one.level for one in done.checked.outcomes if one.gate == "evidence"] == ["advise"]
+    assert work.state() == (2, "accepted")
+
+
 def test_evidence_of_which_nobody_can_tell_waits_for_the_receiver(work: Work) -> None:
     unsure = Outcome("evidence", CANNOT_TELL, BLOCK, reason="prepare ended with status 1")
     work.rerun = Told(unsure)
