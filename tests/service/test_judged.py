@@ -18,7 +18,6 @@ from handrail.service.evidence_runs import EvidenceRuns
 from handrail.service.gating import Gating, Tell
 from handrail.service.handoff_gates import HandoffGates
 from handrail.service.handoffs import Accepted, Handoffs, Offered, Offering
-from handrail.service.health import verify_store
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Packets
 from handrail.service.tasks import Tasks
@@ -107,9 +106,7 @@ class Work:
         return self.world.path / ".handrail" / "handoffs" / file_name("fix", self.state()[0])
 
     def sound(self) -> None:
-        with self.world.open() as application:
-            store = application.store
-            assert verify_store(store, store.integrity()).differences == ()
+        self.world.sound()
 
 
 @pytest.fixture
