@@ -387,7 +387,9 @@ def test_evidence_must_be_of_this_tree_where_work_is_complete(work: Work) -> Non
     with work.world.open("ada") as application:
         runs = EvidenceRuns(application.context, application.bench(str(work.world.path)))
         receipt = runs.run(("true",)).seq
-    packet = {"evidence": [{"receipt": receipt}, str(receipt)]}
+        with application.store.read() as reader:
+            epoch = reader.epoch
+    packet = {"evidence": [{"receipt": receipt}, str(receipt), f"{epoch}:{receipt}"]}
     work.repo.write("src/a.py", "x = 2\n")
     work.repo.commit("two", "src")
     with pytest.raises(refusals.GateFailed) as refused:
@@ -395,6 +397,15 @@ def test_evidence_must_be_of_this_tree_where_work_is_complete(work: Work) -> Non
     assert gates_of(refused.value) == ["evidence"]
     assert refused.value.next == "handrail evidence run -- true"
     work.offer(packet, kind="return")
+
+
+def test_a_receipt_of_another_store_is_none_here(work: Work) -> None:
+    with work.world.open("ada") as application:
+        runs = EvidenceRuns(application.context, application.bench(str(work.world.path)))
+        receipt = runs.run(("true",)).seq
+    with pytest.raises(refusals.GateFailed) as refused:
+        work.offer({"evidence": [f"receipt zzzzzzzz:{receipt}"]})
+    assert gates_of(refused.value) == ["evidence"]
 
 
 def test_no_list_of_evidence_pushes_out_what_the_gates_saw(work: Work) -> None:

@@ -26,7 +26,7 @@ EXPORTED: Final = ".handrail/handoffs"
 EDITED: Final = "edited"
 MISSING: Final = "missing"
 _RUN: Final = "handrail evidence run -- COMMAND"
-_NAMED: Final = re.compile(r"(?:receipt )?(?:[a-z0-9]{1,40}:)?([0-9]{1,15})")
+_NAMED: Final = re.compile(r"(?:receipt )?(?:([a-z0-9]{1,40}):)?([0-9]{1,15})")
 Found = Sequence[Objection] | None
 
 
@@ -100,12 +100,16 @@ def next_phase(facts: Facts) -> Found:
     return (Objection("no_next_phase", sentence, None, "handrail handoff offer --help"),)
 
 
-def receipt_number(entry: object) -> int | None:
-    """Return the ledger's number of the receipt that an entry names; None if it names none."""
+def receipt_number(entry: object, epoch: str = "") -> int | None:
+    """Return the ledger's number of the receipt that an entry names; None if it names none.
+
+    Of another store than that of ``epoch`` it names none here.
+    """
     found = entry.get("receipt", entry.get("evidence")) if isinstance(entry, dict) else entry
     if isinstance(found, str):
         named = _NAMED.fullmatch(found)
-        found = None if named is None else int(named[1])
+        known = named is not None and (not epoch or named[1] in (None, epoch))
+        found = int(named[2]) if named is not None and known else None
     return found if type(found) is int and found > 0 else None
 
 

@@ -182,7 +182,7 @@ def _copies(reader: Reader, grounds: Grounds, task: Task) -> tuple[tuple[str, st
 
 def _receipts(reader: Reader, content: Mapping[str, Any]) -> tuple[tuple[int, Cited], ...]:
     entries = [*content.get("evidence", ()), *content.get("claims", ())]
-    numbers = {receipt_number(entry) for entry in entries if isinstance(entry, dict | str | int)}
+    numbers = {receipt_number(entry, reader.epoch) for entry in entries}
     found = []
     for number in sorted(one for one in numbers if one is not None and one <= reader.head.seq):
         entry = next(reader.entries(number - 1, number), None)

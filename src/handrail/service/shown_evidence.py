@@ -55,8 +55,9 @@ def shown(
     wrong: list[Objection] = []
     unsure: list[str] = []
     gates = {gate.id: gate for gate in settings.gates}
-    for seq in filter(None, map(receipt_number, content.get("evidence", ()))):
-        receipt = _receipt_at(reader, seq, packet.seq)
+    for named in content.get("evidence", ()):
+        seq = receipt_number(named, reader.epoch)
+        receipt = None if seq is None else _receipt_at(reader, seq, packet.seq)
         if receipt is None or receipt.event.gate is None:
             continue
         gate, event = gates.get(receipt.event.gate), receipt.event
