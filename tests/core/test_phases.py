@@ -80,7 +80,7 @@ FLOW: Final = Workflow((PLAN, IMPLEMENT, TEST, FINAL))
 def steps_of(flow: Workflow) -> tuple[Step, ...]:
     """Give the phases as the configuration in force has them."""
     return tuple(
-        Step(one.name, one.role, one.sandbox == READ_ONLY, patterns(*one.may_write), one.artifact)
+        Step(one.name, one.role, one.sandbox == READ_ONLY, patterns(*one.may_write))
         for one in flow.phases
     )
 

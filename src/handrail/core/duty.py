@@ -38,7 +38,6 @@ class Step(Record):
     role: str
     read_only: bool
     may_write: tuple[Pattern, ...]
-    artifact: str | None = None
 
 
 class Duty(Record):
@@ -53,7 +52,6 @@ class Duty(Record):
     role: str | None = None
     task: str | None = None
     phase: str | None = None
-    artifact: str | None = None
     allowed: tuple[Pattern, ...] | None = None
     number: int = 0
     giver: str | None = None
@@ -142,7 +140,6 @@ def duty_of(
         duty = duty._replace(
             task=cage.task.id,
             phase=cage.step.name,
-            artifact=cage.step.artifact,
             allowed=cage.allowed,
         )
     if policy.narrow and taken is not None and taken.patterns:

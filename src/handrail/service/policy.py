@@ -140,7 +140,6 @@ def _steps(settings: Settings) -> tuple[Step, ...]:
             role=phase.role,
             read_only=phase.sandbox == READ_ONLY,
             may_write=tuple(parse_pattern(text, fold_case=fold) for text in phase.may_write),
-            artifact=phase.artifact,
         )
         for phase in settings.phases
     )
