@@ -551,6 +551,20 @@ def test_a_task_of_its_own_is_no_way_around_the_scope_that_a_session_was_handed(
     assert isinstance(said, refusals.ScopeNeedsHandoff)
 
 
+def test_the_packet_that_bounds_a_session_is_named_with_its_own_task() -> None:
+    office = Office(PHASES + NARROW)
+    office.open("fix", "architect")
+    office.accept("ada", "fix", "plan")
+    office.open("more", "maker")
+    office.accept("bob", "more", "build")
+    office.offer("bob", "more", "architect", "src/new")
+    office.accept("ada", "more", "build")
+    said = refused(partial(office.claim, "ada", "docs/plans/a.md"))
+    assert isinstance(said, refusals.ScopeNeedsHandoff)
+    assert (said.values["task"], said.values["number"]) == ("more", 2)
+    assert "--task more" in str(said.next)
+
+
 PROTECTED: Final = """
 [[role]]
 name = "wide"

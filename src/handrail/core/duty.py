@@ -44,8 +44,8 @@ class Duty(Record):
     """What binds one session; what is None binds it not.
 
     ``allowed`` is all that it may hold and write in read-only ``phase`` of ``task``. ``scope`` is
-    what packet ``number`` of a task, given by role ``giver``, lets it claim. ``refusal`` says why
-    it may write nothing at all.
+    what packet ``number`` of task ``taken``, given by role ``giver``, lets it claim. ``refusal``
+    says why it may write nothing at all.
     """
 
     session: str
@@ -53,6 +53,7 @@ class Duty(Record):
     task: str | None = None
     phase: str | None = None
     allowed: tuple[Pattern, ...] | None = None
+    taken: str | None = None
     number: int = 0
     giver: str | None = None
     scope: tuple[Pattern, ...] | None = None
@@ -145,7 +146,7 @@ def duty_of(
     if policy.narrow and taken is not None and taken.patterns:
         scope = tuple(stored_pattern(text) for text in taken.patterns)
         duty = duty._replace(
-            task=duty.task or taken.task,
+            taken=taken.task,
             number=taken.number,
             giver=taken.from_role,
             scope=(*scope, evidence_of(taken.task)),
@@ -292,13 +293,13 @@ def check_scope(duty: Duty, claim: Claim) -> None:
             needs = " ".join(asked)[:200]
             said = shell_quote(f"this work needs {needs}, which its packet did not hand over")
             raise refusals.ScopeNeedsHandoff(
-                task=duty.task,
+                task=duty.taken,
                 number=duty.number,
                 scope=pattern.text,
                 given=tuple(one.text for one in duty.scope[:TEXTS_SHOWN_MAX]),
                 witness=witness,
                 asked=asked,
-                next=f"handrail handoff offer --task {duty.task} --kind block{to} -m {said}",
+                next=f"handrail handoff offer --task {duty.taken} --kind block{to} -m {said}",
             )
 
 
