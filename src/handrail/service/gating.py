@@ -120,8 +120,7 @@ class Gating:
 
         ``handed`` is the packet in question, ``standing`` how the working tree stood when that was
         looked at. ``only`` names gates of the stage, ``tell`` hears what runs. Without ``plugins``
-        nothing but Handrail's own code judges. Raises Usage for a
-        gate that is none of the stage's.
+        nothing but Handrail's own code judges. Raises Usage for a gate that is none of the stage's.
         """
         with self._context.store.read() as reader:
             acting(reader, self._context)
@@ -158,7 +157,8 @@ class Gating:
         if handed.packet is None or self._rerun is None or not commands:
             why = "its commands are not run again" if handed.packet is not None else ""
             return [Outcome(EVIDENCE, PASS, level, applicable=False, reason=why)]
-        return self._rerun.compare(handed.packet, handed.content, tell)
+        found = self._rerun.compare(handed.packet, handed.content, tell)
+        return [one._replace(level=level) for one in found]
 
     def _plugins(self, settings: Settings, stage: str | None) -> tuple[list[Gate], list[Outcome]]:
         """Load the plugins that are switched on; of one that is not to be had nobody can tell."""

@@ -5,7 +5,8 @@ session's newest token; within the transaction the look is taken again, and what
 ``facts_changed``. A gate that fails refuses, one that cannot tell leaves all as it is. Where the
 mode of the stage refuses nothing, what the gates mind is told and carried in the packet.
 
-    gates.offering(handed, watch, rules)   # raises GateFailed, GateUnsure
+    content, checked, rules = gates.offering(task, content, gates.watch())
+    refuse(checked, rules, "the offer of task fix-login")    # raises GateFailed, GateUnsure
 """
 
 from __future__ import annotations
