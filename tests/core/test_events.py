@@ -76,6 +76,8 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "waiver.used": ("waiver", "gate", "stage", "for_task"),
     "waiver.revoked": ("waiver", "reason", "proof"),
     "session.compacted": ("session", "trigger", "note"),
+    "packet.traced": ("task", "number", "session", "process"),
+    "evidence.contradicted": ("about", "gate", "receipt", "rerun"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
@@ -108,6 +110,8 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "waiver.used": "waiver",
     "waiver.revoked": "waiver",
     "session.compacted": "session",
+    "packet.traced": "task",
+    "evidence.contradicted": "about",
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))

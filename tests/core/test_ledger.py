@@ -44,6 +44,7 @@ from handrail.core.handed import (
     PacketLapsed,
     PacketOffered,
     PacketReturned,
+    PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
@@ -77,7 +78,7 @@ from handrail.core.ledger import (
     seal,
     verify,
 )
-from handrail.core.receipts import EvidenceRecorded
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.errors import MalformedLedger, MalformedToken, NewerFormat
 from tests.core import makers
 from tests.core.makers import EPOCH, NOW
@@ -185,6 +186,10 @@ WORKFLOW: Final[list[tuple[Actor, Event]]] = [
     (Actor(), WaiverRevoked(18, "there is one", "terminal")),
     (PLAIN, SessionCompacted("s-1", "auto", "on fix-login, phase plan")),
 ]
+AGAIN: Final[list[tuple[Actor, Event]]] = [
+    (PLAIN, PacketTraced("fix-login", 2, "s-1", "process:00")),
+    (PLAIN, EvidenceContradicted("gate:00", "tests", 17, 23)),
+]
 GOLDEN: Final = [
     (
         (
@@ -229,6 +234,7 @@ GOLDEN_HANDED: Final = Head(21, "23da346a84e7bce25badcc8efc787d50983503420c81506
 GOLDEN_WORKFLOW: Final = Head(
     21, "b5ee4960ade2a231e50a9e1280343d99ec6ecdf2e0c6e4959307e7a4f5098045"
 )
+GOLDEN_AGAIN: Final = Head(14, "5588681e897547675d1189e1beaff76f82ff63aeb81e88bf8235b4ab2fe802b2")
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
 
@@ -257,8 +263,9 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
         (EVIDENCE, GOLDEN_EVIDENCE),
         (HANDED, GOLDEN_HANDED),
         (WORKFLOW, GOLDEN_WORKFLOW),
+        (AGAIN, GOLDEN_AGAIN),
     ],
-    ids=["later", "evidence", "handed", "workflow"],
+    ids=["later", "evidence", "handed", "workflow", "again"],
 )
 def test_the_bytes_of_later_kinds_of_entries_never_change(
     later: list[tuple[Actor, Event]], golden: Head
@@ -273,7 +280,7 @@ def test_the_bytes_of_later_kinds_of_entries_never_change(
 
 
 def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
-    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW)]
+    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *AGAIN)]
     assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 
 

@@ -20,6 +20,7 @@ from handrail.core.handed import (
     PacketLapsed,
     PacketOffered,
     PacketReturned,
+    PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
@@ -32,7 +33,7 @@ from handrail.core.handed import (
     WaiverUsed,
 )
 from handrail.core.lease import Kind
-from handrail.core.receipts import EvidenceRecorded
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.core.record import Record
 from handrail.core.shapes import SHAPES, Json
 
@@ -209,6 +210,8 @@ Event = (
     | WaiverUsed
     | WaiverRevoked
     | SessionCompacted
+    | PacketTraced
+    | EvidenceContradicted
 )
 
 
@@ -319,6 +322,8 @@ KINDS: Final[dict[str, type[Event]]] = {
     "waiver.used": WaiverUsed,
     "waiver.revoked": WaiverRevoked,
     "session.compacted": SessionCompacted,
+    "packet.traced": PacketTraced,
+    "evidence.contradicted": EvidenceContradicted,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -345,6 +350,8 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     WaiverAdded: "gate",
     **dict.fromkeys((WaiverUsed, WaiverRevoked), "waiver"),
     SessionCompacted: "session",
+    PacketTraced: "task",
+    EvidenceContradicted: "about",
 }
 
 
