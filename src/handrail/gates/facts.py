@@ -87,12 +87,16 @@ class Named(Record):
 
 
 class Cited(Record):
-    """A receipt that a packet names: whether its command succeeded, and on which tree."""
+    """A receipt that a packet names: whether its command succeeded, and on which tree.
+
+    ``otherwise`` is the receipt of a re-run that contradicted it since, 0 if none did.
+    """
 
     argv: tuple[str, ...]
     succeeded: bool
     tree: str
     dirt: str
+    otherwise: int = 0
 
 
 class Handed(Record):

@@ -165,9 +165,12 @@ def _outdated(facts: Facts, handed: Handed, number: int | None) -> tuple[str, st
     if cited is None or handed.kind != COMPLETE:
         return ("", "") if cited is not None else (why, step)
     standing = facts.standing
+    again = f"handrail evidence run -- {' '.join(map(shell_quote, cited.argv))}"
     if not why and standing is not None and cited.tree != standing.tree:
-        step = f"handrail evidence run -- {' '.join(map(shell_quote, cited.argv))}"
-        why = f"receipt {number} was made on another tree than what is handed over"
+        return f"receipt {number} was made on another tree than what is handed over", again
+    if not why and cited.otherwise:
+        why = f"receipt {number} came out otherwise when it was run again ({cited.otherwise})"
+        return why, again
     return why, step
 
 
