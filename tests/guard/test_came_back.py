@@ -18,7 +18,7 @@ from tests.guard.test_turns import Thread, configured, nobody_registers, opens, 
 
 __all__ = ("nobody_registers", "world")
 
-NEXT = "handrail handoff offer --task fix -m MESSAGE"
+NEXT = "handrail handoff offer --task fix --to tester -m MESSAGE"
 WHY = "the parser\x1b[2J loses the last line"
 
 

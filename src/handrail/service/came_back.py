@@ -14,13 +14,14 @@ from handrail.config import Settings
 from handrail.core.decide.handoff import fits
 from handrail.core.lease import Session
 from handrail.core.record import Record
-from handrail.core.task import DECLINED, LAPSED, RETURNED, Packet, Task
+from handrail.core.task import COMPLETE, DECLINED, LAPSED, RETURNED, Packet, Task
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
-from handrail.text import shell_quote, visible
+from handrail.text import scope_word, shell_quote, visible
 
 CAME_BACK: Final = (DECLINED, RETURNED, LAPSED)
 NOTE_CHARS_MAX: Final = 1_000
+SCOPE_SHOWN_MAX: Final = 20
 NOT_SAID: Final = "not given"
 
 
@@ -57,12 +58,23 @@ def _is_left(reader: Reader, rules: Rules, session: Session, task: Task, packet:
 def back_of(settings: Settings, task: Task, packet: Packet, *, mine: bool = True) -> Back:
     """Say of a packet that came back what was minded, and what leads on."""
     name = shell_quote(task.id)
-    step = f"handrail handoff offer --task {name} -m MESSAGE"
+    step = _offer(settings, packet)
     if 0 < settings.handoff.halt_after <= task.failed:
         step = f"handrail task show {name}"
     elif not mine:
         step = f"handrail handoff accept {name}"
     return Back(packet, task.title, minded(packet), step)
+
+
+def _offer(settings: Settings, packet: Packet) -> str:
+    """Write the command that offers the same once more: of its scope nothing gets lost."""
+    words = ["handrail", "handoff", "offer", "--task", shell_quote(packet.task)]
+    words += [] if packet.kind == COMPLETE else ["--kind", packet.kind]
+    if packet.to_role is not None and not settings.phases:
+        words += ["--to", shell_quote(packet.to_role)]
+    for text in packet.patterns[:SCOPE_SHOWN_MAX]:
+        words += ["--scope", scope_word(text)]
+    return " ".join([*words, "-m", "MESSAGE"])
 
 
 def minded(packet: Packet) -> str:
