@@ -76,6 +76,7 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "waiver.used": ("waiver", "gate", "stage", "for_task"),
     "waiver.revoked": ("waiver", "reason", "proof"),
     "session.compacted": ("session", "trigger", "note"),
+    "stage.judged": ("session", "stage", "verdict", "for_task", "gates", "advised", "judged"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
@@ -108,6 +109,7 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "waiver.used": "waiver",
     "waiver.revoked": "waiver",
     "session.compacted": "session",
+    "stage.judged": "session",
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))

@@ -47,6 +47,7 @@ from handrail.core.handed import (
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
+    StageJudged,
     TaskClosed,
     TaskOpened,
     TaskResumed,
@@ -185,6 +186,10 @@ WORKFLOW: Final[list[tuple[Actor, Event]]] = [
     (Actor(), WaiverRevoked(18, "there is one", "terminal")),
     (PLAIN, SessionCompacted("s-1", "auto", "on fix-login, phase plan")),
 ]
+JUDGED: Final[list[tuple[Actor, Event]]] = [
+    (PLAIN, StageJudged("s-1", "pre-handoff", "fail", "fix-login", ("committed",), 1, 9)),
+    (PLAIN, StageJudged("s-2", "post-handoff", "cannot-tell", None, (), 0, 1)),
+]
 GOLDEN: Final = [
     (
         (
@@ -229,6 +234,7 @@ GOLDEN_HANDED: Final = Head(21, "23da346a84e7bce25badcc8efc787d50983503420c81506
 GOLDEN_WORKFLOW: Final = Head(
     21, "b5ee4960ade2a231e50a9e1280343d99ec6ecdf2e0c6e4959307e7a4f5098045"
 )
+GOLDEN_JUDGED: Final = Head(14, "8d9a6b5eb5909857efc7e99a415de979ce341ace8a230adf23016d16389c6536")
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
 
@@ -257,8 +263,9 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
         (EVIDENCE, GOLDEN_EVIDENCE),
         (HANDED, GOLDEN_HANDED),
         (WORKFLOW, GOLDEN_WORKFLOW),
+        (JUDGED, GOLDEN_JUDGED),
     ],
-    ids=["later", "evidence", "handed", "workflow"],
+    ids=["later", "evidence", "handed", "workflow", "judged"],
 )
 def test_the_bytes_of_later_kinds_of_entries_never_change(
     later: list[tuple[Actor, Event]], golden: Head
@@ -273,7 +280,7 @@ def test_the_bytes_of_later_kinds_of_entries_never_change(
 
 
 def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
-    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW)]
+    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *JUDGED)]
     assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 
 

@@ -40,7 +40,7 @@ from handrail.core.events import (
     WaitKept,
     WriteUnheld,
 )
-from handrail.core.handed import SessionCompacted
+from handrail.core.handed import SessionCompacted, StageJudged
 from handrail.core.lease import (
     EXCLUSIVE,
     LOCAL,
@@ -229,6 +229,8 @@ def test_the_newest_attestation_of_a_commit_is_remembered() -> None:
 def test_evidence_changes_no_table() -> None:
     told = ("command:0", None, ("true",), "", "exited", 0, "h", 0, "", "c", "t", "", False, 1)
     assert tables(after(SessionCompacted("s", "auto", "note"))) == tables(State())
+    judged = StageJudged("s", "pre-handoff", "fail", "t", ("committed",), 1, 9)
+    assert tables(after(judged)) == tables(State())
     assert tables(after(EvidenceRecorded(*told, None, None))) == tables(State())
 
 
@@ -408,7 +410,7 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(WaitBegan, WaitKept, WaitEnded, StoreCreated, PayloadRedacted, HistoryImported),
         *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
         *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
-        *(EvidenceRecorded, SessionCompacted),
+        *(EvidenceRecorded, SessionCompacted, StageJudged),
         *test_handing.TESTED,
     }
     assert {*get_args(Event), *get_args(Move)} == tested

@@ -23,6 +23,7 @@ from handrail.core.handed import (
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
+    StageJudged,
     TaskClosed,
     TaskOpened,
     TaskResumed,
@@ -209,6 +210,7 @@ Event = (
     | WaiverUsed
     | WaiverRevoked
     | SessionCompacted
+    | StageJudged
 )
 
 
@@ -319,6 +321,7 @@ KINDS: Final[dict[str, type[Event]]] = {
     "waiver.used": WaiverUsed,
     "waiver.revoked": WaiverRevoked,
     "session.compacted": SessionCompacted,
+    "stage.judged": StageJudged,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -344,7 +347,7 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     **dict.fromkeys((TaskResumed, PhaseEntered, CheckpointDecided), "task"),
     WaiverAdded: "gate",
     **dict.fromkeys((WaiverUsed, WaiverRevoked), "waiver"),
-    SessionCompacted: "session",
+    **dict.fromkeys((SessionCompacted, StageJudged), "session"),
 }
 
 

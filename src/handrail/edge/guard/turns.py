@@ -114,6 +114,7 @@ def _objections(application: Application) -> str | None:
     from handrail.gates.gate import PASS
     from handrail.service.gating import Gating
     from handrail.service.handoff_gates import HandoffGates
+    from handrail.service.verdicts import enter
 
     bench = application.bench(application.place.toplevel)
     timer = Timer(COMMANDS_S, bench.stop)
@@ -122,9 +123,11 @@ def _objections(application: Application) -> str | None:
     try:
         gating = Gating(application.context, bench, application.sources)
         packet = HandoffGates(application.context, bench, gating, lambda line: None)
-        checked = gating.check(STAGE, handed=packet.to_check(STAGE, None))
+        handed = packet.to_check(STAGE, None)
+        checked = gating.check(STAGE, handed=handed)
     finally:
         timer.cancel()
+    enter(application.context, checked, handed.task or None)
     if checked.verdict == PASS:
         return None
     head = "handrail: not completed: the gates before a handoff do not all pass\n"
