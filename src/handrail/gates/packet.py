@@ -16,6 +16,7 @@ from handrail.core.task import COMPLETE
 from handrail.gates.facts import Cited, Facts, Handed
 from handrail.gates.gate import CannotTell, Objection
 from handrail.gates.references import ALLOWED
+from handrail.gates.state import message_received, states_of, unproven, unreadable
 from handrail.text import shell_quote
 
 MESSAGE_CHARS_MIN: Final = 50
@@ -34,11 +35,11 @@ def _handed(facts: Facts) -> Handed:
 
 def state_readable(facts: Facts) -> Found:
     """Object to a file of Handrail's or of the packet that is not what it is meant to be."""
-    handed = _handed(facts)
+    handed, states = _handed(facts), states_of(facts)
     files = [one for one in handed.named if one.field != ALLOWED]
-    if not (handed.copies or files):
+    if not (handed.copies or files or states):
         return None
-    found = of_copies(handed)
+    found = [*of_copies(handed), *unreadable(states)]
     for one in files:
         if one.problem is not None:
             place = shell_quote(f"./{one.path}")
@@ -66,10 +67,10 @@ def of_copies(handed: Handed) -> list[Objection]:
 
 
 def message(facts: Facts) -> Found:
-    """Object to a message that can tell nobody anything."""
+    """Object to a message that can tell nobody anything: the packet's, else that of the state."""
     handed = _handed(facts)
     if not handed.written:
-        return None
+        return message_received(facts)
     chars = len(str(handed.part("message") or "").strip())
     if chars >= MESSAGE_CHARS_MIN:
         return ()
@@ -116,12 +117,12 @@ def resolved_blockers(handed: Handed) -> list[tuple[str, dict[str, object]]]:
 
 
 def blockers(facts: Facts) -> Found:
-    """Object to a blocker that is called resolved and that no receipt shows resolved."""
+    """Object to a blocker that is called resolved and that nothing shows resolved."""
     handed = _handed(facts)
     claimed = resolved_blockers(handed)
-    if not claimed:
+    found = unproven(facts.resolved)
+    if not (claimed or facts.resolved):
         return None
-    found = []
     for name, claim in claimed:
         number = receipt_number(claim.get("evidence"))
         why, step = _not_backed(handed, number)
