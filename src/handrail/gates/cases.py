@@ -163,8 +163,19 @@ CASES: Final[dict[str, Cases]] = {
     "commit-present": _around(present=False)._replace(verdict=CANNOT_TELL),
     "artifacts": _around(named=(_HANDED.named[0]._replace(held="1" * 64),)),
     "tree-as-declared": _around(contained=False),
+    "state-readable at post-handoff": Cases(
+        _GOOD,
+        _states(_STATE._replace(present=False))[0],
+        worse=_states(_STATE._replace(problem="no JSON"), _STATE._replace(lacks=(_LACKS,))),
+    ),
+    "message at post-handoff": Cases(_GOOD, _states(_STATE._replace(lacks=(_SHORT,)))[0]),
     "reading": _around(named=(_HANDED.named[1]._replace(held=None),)),
 }
+
+
+def _cases_of(gate: Gate) -> Cases | None:
+    """Return the cases of a gate: those of its stage, where it looks at less than at others."""
+    return CASES.get(f"{gate.id} at {gate.stages[0]}", CASES.get(gate.id))
 
 
 def faults(gates: Sequence[Gate] = GATES) -> list[tuple[str, str]]:
@@ -174,7 +185,7 @@ def faults(gates: Sequence[Gate] = GATES) -> list[tuple[str, str]]:
     """
     found = []
     for gate in gates:
-        cases = Cases(*gate.cases) if gate.cases is not None else CASES.get(gate.id)
+        cases = Cases(*gate.cases) if gate.cases is not None else _cases_of(gate)
         if gate.without:
             if judged(gate, Facts(), BLOCK).applicable:
                 found.append((gate.id, "it judges something, and says that there is nothing"))

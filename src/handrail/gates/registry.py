@@ -35,7 +35,7 @@ from handrail.gates.rules import (
     sandbox_judged,
     sandbox_staged,
 )
-from handrail.gates.state import state_fresh
+from handrail.gates.state import message_received, state_fresh, state_received
 from handrail.gates.tree import committed, pushed
 
 GATES: Final[tuple[Gate, ...]] = (
@@ -225,6 +225,20 @@ GATES: Final[tuple[Gate, ...]] = (
         ("handed",),
         reading,
         "Required reading is in the packet's commit.",
+    ),
+    Gate(
+        "state-readable",
+        ("post-handoff",),
+        ("states",),
+        state_received,
+        "Files that show the state are there, can be read and say what a receiver needs.",
+    ),
+    Gate(
+        "message",
+        ("post-handoff",),
+        ("states",),
+        message_received,
+        "The message of a state file has at least 50 characters.",
     ),
 )
 """In the order in which they are judged and shown.
