@@ -109,13 +109,13 @@ def test_what_is_not_there_or_broken_is_not_told_twice() -> None:
     [
         ({}, None),
         ({"commits": (("2" * 40, False), (COMMIT, True))}, None),
-        ({"commits": (), "receipt": 5, "cited": RECEIPT}, None),
+        ({"commits": (), "receipt": "5", "cited": RECEIPT}, None),
         ({"resolution": ""}, '"resolution" does not say'),
-        ({"resolution": "", "receipt": 5, "cited": RECEIPT}, '"resolution" does not say'),
+        ({"resolution": "", "receipt": "5", "cited": RECEIPT}, '"resolution" does not say'),
         ({"commits": ()}, 'neither "commit" nor "receipt"'),
         ({"commits": (("2" * 40, False),)}, "HEAD does not have commit 222222222222"),
-        ({"receipt": 5}, "entry 5 of this ledger is no receipt"),
-        ({"receipt": 5, "cited": RECEIPT._replace(succeeded=False)}, "did not succeed"),
+        ({"receipt": "5"}, "5 is no receipt of this ledger"),
+        ({"receipt": "5", "cited": RECEIPT._replace(succeeded=False)}, "did not succeed"),
     ],
 )
 def test_a_blocker_that_its_file_calls_resolved_needs_words_and_proof(

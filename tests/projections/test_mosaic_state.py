@@ -23,6 +23,7 @@ from handrail.projections import (
 from handrail.projections import json_text as texts
 from handrail.projections.agent_state import MESSAGE_CHARS_MIN, lacks
 from handrail.projections.mosaic import AGENTS, BLOCKERS, LOG, MODES, STATE, TASK, Field, check
+from handrail.projections.mosaic_schemas import schema_files
 from handrail.projections.port import Known
 from tests.projections import mosaic_world as world
 from tests.projections.mosaic_world import COMMIT, MESSAGE, NOON, packet, session, task
@@ -107,6 +108,14 @@ def test_the_tool_writes_what_it_knows_and_leaves_the_rest() -> None:
         "handoff_message": "m" * 60,
         "next_agent": "tester",
     }
+
+
+def test_that_a_task_was_opened_is_no_handoff_of_anybodys() -> None:
+    raw = edited(b"{}", **world.STATE)
+    known, _ = world.imported(STATE_FILE, raw, FIRST)
+    row, content = packet(1, at=NOON + 9)
+    opened = known._replace(packets=((row._replace(session="", agent=""), content),))
+    assert shown(opened, raw) == {**world.STATE, "next_agent": "tester"}
 
 
 def test_a_message_that_was_edited_after_the_handoff_counts_and_an_older_one_does_not() -> None:
@@ -246,6 +255,9 @@ def test_the_schemas_are_of_the_originals_draft_and_name_its_words() -> None:
         assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
         jsonschema.Draft7Validator.check_schema(schema)
         assert schema["additionalProperties"] is False
+    assert {name: json.loads(raw) for name, raw in schema_files().items()} == {
+        schema["$id"]: schema for _, _, schema in SCHEMAS
+    }
     state = agent_state.json_schema()
     assert state["required"] == [
         *("version", "last_agent", "last_mode", "last_session_start", "last_commit"),

@@ -56,18 +56,18 @@ def test_what_was_resolved_before_the_import_needs_no_proof() -> None:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ({}, Resolved("B001", "", (), None)),
-        ({"resolution": " done "}, Resolved("B001", "done", (), None)),
-        ({"resolution": "see 1a2b3c4"}, Resolved("B001", "see 1a2b3c4", ("1a2b3c4",), None)),
-        ({"resolution": "decade 12"}, Resolved("B001", "decade 12", (), None)),
-        ({"commit": "1a2b3c4d"}, Resolved("B001", "", ("1a2b3c4d",), None)),
-        ({"commit": "../x"}, Resolved("B001", "", (), None)),
-        ({"receipt": 41}, Resolved("B001", "", (), 41)),
-        ({"evidence": "3fk2:41"}, Resolved("B001", "", (), 41)),
-        ({"resolution": "Receipt 41."}, Resolved("B001", "Receipt 41.", (), 41)),
-        ({"receipt": True}, Resolved("B001", "", (), None)),
-        ({"receipt": -1}, Resolved("B001", "", (), None)),
-        ({"resolution": ["x"], "status": "Resolved"}, Resolved("B001", "", (), None)),
+        ({}, Resolved("B001", "", (), "")),
+        ({"resolution": " done "}, Resolved("B001", "done", (), "")),
+        ({"resolution": "see 1a2b3c4"}, Resolved("B001", "see 1a2b3c4", ("1a2b3c4",), "")),
+        ({"resolution": "decade 12"}, Resolved("B001", "decade 12", (), "")),
+        ({"commit": "1a2b3c4d"}, Resolved("B001", "", ("1a2b3c4d",), "")),
+        ({"commit": "../x"}, Resolved("B001", "", (), "")),
+        ({"receipt": 41}, Resolved("B001", "", (), "41")),
+        ({"evidence": "3fk2:41"}, Resolved("B001", "", (), "3fk2:41")),
+        ({"resolution": "Receipt 41."}, Resolved("B001", "Receipt 41.", (), "41")),
+        ({"receipt": True}, Resolved("B001", "", (), "")),
+        ({"receipt": -1}, Resolved("B001", "", (), "")),
+        ({"resolution": ["x"], "status": "Resolved"}, Resolved("B001", "", (), "")),
     ],
 )
 def test_a_resolved_blocker_says_what_shows_it(change: dict[str, Any], found: Resolved) -> None:
@@ -147,6 +147,15 @@ def test_who_writes_complete_asks_for_it(word: str) -> None:
     let = world.kept(later, read)
     assert json.loads(TASKS.render(let, typed) or b"")["status"] == word
     assert calls_complete(let, typed, TASKS.read(let, typed, importing=False)) is None
+
+
+def test_where_the_gates_say_no_the_word_that_stood_there_stays() -> None:
+    known, _ = world.imported(TASKS, raw_of({**world.TASK, "status": "blocked"}), FIRST)
+    typed = raw_of({**world.TASK, "status": "complete"})
+    later = known._replace(now=NOON + 9)
+    read = TASKS.read(later, typed, importing=False)
+    refused = world.kept(later, not_complete(later, read, "why"))
+    assert json.loads(TASKS.render(refused, typed) or b"")["status"] == "blocked"
 
 
 def test_who_writes_complete_of_a_task_asks_for_that_task() -> None:

@@ -147,8 +147,8 @@ CASES: Final[dict[str, Cases]] = {
                 _SOLVED._replace(resolution=""),
                 _SOLVED._replace(commits=()),
                 _SOLVED._replace(commits=((_COMMIT, False),)),
-                _SOLVED._replace(receipt=9),
-                _SOLVED._replace(receipt=9, cited=Cited(("make", "test"), False, "2" * 40, "")),
+                _SOLVED._replace(receipt="9"),
+                _SOLVED._replace(receipt="9", cited=Cited(("make", "test"), False, "2" * 40, "")),
             )
         )
     ),

@@ -179,15 +179,15 @@ class States(Record):
 class Resolved(Record):
     """A blocker that its file calls resolved, with what words and by what.
 
-    ``commits`` are those that it names, each with whether HEAD has it; ``receipt`` is the number
-    that it names, ``cited`` that receipt, where this ledger has one.
+    ``commits`` are those that it names, each with whether HEAD has it; ``receipt`` is the receipt
+    that it names, ``cited`` that one, where this ledger has it.
     """
 
     path: str
     blocker: str
     resolution: str
     commits: tuple[tuple[str, bool], ...] = ()
-    receipt: int | None = None
+    receipt: str = ""
     cited: Cited | None = None
 
 

@@ -113,9 +113,9 @@ def _doubt(row: Resolved) -> tuple[str, str]:
     step = edited(row.path)
     if not row.resolution:
         return '"resolution" does not say what resolved it', step
-    if row.receipt is not None:
+    if row.receipt:
         if row.cited is None:
-            return f"entry {row.receipt} of this ledger is no receipt", RUN
+            return f"{row.receipt} is no receipt of this ledger", RUN
         if not row.cited.succeeded:
             again = f"handrail evidence run -- {' '.join(map(shell_quote, row.cited.argv))}"
             return f"the command of receipt {row.receipt} did not succeed", again

@@ -25,17 +25,23 @@ RESOLVED: Final = "resolved"
 LISTS: Final = ("blockers", "archived_blockers")
 SCHEMA_ID: Final = "blockers.schema.json"
 _COMMIT: Final = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{7,64}(?![0-9A-Za-z])")
-_RECEIPT: Final = re.compile(r"\breceipt[ :#]*(?:[0-9a-z]+:)?([0-9]{1,15})\b", re.IGNORECASE)
+_RECEIPT: Final = re.compile(r"(?:receipt )?((?:[a-z0-9]{1,40}:)?[1-9][0-9]{0,14})")
+_NAMED: Final = re.compile(
+    r"\breceipt[ :#]*((?:[a-z0-9]{1,40}:)?[1-9][0-9]{0,14})\b", re.IGNORECASE
+)
 COMMITS_MAX: Final = 8
 
 
 class Resolved(Record):
-    """A blocker that is called resolved: with what words, which commits and receipt it names."""
+    """A blocker that is called resolved: with what words, which commits and receipt it names.
+
+    A receipt is named by its number in the ledger, with the ledger's epoch before it or not.
+    """
 
     blocker: str
     resolution: str
     commits: tuple[str, ...]
-    receipt: int | None
+    receipt: str
 
 
 def json_schema() -> dict[str, Any]:
@@ -87,17 +93,15 @@ def _resolved(key: str, value: Mapping[str, Any]) -> Resolved:
     )
 
 
-def _receipt(value: Mapping[str, Any], text: str) -> int | None:
+def _receipt(value: Mapping[str, Any], text: str) -> str:
     for name in ("receipt", "evidence"):
         said = value.get(name)
-        if type(said) is int and said > 0:
-            return said
-        if isinstance(said, str):
-            number = said.rpartition(":")[2]
-            if number.isascii() and number.isdigit() and len(number) < 16:
-                return int(number)
-    found = _RECEIPT.search(text)
-    return int(found[1]) if found else None
+        word = str(said) if type(said) is int or isinstance(said, str) else ""
+        found = _RECEIPT.fullmatch(word)
+        if found is not None:
+            return found[1]
+    named = _NAMED.search(text)
+    return named[1] if named is not None else ""
 
 
 PROJECTION: Final = Projection("mosaic-blockers", BLOCKERS_FILE.render, BLOCKERS_FILE.read)

@@ -21,7 +21,7 @@ from handrail.service.clean import may_be_projections
 from handrail.service.context import Context
 from handrail.service.packet_facts import Grounds, receipts_of
 from handrail.service.policy import Rules
-from handrail.service.projecting import known_of
+from handrail.service.projecting import beside, known_of
 from handrail.store.port import Reader
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ def states_of(
     if not rows:
         return States(())
     changed = frozenset() if base is None else grounds.changed_since(base)
-    files = [
-        _file(reader, one, *_lying(context, grounds, reader, rules, one), changed) for one in rows
-    ]
+    files = []
+    for one in rows:
+        known, content = _lying(context, grounds, reader, rules, one)
+        files.append(_file(reader, grounds, one, known, content, changed))
     ours = {*may_be_projections(rules, changed)}
     return States(
         files=tuple(one for one in files if one is not None),
@@ -73,7 +74,7 @@ def resolved_of(
             continue
         known, content = _lying(context, grounds, reader, rules, one)
         for row in blockers.resolved(_rows(one, known, content)):
-            cited = dict(receipts_of(reader, {"evidence": [row.receipt]}))
+            cited = dict(receipts_of(reader, {"evidence": [row.receipt]} if row.receipt else {}))
             found.append(
                 Resolved(
                     path=one.path,
@@ -81,7 +82,7 @@ def resolved_of(
                     resolution=row.resolution,
                     commits=tuple((name, grounds.has_commit(name)) for name in row.commits),
                     receipt=row.receipt,
-                    cited=cited.get(row.receipt or 0),
+                    cited=next(iter(cited.values()), None),
                 )
             )
     return tuple(found)
@@ -97,6 +98,7 @@ def _lying(
 
 def _file(
     reader: Reader,
+    grounds: Grounds,
     one: ProjectionFile,
     known: Known,
     content: bytes | None,
@@ -104,7 +106,10 @@ def _file(
 ) -> StateFile | None:
     """Return a file as it lies there; None where it is not there and nothing is to be shown."""
     projection = PROJECTIONS[one.format]
-    made = projection.render(known, content)
+    before = content
+    if projection.behind is not None:
+        before = grounds.projection(beside(one.path, projection.behind(known)))
+    made = projection.render(known, before)
     if content is None:
         return None if made is None else StateFile(one.path, present=False)
     problem: str | None = None
