@@ -250,6 +250,15 @@ def test_a_file_is_told_of_exactly_where_it_does_not_satisfy_its_schema(
     }
 
 
+@pytest.mark.parametrize(
+    ("version", "right"), [(1, True), (1.0, True), (True, False), ("1", False)]
+)
+def test_the_version_is_one_and_nothing_like_it(version: Any, *, right: bool) -> None:
+    value = {**world.STATE, "version": version}
+    assert jsonschema.Draft7Validator(SCHEMAS[0][2]).is_valid(value) == right
+    assert bool(check(value, STATE)) != right
+
+
 def test_the_schemas_are_of_the_originals_draft_and_name_its_words() -> None:
     for _, _, schema in SCHEMAS:
         assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
