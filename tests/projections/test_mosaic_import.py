@@ -75,7 +75,7 @@ def test_what_is_no_such_file_is_refused_with_a_sentence(format: str, odd: str) 
 
 def test_a_merge_that_is_not_settled_is_called_one() -> None:
     raw = b'{\n<<<<<<< HEAD\n  "a": 1\n=======\n  "a": 2\n>>>>>>> topic\n}\n'
-    with pytest.raises(ValueError, match="^line 2 is the mark of a merge conflict"):
+    with pytest.raises(ValueError, match=r"^line 2 is the mark of a merge conflict"):
         read_json(raw)
 
 

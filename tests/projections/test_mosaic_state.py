@@ -17,7 +17,6 @@ from handrail.projections import (
     current_task,
     kept,
     mosaic,
-    mosaic_words,
     session_log,
 )
 from handrail.projections import json_text as texts
@@ -47,7 +46,7 @@ def edited(raw: bytes, **fields: Any) -> bytes:
     return (json.dumps({**json.loads(raw), **fields}, indent=2) + "\n").encode("utf-8")
 
 
-@pytest.mark.parametrize("module", [kept, mosaic, mosaic_words, texts])
+@pytest.mark.parametrize("module", [kept, mosaic, texts])
 def test_the_examples_of_the_modules_are_true(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
 
