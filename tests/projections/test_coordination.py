@@ -311,6 +311,8 @@ def test_a_half_written_file_keeps_what_is_whole_and_the_rest_as_text() -> None:
     assert json.loads(rows["leases/000001"]) == LEASE
     assert json.loads(rows["unread/000001"])["text"].endswith('"note": "')
     assert "layout" not in rows
+    half = raw[: raw.index(b"navigation is")]
+    assert read(known(rows=rows), half, importing=True).rows == ()
 
 
 @pytest.mark.parametrize("raw", [b"[]", b'"leases"', b"", b"\0", b"leases: []\n"])
@@ -355,6 +357,14 @@ def test_a_changed_decision_or_note_is_a_claim_under_the_same_name() -> None:
     file = shown(known(rows=again))
     assert file["handoffs"] == [{**HANDOFF, "note": "n"}]
     assert sorted(map(key_of, file["conflicts"])) == sorted(map(key_of, [CONFLICT, decided]))
+
+
+def test_of_two_rows_that_differ_in_the_claim_alone_each_is_changed_once() -> None:
+    _, rows = imported(text(full(conflicts=[CONFLICT, CONFLICT])))
+    both = [{**CONFLICT, "decision": "first"}, {**CONFLICT, "decision": "second"}]
+    found = read(known(rows=rows), text(full(conflicts=both)), importing=False)
+    assert [row.key for row in found.rows] == ["conflicts/000001", "conflicts/000002"]
+    assert shown(known(rows=kept(found.rows, rows)))["conflicts"] == both
 
 
 def test_other_fields_of_a_known_row_and_of_a_packet_are_told_and_written_over() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handrail.projections.contracts import read_contracts
 from handrail.projections.port import Known, Read
@@ -24,6 +27,7 @@ from tests.projections.lanes_originals import (
 )
 
 COUNT: Final = 100
+cached: Final = cache(repository)
 FORMATS: Final = {
     COORDINATION: "lanes-coordination",
     TRACKER: "lanes-tracker",
@@ -54,7 +58,7 @@ SILENT_TRACKERS: Final = frozenset(
 
 @pytest.fixture(scope="module")
 def repositories() -> list[Repository]:
-    return [repository(number) for number in range(COUNT)]
+    return [cached(number) for number in range(COUNT)]
 
 
 def imported(made: Repository, path: str) -> tuple[Read, Known]:
@@ -164,6 +168,32 @@ def test_rows_of_a_tracker_are_read_as_claims_when_their_session_is_known(
             assert f"activity/{marks[-1]}" in {row.key.rpartition("/")[0] for row in found.rows}, (
                 made.odd
             )
+
+
+NUMBERS: Final = st.integers(0, COUNT - 1)
+
+
+@given(NUMBERS, NUMBERS, st.floats(0, 1), st.floats(0, 1))
+def test_whatever_two_files_are_glued_together_each_format_reads_and_writes_or_says_why(
+    one: int, other: int, until: float, since: float
+) -> None:
+    for path, name in FORMATS.items():
+        begin, end = cached(one).files[path], cached(other).files[path]
+        content = begin[: int(len(begin) * until)][:5_000] + end[int(len(end) * since) :][:5_000]
+        at = known(path=path, sessions=(session("2026-02-15-t0001x"),), leases=(lease(1, "site"),))
+        projection = PROJECTIONS[name]
+        try:
+            for importing in (True, False):
+                found = projection.read(at, content, importing=importing)
+                assert len({row.key for row in found.rows}) == len(found.rows)
+                at = at._replace(rows=kept(found.rows, at.rows))
+        except ValueError as error:
+            assert str(error).endswith(".")
+            continue
+        again = projection.render(at, content)
+        if again is not None:
+            assert projection.render(at, again) == again
+            assert projection.read(at, again, importing=False).rows == ()
 
 
 def test_a_contracts_file_gives_roles_whatever_stands_in_it(repositories: list[Repository]) -> None:

@@ -56,6 +56,15 @@ def test_tables_and_headings_are_where_markdown_it_says(page: str, eol: str, mar
         assert table.end == token.map[1]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["# h", "- item", "2. item", "> quote", "```", "***", "<div>", "    code", "\t| 1 | 2 |", ""],
+)
+def test_a_table_ends_before_whatever_begins_a_block_of_its_own(line: str) -> None:
+    page = document(f"| a | b |\n|---|---|\n| 1 | 2 |\ntext\n{line}\n| 3 | 4 |\n".encode())
+    assert [(table.line, table.end) for table in page.tables] == [(0, 4)]
+
+
 @given(st.lists(st.text(st.sampled_from("ab|\\ `\n\u2028\x00é"), max_size=6), min_size=2))
 def test_a_row_is_one_line_and_reads_back_as_its_cells(texts: list[str]) -> None:
     line = row(texts)

@@ -244,7 +244,8 @@ def test_events_with_a_name_of_their_own_are_rows_of_their_own() -> None:
             made_coordination("s-1", {"coordination_event": "two"}, "two"),
         ]
     )
-    after = render(known(rows=rows), PAGE.encode()) or b""
+    page = PAGE.replace(EVENT, TALK_LINE).encode()
+    after = render(known(rows=rows), page) or b""
     events = [row.fields["coordination_event"] for row in parse(after).rows["coordination"]]
     assert events == ["overlap", "one", "two"]
     assert render(known(rows=rows), after) == after
@@ -290,6 +291,18 @@ def test_rows_of_known_sessions_are_claims_each_with_a_name() -> None:
     assert read(again, page.encode(), importing=False) == Read(())
 
 
+def test_a_second_row_like_a_made_one_is_a_claim_of_its_own() -> None:
+    rows = kept([made_activity("s-1", "website", NEW)])
+    at = known(rows=rows, sessions=(session("s-1"),))
+    page = (render(at, PAGE.encode()) or b"").replace(
+        NEW_LINE.encode(), f"{NEW_LINE}\n{NEW_LINE}".encode()
+    )
+    found = read(at, page, importing=False)
+    assert [row.key for row in found.rows if "/2" in row.key] == ["activity/s-1/website/2"]
+    again = at._replace(rows=kept(found.rows, rows))
+    assert render(again, page) == page
+
+
 def test_what_people_changed_in_a_made_row_is_a_claim_under_its_name() -> None:
     rows = kept([made_activity("s-1", "website", NEW)])
     at = known(rows=rows, sessions=(session("s-1"),))
@@ -332,6 +345,14 @@ def test_the_line_under_the_header_is_no_row_however_it_is_written() -> None:
         assert len(parse(page.encode()).rows["activity"]) == 1
     page = PAGE.replace(ROW, f"{ROW}\n|:---|---|---|---|---|---|---|---|\n{ROW}")
     assert len(parse(page.encode()).rows["activity"]) == 2
+
+
+def test_a_table_of_something_else_in_the_section_is_left_alone() -> None:
+    other = "| legend | meaning |\n|---|---|\n| open | still going on |\n\n"
+    page = PAGE.replace("Every session adds a row.\n\n", f"Every session adds a row.\n\n{other}")
+    assert odd(page) == []
+    assert len(parse(page.encode()).rows["activity"]) == 1
+    assert with_rows(page.encode(), [NEW], []).decode() == page.replace(ROW, f"{ROW}\n{NEW_LINE}")
 
 
 @pytest.mark.parametrize(

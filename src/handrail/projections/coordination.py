@@ -242,7 +242,7 @@ def _all_rows(file: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _keep_layout(known: Known, file: Mapping[str, Any], content: bytes, rows: list[Row]) -> None:
     """Keep what cannot be seen in the rows: the order of the keys, how letters are written."""
     layout: dict[str, Any] = {}
-    if tuple(file) != ORDER:
+    if list(file) != [*ORDER, *(name for name in file if name not in ORDER)]:
         layout["order"] = list(file)
     if not content.isascii():
         layout["ascii"] = False

@@ -21,7 +21,7 @@ from handrail.core.record import Record
 from handrail.projections.port import Row, Told
 from handrail.text import visible
 
-FILE_BYTES_MAX: Final = 16 << 20
+FILE_BYTES_MAX: Final = 8 << 20
 DEPTH_MAX: Final = 64
 DIGITS_MAX: Final = 300
 RECORD_CHARS_MAX: Final = 65_536
@@ -29,6 +29,8 @@ SHOWN_CHARS_MAX: Final = 80
 MARK: Final = b"\xef\xbb\xbf"
 
 _TOKEN: Final = re.compile(r'[ \t\r\n]+|[{}\[\],:]|"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+', re.DOTALL)
+_as_it_stands: Final = json.JSONEncoder(separators=(",", ":")).encode
+_sorted: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 _OTHER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -64,12 +66,12 @@ def shown(value: object) -> str:
 
 def written(value: object) -> str:
     """Write a value as the record of a row: compact, its fields in the order they stood in."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+    return _as_it_stands(value)
 
 
 def key_of(value: object) -> str:
     """Return a text that is the same for values that are equal as JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=True, sort_keys=True)
+    return _sorted(value)
 
 
 def within_bounds(rows: Iterable[Row], told: list[Told]) -> Iterator[Row]:

@@ -151,7 +151,6 @@ def _table(state: StateBlock, start: int, stop: int, silent: bool) -> bool:
     if silent:
         return True
     enders = state.md.block.ruler.getRules("blockquote")
-    around, state.parentType = state.parentType, "table"
     end = start + 2
     while end < stop and not (
         state.sCount[end] < state.blkIndent
@@ -160,7 +159,6 @@ def _table(state: StateBlock, start: int, stop: int, silent: bool) -> bool:
         or any(ender(state, end, stop, True) for ender in enders)
     ):
         end += 1
-    state.parentType = around
     state.push(TABLE, "", 0).map = [start, end]
     state.line = end
     return True
