@@ -31,6 +31,14 @@ ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
     "task_status": {"done": "completed", **_NOTHING},
     "sandbox": {"current_sandbox": "sandbox", **_NOTHING},
     "artifact": {"implement.md": "implementation-result.md", **_NOTHING},
+    "mosaic_agent": {"claude_code_sonnet_4_5": "claude_code_terminal"},
+    "mosaic_mode": {
+        **dict.fromkeys(("autonomous", "normal", "task_execution"), "BUILD"),
+        "governance_implementation": "BUILD",
+        **dict.fromkeys(("deploy", "regression_prevention"), "VERIFY"),
+        "emergency_handoff": "HANDOFF",
+    },
+    "mosaic_status": {"active": "open"},
 }
 """By field: how a value is written there, in lower case, and what it stands for."""
 

@@ -59,7 +59,10 @@ from handrail.text import shell_quote
 
 POST_HANDOFF: Final = "post-handoff"
 EVIDENCE: Final = "evidence"
-NEEDS: Final = ("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes")
+NEEDS: Final = (
+    *("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes"),
+    *("states", "resolved"),
+)
 INSTALL: Final = "python -m pip install DISTRIBUTION"
 OF_WORKFLOWS: Final = ("message",)
 """Gates that bind where the work has phases, or where the configuration names them."""
@@ -249,6 +252,10 @@ class Gating:
         if need == "notes":
             base = facts.handed.base if facts.handed is not None else None
             return facts._replace(notes=notes_of(self._bench, rules, base))
+        if need in ("states", "resolved"):
+            from handrail.service.state_facts import collected
+
+            return collected(self._context, self._bench, rules, facts, need)
         if need == "pushed":
             return facts._replace(pushed=self._bench.pushed())
         if need == "tree":

@@ -132,7 +132,8 @@ class HandoffGates:
             packet = self._accepted_or_waiting(reader, rules, target)
             if packet is None:
                 return NO_PACKET
-            standing = standing_here(self._context, self._grounds.standing(()))
+        standing = standing_here(self._context, self._grounds.standing(()))
+        with self._context.store.read() as reader:
             return self._received(reader, packet, standing.dirty)
 
     def _own(self, reader: Reader) -> Task | None:
