@@ -61,11 +61,15 @@ class Script(Record):
 
 
 class Document(Record):
-    """A document that the original names, or a script to be filled; only where nothing is."""
+    """A document that the original names, or a script to be filled; only where nothing is.
+
+    ``or_at`` is another place where some keep it; there it counts as well.
+    """
 
     path: str
     resource: str
     runnable: bool = False
+    or_at: str = ""
 
 
 class Block(Record):
@@ -78,6 +82,7 @@ class Block(Record):
     resource: str
     name: str
     unless: bytes
+    or_at: str = ""
 
 
 PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
@@ -96,15 +101,24 @@ def presets_of(formats: Sequence[str]) -> tuple[str, ...]:
     return tuple(preset for preset in PRESET_FILES if preset in known)
 
 
-def files_of(presets: Sequence[str]) -> tuple[str, ...]:
-    """Return the paths that the files of these presets have, from the top of the working tree."""
-    return tuple(dict.fromkeys(file.path for _, file in _files(presets)))
+def files_of(presets: Sequence[str]) -> frozenset[str]:
+    """Return the paths that files of these presets may have."""
+    scripts = {file.path for _, file in _files(presets)}
+    others = {file.or_at for _, file in _files(presets) if not isinstance(file, Script)}
+    return frozenset(scripts | others)
 
 
 def _files(presets: Sequence[str]) -> Iterator[tuple[str, Script | Document | Block]]:
     for preset in presets:
         for file in PRESET_FILES.get(preset, ()):
             yield preset, file
+
+
+def _place(site: Site, file: Script | Document | Block) -> str:
+    """Say where a file is, or is to be."""
+    if isinstance(file, Script) or not file.or_at or site.exists(f"{site.toplevel}/{file.path}"):
+        return file.path
+    return file.or_at if site.exists(f"{site.toplevel}/{file.or_at}") else file.path
 
 
 def _text(preset: str, resource: str) -> bytes:
@@ -120,10 +134,11 @@ def install_presets(site: Site, presets: Sequence[str], *, dry_run: bool) -> tup
     """Write what is missing of these presets; a block that is there or not wanted is no step."""
     steps = []
     for preset, file in _files(presets):
-        path = f"{site.toplevel}/{file.path}"
+        place = _place(site, file)
+        path = f"{site.toplevel}/{place}"
         text = _text(preset, file.resource)
         try:
-            seen = fit(site, file.path)
+            seen = fit(site, place)
             if isinstance(file, Script):
                 steps.append(_install_script(site, path, seen, stamped(text), dry_run=dry_run))
             elif isinstance(file, Document):
@@ -234,23 +249,29 @@ def uninstall_presets(site: Site, *, dry_run: bool) -> tuple[Step, ...]:
     """Take the files of every preset out that are ours, and give back names to what was there."""
     steps: list[Step] = []
     for preset, file in reversed(tuple(_files(tuple(PRESET_FILES)))):
-        path = f"{site.toplevel}/{file.path}"
-        text = _text(preset, file.resource)
-        try:
-            seen = fit(site, file.path)
-            if isinstance(file, Script):
-                steps += _uninstall_script(site, path, seen, dry_run=dry_run)
-            elif isinstance(file, Document):
-                steps += _uninstall_document(site, path, seen, text, dry_run=dry_run)
-            else:
-                steps += uninstall_block(site, path, seen, _marked(file, text), dry_run=dry_run)
-        except errors.Unavailable as error:
-            steps.append(Step(path, LEFT, reason_of(error)))
-        except Unfit:
-            continue  # we wrote nothing there
+        other = "" if isinstance(file, Script) else file.or_at
+        for place in filter(None, (file.path, other)):
+            steps += _uninstall(site, preset, file, place, dry_run=dry_run)
     if not dry_run:
         _remove_folders(site, [step.what for step in steps if step.outcome == REMOVED])
     return tuple(reversed(steps))
+
+
+def _uninstall(
+    site: Site, preset: str, file: Script | Document | Block, place: str, *, dry_run: bool
+) -> list[Step]:
+    path, text = f"{site.toplevel}/{place}", _text(preset, file.resource)
+    try:
+        seen = fit(site, place)
+        if isinstance(file, Script):
+            return _uninstall_script(site, path, seen, dry_run=dry_run)
+        if isinstance(file, Document):
+            return _uninstall_document(site, path, seen, text, dry_run=dry_run)
+        return uninstall_block(site, path, seen, _marked(file, text), dry_run=dry_run)
+    except errors.Unavailable as error:
+        return [Step(path, LEFT, reason_of(error))]
+    except Unfit:
+        return []  # we wrote nothing there
 
 
 def _uninstall_script(site: Site, path: str, seen: Seen, *, dry_run: bool) -> list[Step]:
