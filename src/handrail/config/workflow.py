@@ -40,6 +40,7 @@ from handrail.config.vocabulary import (
     LEVELS,
     RESERVED_PHASES,
     STAGES,
+    UNASKED_OFF,
 )
 from handrail.core.role import SANDBOXES, WORKSPACE_WRITE
 from handrail.core.task import DONE, HALT
@@ -223,7 +224,13 @@ GATE: Final = Table(
 GATES: Final = GateLevels(
     "[gates]",
     tuple(
-        Key(gate, Enum(LEVELS), f"Runs at {', '.join(stages)}.", None, "`block`")
+        Key(
+            gate,
+            Enum(LEVELS),
+            f"Runs at {', '.join(stages)}.",
+            None,
+            "`off`" if gate in UNASKED_OFF else "`block`",
+        )
         for gate, stages in BUILTIN_GATES.items()
     ),
     build_gate_levels,

@@ -23,9 +23,11 @@ from handrail.core.landing import REFUSED, Judgment
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
 from handrail.core.task import COMPLETE, Packet
+from handrail.gates.deployment import STATE_FILE, claim_of
 from handrail.gates.facts import (
     NO_PACKET,
     Covered,
+    Deployment,
     Facts,
     Handed,
     Judged,
@@ -58,7 +60,10 @@ from handrail.text import shell_quote
 
 POST_HANDOFF: Final = "post-handoff"
 EVIDENCE: Final = "evidence"
-NEEDS: Final = ("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes")
+NEEDS: Final = (
+    *("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes"),
+    "deployment",
+)
 INSTALL: Final = "python -m pip install DISTRIBUTION"
 OF_WORKFLOWS: Final = ("message",)
 """Gates that bind where the work has phases, or where the configuration names them."""
@@ -249,6 +254,8 @@ class Gating:
             return facts._replace(notes=notes_of(self._bench, rules, base))
         if need == "pushed":
             return facts._replace(pushed=self._bench.pushed())
+        if need == "deployment":
+            return facts._replace(deployment=self._deployment(settings))
         if need == "tree":
             reading = tuple((role.name, path) for role in settings.roles for path in role.reading)
             tree = self._bench.tree(settings.references.docs)
@@ -258,6 +265,15 @@ class Gating:
         if need == "judged":
             return facts._replace(judged=self._landing())
         return facts._replace(policy=self._policy(rules))
+
+    def _deployment(self, settings: Settings) -> Deployment:
+        path = state_file(settings)
+        claim = claim_of(self._bench.here(path))
+        if claim is None:
+            return Deployment(path, claimed=False)
+        if claim.problem:
+            return Deployment(path, claimed=True, problem=f"{path}: {claim.problem}")
+        return Deployment(path, claimed=True, status=self._bench.health(claim.address))
 
     def _covered(self) -> Covered:
         return covered_by(CommitCheck(self._context).staged())
@@ -392,8 +408,13 @@ def _asked_for(settings: Settings, gate: Gate) -> bool:
 
 
 def _level(settings: Settings, gate: Gate, kind: str = COMPLETE) -> str:
-    level = settings.gate_level(gate.id) if gate.switchable else BLOCK
+    level = settings.gate_level(gate.id, gate.unasked) if gate.switchable else BLOCK
     return ADVISE if gate.complete_only and kind != COMPLETE and level == BLOCK else level
+
+
+def state_file(settings: Settings) -> str:
+    """Return where the state file lies that tells of the deployment."""
+    return STATE_FILE
 
 
 def _said(judgment: Judgment) -> tuple[str, str, str]:
