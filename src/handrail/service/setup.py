@@ -11,8 +11,8 @@ from handrail.config import (
     blob_id,
     compile_settings,
     parse_config,
-    preset_names,
     render_preset,
+    split_presets,
 )
 from handrail.core.events import ConfigApplied, Event, Move
 from handrail.core.lease import Actor
@@ -60,11 +60,14 @@ class Ground(Protocol):
 
 
 class Initialised(Record):
-    """What ``init`` found and did; ``mode`` is that of the stage ``edit``."""
+    """What ``init`` found and did; ``mode`` is that of the stage ``edit``.
+
+    ``presets`` are those whose files belong here.
+    """
 
     workspace: str
     epoch: str | None
-    preset: str | None
+    presets: tuple[str, ...]
     steps: tuple[Step, ...]
     config: str
     mode: str
@@ -83,17 +86,12 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
 
     Safe to repeat and to interrupt: each step is whole or not there, and what is there stays.
     """
-    if preset not in preset_names():
-        known = ", ".join(preset_names())
-        raise errors.Usage(
-            reason=f"There is no preset {preset} in this release; known: {known}.",
-            next="handrail init --preset minimal",
-        )
+    names = split_presets(preset)
     store = _existing(ground)
     try:
         text = ground.config_file()
         steps = [Step(CONFIG_NAME, "created" if text is None else "kept")]
-        used = preset if text is None and store is None else None
+        used = names if text is None and store is None else ()
         wanted = _first_text(ground, store, preset) if text is None else text
         settings = parse_config(wanted, file=CONFIG_NAME)
         if store is not None:

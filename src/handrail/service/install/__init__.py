@@ -11,12 +11,28 @@ says what to do by hand. A dry run tells the same steps and writes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from handrail.service.install.git_hooks import install_hooks, lost_git_hooks, uninstall_hooks
 from handrail.service.install.launch import LAUNCH, install_launch, lost_launch, uninstall_launch
+from handrail.service.install.preset_files import (
+    install_presets,
+    lost_presets,
+    uninstall_presets,
+)
 from handrail.service.install.scripts import HOOKS
-from handrail.service.install.site import CREATED, KEPT, LEFT, MERGED, UPDATED, Lost, Site, Step
+from handrail.service.install.site import (
+    CREATED,
+    KEPT,
+    LEFT,
+    MERGED,
+    REPLACED,
+    UPDATED,
+    Lost,
+    Site,
+    Step,
+)
 from handrail.service.install.tracked import install_tracked, lost_tracked, uninstall_tracked
 
 _ALL: Final = 3 + len(HOOKS)
@@ -28,6 +44,7 @@ __all__ = [
     "LAUNCH",
     "LEFT",
     "MERGED",
+    "REPLACED",
     "UPDATED",
     "Lost",
     "Site",
@@ -40,12 +57,15 @@ __all__ = [
 ]
 
 
-def install(site: Site, mode: str, *, dry_run: bool = False) -> tuple[Step, ...]:
+def install(
+    site: Site, mode: str, presets: Sequence[str] = (), *, dry_run: bool = False
+) -> tuple[Step, ...]:
     """Write all that binds; ``mode`` is that of the stage ``edit``."""
     with site.alone():
         return (
             install_launch(site, dry_run=dry_run),
             *install_tracked(site, mode, dry_run=dry_run),
+            *install_presets(site, presets, dry_run=dry_run),
             *install_hooks(site, dry_run=dry_run),
         )
 
@@ -55,19 +75,20 @@ def uninstall(site: Site, *, dry_run: bool = False) -> tuple[Step, ...]:
     with site.alone():
         return (
             *uninstall_tracked(site, dry_run=dry_run),
+            *uninstall_presets(site, dry_run=dry_run),
             *uninstall_hooks(site, dry_run=dry_run),
             *uninstall_launch(site, dry_run=dry_run),
         )
 
 
-def lost_hooks(site: Site, mode: str) -> tuple[Lost, ...]:
+def lost_hooks(site: Site, mode: str, presets: Sequence[str] = ()) -> tuple[Lost, ...]:
     """Find what `init` wrote and what is not there any more; empty too where it never was there.
 
     Reads a dozen small files and asks git once, where it looks for hooks.
     """
     lost = (*lost_launch(site), *lost_tracked(site, mode), *lost_git_hooks(site))
     never = len(lost) == _ALL and all(each.gone for each in lost)
-    return () if never else lost
+    return () if never else (*lost, *lost_presets(site, presets))
 
 
 def is_installed(site: Site) -> bool:
@@ -75,7 +96,14 @@ def is_installed(site: Site) -> bool:
     return site.exists(f"{site.common_dir}/{LAUNCH}")
 
 
-def repair(site: Site, mode: str, *, tracked: bool, dry_run: bool = False) -> tuple[Step, ...]:
+def repair(
+    site: Site,
+    mode: str,
+    presets: Sequence[str] = (),
+    *,
+    tracked: bool,
+    dry_run: bool = False,
+) -> tuple[Step, ...]:
     """Bring back what was lost; returns what was changed, or could not be.
 
     Without ``tracked`` only what belongs to this clone: the launch line and the hooks of git. So a
@@ -87,5 +115,6 @@ def repair(site: Site, mode: str, *, tracked: bool, dry_run: bool = False) -> tu
             steps.append(install_launch(site, dry_run=dry_run))
         if tracked:
             steps += install_tracked(site, mode, guidance=False, dry_run=dry_run)
+            steps += install_presets(site, presets, dry_run=dry_run)
         steps += install_hooks(site, tracked=tracked, dry_run=dry_run)
     return tuple(step for step in steps if step.outcome != KEPT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from handrail import errors
@@ -15,6 +15,7 @@ from handrail.service.install import (
     CREATED,
     LEFT,
     MERGED,
+    REPLACED,
     UPDATED,
     Step,
     guidance,
@@ -22,6 +23,7 @@ from handrail.service.install import (
     settings,
 )
 from handrail.service.install import uninstall as take_out
+from handrail.service.install.preset_files import files_of
 from handrail.service.install.tracked import HOOK, IGNORED
 from handrail.service.setup import (
     CONFIG_NAME,
@@ -55,7 +57,7 @@ def init(invocation: Invocation) -> Reply:
     later = _later(invocation.text("harness"))
     done = initialise(application.ground, invocation.text("preset") or "minimal", dry_run=dry_run)
     done = done._replace(
-        steps=(*done.steps, *install(application.site, done.mode, dry_run=dry_run))
+        steps=(*done.steps, *install(application.site, done.mode, done.presets, dry_run=dry_run))
     )
     data: Data = {
         "workspace": done.workspace,
@@ -111,7 +113,8 @@ def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
     shared = [
         shown(step.what, toplevel)
         for step in done.steps
-        if step.outcome in (CREATED, MERGED, UPDATED) and _is_shared(step, toplevel)
+        if step.outcome in (CREATED, MERGED, REPLACED, UPDATED)
+        and _is_shared(step, toplevel, done.presets)
     ]
     if shared:
         words = " ".join(shell_quote(path) for path in shared)
@@ -120,8 +123,8 @@ def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _is_shared(step: Step, toplevel: str) -> bool:
-    files = (HOOK, settings.FILE, guidance.FILE)
+def _is_shared(step: Step, toplevel: str, presets: Sequence[str]) -> bool:
+    files = (HOOK, settings.FILE, guidance.FILE, *files_of(presets))
     shared = step.what == CONFIG_NAME or step.what in {f"{toplevel}/{file}" for file in files}
     return shared and step.note != IGNORED
 
