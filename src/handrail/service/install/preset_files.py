@@ -63,10 +63,11 @@ class Script(Record):
 
 
 class Document(Record):
-    """A document that the original names; written only where nothing is."""
+    """A document that the original names, or a script to be filled; only where nothing is."""
 
     path: str
     resource: str
+    runnable: bool = False
 
 
 class Block(Record):
@@ -83,7 +84,22 @@ class Block(Record):
 
 PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
     "lanes": (),
-    "mosaic": (),
+    "mosaic": (
+        Script(".mosaic/enforcement/handoff_validation_tests.py", "handoff_validation_tests.py"),
+        Script(".mosaic/enforcement/session-gate.sh", "session-gate.sh"),
+        Document(
+            "scripts/verify_critical_features.sh", "verify_critical_features.sh", runnable=True
+        ),
+        Document("AI_AGENT_PROMPT.md", "ai_agent_prompt.md"),
+        Block(
+            *("AI_AGENT_PROMPT.md", "ai_agent_start.md", "mosaic-start"),
+            b"handoff_validation_tests.py --post-handoff",
+        ),
+        Block(
+            *("AI_AGENT_PROMPT.md", "ai_agent_end.md", "mosaic-end"),
+            b"handoff_validation_tests.py --pre-handoff",
+        ),
+    ),
 }
 """In the order in which they are written; ``resource`` is seen from ``presets/<preset>/``."""
 
@@ -129,7 +145,8 @@ def install_presets(site: Site, presets: Sequence[str], *, dry_run: bool) -> tup
             if isinstance(file, Script):
                 steps.append(_install_script(site, path, seen, stamped(text), dry_run=dry_run))
             elif isinstance(file, Document):
-                steps.append(_install_document(site, path, seen, text, dry_run=dry_run))
+                mode = _EXECUTABLE if file.runnable else _PLAIN
+                steps.append(_install_document(site, path, seen, text, mode, dry_run=dry_run))
             elif seen.kind == FILE and file.unless not in seen.content:
                 steps.append(_install_block(site, path, seen, _marked(file, text), dry_run))
         except errors.Unavailable as error:
@@ -192,11 +209,13 @@ def _runnable(mode: int) -> int:
     return mode | (mode & 0o444) >> 2
 
 
-def _install_document(site: Site, path: str, seen: Seen, text: bytes, *, dry_run: bool) -> Step:
+def _install_document(
+    site: Site, path: str, seen: Seen, text: bytes, mode: int, *, dry_run: bool
+) -> Step:
     if seen.kind == FILE:
         return Step(path, KEPT)
     if not dry_run:
-        site.write(path, text, seen, _PLAIN)
+        site.write(path, text, seen, mode)
     return Step(path, CREATED)
 
 
