@@ -12,10 +12,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from handrail.edge.compat.mosaic import STAGES, suite_of
 from handrail.service.install.preset_files import install_presets
+from handrail.service.setup import apply_config
+from handrail.service.suite import Row
 from handrail.wiring import Application
 from tests.support import ROOT, RUN_TIMEOUT_S, Handrail, Repo, Result
 
@@ -57,6 +61,24 @@ def mended(text: str) -> str:
     return text.encode("mac_roman", "surrogateescape").decode("utf-8", "replace")
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the tests of a stage say, by their ids."""
+
+    passed: bool
+    rows: dict[str, Row]
+
+    @property
+    def failures(self) -> list[str]:
+        """All that stands in the way."""
+        return [failure for row in self.rows.values() for failure in row.failures]
+
+    @property
+    def warnings(self) -> list[str]:
+        """All that is only said."""
+        return [warning for row in self.rows.values() for warning in row.warnings]
+
+
 class Ground:
     """A working tree, its remote ``origin``, and shells."""
 
@@ -83,6 +105,24 @@ class Ground:
         assert "Traceback" not in err, err
         return Result((line,), done.returncode, out, err)
 
+    def judges(self, stage: str) -> Judged:
+        """Ask for the tests of a stage in this process: what the validator is told."""
+        application = Application.open(str(self.path), {}, terminal=False)
+        try:
+            told = STAGES[stage](suite_of(application, str(self.path)))
+        finally:
+            application.close()
+        return Judged(told.passed, {row.test: row for row in told.rows})
+
+    def gate(self) -> tuple[bool, str]:
+        """Ask for the session gate in this process: whether it passed, what it prints."""
+        application = Application.open(str(self.path), {}, terminal=False)
+        try:
+            passed, lines = suite_of(application, str(self.path)).session_gate()
+        finally:
+            application.close()
+        return passed, "\n".join(lines)
+
     def state(self, **changes: Any) -> None:
         """Write the state file."""
         self.repo.write(STATE, json.dumps({**STATE_SAYS, **changes}, indent=2) + "\n")
@@ -92,18 +132,26 @@ class Ground:
         self.repo.commit(message)
         self.repo.git("push", "--quiet", "origin", "HEAD")
 
-    def configure(self, more: str) -> None:
-        """Add to the configuration and put it into force, as a person would."""
-        from handrail.service.setup import apply_config
-
+    def configure(self, more: str = "", old: str = "", new: str = "") -> None:
+        """Change the configuration and put it into force, as a person would; then save all."""
         file = self.path / "handrail.toml"
-        file.write_text(file.read_text() + more)
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1) + more)
         application = Application.open(str(self.path), {}, terminal=True)
         try:
             apply_config(application.context)
         finally:
             application.close()
         self.saves("configuration")
+
+    def set_gates(self, *lines: str) -> None:
+        """Set gates in `[gates]`, in place of what stands there."""
+        file = self.path / "handrail.toml"
+        names = {line.partition(" ")[0] for line in lines}
+        kept = [one for one in file.read_text().splitlines() if one.partition(" ")[0] not in names]
+        file.write_text("\n".join(kept) + "\n")
+        self.configure(old="[gates]\n", new="\n".join(("[gates]", *lines, "")))
 
 
 def make_template(folder: Path) -> None:

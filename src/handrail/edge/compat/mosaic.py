@@ -61,7 +61,7 @@ def _acted(
     application: Application | None = None
     try:
         application = Application.open(folder, os.environ, terminal=False)
-        return act(_suite(application, folder))
+        return act(suite_of(application, folder))
     except errors.HandrailError as error:
         return refused(error)
     finally:
@@ -69,7 +69,8 @@ def _acted(
             application.close()
 
 
-def _suite(application: Application, folder: str) -> Suite:
+def suite_of(application: Application, folder: str) -> Suite:
+    """Return the suite of the repository around a folder."""
     from handrail.service.gating import Gating
     from handrail.service.handoff_gates import HandoffGates
     from handrail.service.suite import Suite
