@@ -57,6 +57,18 @@ BUILTIN_GATES: Final = {
 UNASKED_OFF: Final = ("deployment",)
 """Those of them that run only where ``[gates]`` names them: they ask the network."""
 
+PROJECTIONS: Final = (
+    "lanes-coordination",
+    "lanes-tracker",
+    "lanes-note",
+    "mosaic-state",
+    "mosaic-blockers",
+    "mosaic-task",
+    "mosaic-log",
+    "mosaic-handoff",
+)
+"""The formats of files that show the state as some other system writes it."""
+
 EDIT_REFUSALS: Final = (
     "outside_lane",
     "sandbox_read_only",
