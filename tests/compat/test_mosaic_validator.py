@@ -11,16 +11,13 @@ import os
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from tests.compat.mosaic_ground import GATE, STATE, VALIDATOR, document, mended
+from tests.compat.services import service
 from tests.support import RUN_TIMEOUT_S, SOURCE, Result
 
 SCRIPT: Final = SOURCE / "presets/mosaic/handoff_validation_tests.py"
@@ -242,8 +239,8 @@ def test_the_signs_are_utf_8_whatever_the_locale_says(clone: Clone) -> None:
         ('echo \'{"format": 1, "stage": "pre-handoff", "tests": []}\'\nexit\n', "newer format"),
         ('echo \'{"format": 1, "stage": "pre-handoff", "tests": [{}]}\'\nexit\n', "no sense"),
         (
-            'echo \'{"error": {"code": "c", "message": "It is gone.", "next": "do this"}}\'\nexit\n',
-            "It is gone. (c) Next: do this",
+            'echo \'{"error": {"code": "c", "message": "Gone.", "next": "do this"}}\'\nexit\n',
+            "Gone. (c) Next: do this",
         ),
     ],
 )
@@ -383,29 +380,6 @@ def test_the_example_of_the_documents_runs_as_it_stands(clone: Clone) -> None:
     assert done.code == 0
     assert "  ✅ PASS: Service is live\n" in done.out
     assert "📊 PRE-HANDOFF RESULTS: 7/7 tests passed\n" in done.out
-
-
-@contextmanager
-def service(status: int, address: str = "") -> Iterator[str]:
-    """Run a web service whose health has a status; at an ``address`` that was given before."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status if self.path == "/health" else 404)
-            self.end_headers()
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    port = int(address.rpartition(":")[2] or 0)
-    with HTTPServer(("127.0.0.1", port), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 # --- any python3 ---------------------------------------------------------------------------------

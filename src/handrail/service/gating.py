@@ -23,11 +23,9 @@ from handrail.core.landing import REFUSED, Judgment
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
 from handrail.core.task import COMPLETE, Packet
-from handrail.gates.deployment import STATE_FILE, claim_of
 from handrail.gates.facts import (
     NO_PACKET,
     Covered,
-    Deployment,
     Facts,
     Handed,
     Judged,
@@ -50,6 +48,7 @@ from handrail.gates.gate import (
 from handrail.gates.registry import GATES
 from handrail.service.commit_check import CommitCheck
 from handrail.service.context import Context
+from handrail.service.deployments import look_at_deployment
 from handrail.service.evidence_runs import EvidenceRuns, Receipt, Trial, reports_of
 from handrail.service.identity import acting, require_session
 from handrail.service.packet_facts import Grounds, notes_of
@@ -255,7 +254,7 @@ class Gating:
         if need == "pushed":
             return facts._replace(pushed=self._bench.pushed())
         if need == "deployment":
-            return facts._replace(deployment=self._deployment(settings))
+            return facts._replace(deployment=look_at_deployment(self._bench, settings))
         if need == "tree":
             reading = tuple((role.name, path) for role in settings.roles for path in role.reading)
             tree = self._bench.tree(settings.references.docs)
@@ -265,15 +264,6 @@ class Gating:
         if need == "judged":
             return facts._replace(judged=self._landing())
         return facts._replace(policy=self._policy(rules))
-
-    def _deployment(self, settings: Settings) -> Deployment:
-        path = state_file(settings)
-        claim = claim_of(self._bench.here(path))
-        if claim is None:
-            return Deployment(path, claimed=False)
-        if claim.problem:
-            return Deployment(path, claimed=True, problem=f"{path}: {claim.problem}")
-        return Deployment(path, claimed=True, status=self._bench.health(claim.address))
 
     def _covered(self) -> Covered:
         return covered_by(CommitCheck(self._context).staged())
@@ -410,11 +400,6 @@ def _asked_for(settings: Settings, gate: Gate) -> bool:
 def _level(settings: Settings, gate: Gate, kind: str = COMPLETE) -> str:
     level = settings.gate_level(gate.id, gate.unasked) if gate.switchable else BLOCK
     return ADVISE if gate.complete_only and kind != COMPLETE and level == BLOCK else level
-
-
-def state_file(settings: Settings) -> str:
-    """Return where the state file lies that tells of the deployment."""
-    return STATE_FILE
 
 
 def _said(judgment: Judgment) -> tuple[str, str, str]:
