@@ -17,6 +17,7 @@ from handrail.core.task import COMPLETE, OPEN, Packet
 from handrail.gates.facts import (
     Cited,
     Covered,
+    Deployment,
     Facts,
     Handed,
     Judged,
@@ -99,6 +100,10 @@ CASES: Final[dict[str, Cases]] = {
         Facts(standing=_STANDING._replace(dirty=("src/b.py",), fingerprint="3" * 64)),
     ),
     "pushed": Cases(Facts(pushed=_PUSHED), Facts(pushed=_PUSHED._replace(contained=False))),
+    "deployment": Cases(
+        Facts(deployment=Deployment("state.json", claimed=True, status=200)),
+        Facts(deployment=Deployment("state.json", claimed=True, status=503)),
+    ),
     "references": Cases(
         Facts(tree=_TREE),
         Facts(tree=_TREE._replace(files=frozenset(("a.md",)))),

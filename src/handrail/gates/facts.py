@@ -153,6 +153,18 @@ class Noted(Record):
     changed: bool
 
 
+class Deployment(Record):
+    """What a state file claims to be live, and the HTTP status with which it answers.
+
+    ``problem`` says why nobody can tell.
+    """
+
+    path: str
+    claimed: bool
+    status: int = 0
+    problem: str = ""
+
+
 class Facts(Record):
     """All that was collected."""
 
@@ -165,3 +177,4 @@ class Facts(Record):
     policy: PolicyChange | None = None
     handed: Handed | None = None
     notes: tuple[Noted, ...] | None = None
+    deployment: Deployment | None = None

@@ -49,6 +49,7 @@ from handrail.gates.registry import GATES
 from handrail.service.clean import standing_here
 from handrail.service.commit_check import CommitCheck
 from handrail.service.context import Context
+from handrail.service.deployments import look_at_deployment
 from handrail.service.evidence_runs import EvidenceRuns, Receipt, Trial, reports_of
 from handrail.service.identity import acting, require_session
 from handrail.service.packet_facts import Grounds, notes_of
@@ -59,7 +60,10 @@ from handrail.text import shell_quote
 
 POST_HANDOFF: Final = "post-handoff"
 EVIDENCE: Final = "evidence"
-NEEDS: Final = ("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes")
+NEEDS: Final = (
+    *("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes"),
+    "deployment",
+)
 INSTALL: Final = "python -m pip install DISTRIBUTION"
 OF_WORKFLOWS: Final = ("message",)
 """Gates that bind where the work has phases, or where the configuration names them."""
@@ -251,6 +255,8 @@ class Gating:
             return facts._replace(notes=notes_of(self._bench, rules, base))
         if need == "pushed":
             return facts._replace(pushed=self._bench.pushed())
+        if need == "deployment":
+            return facts._replace(deployment=look_at_deployment(self._bench, settings))
         if need == "tree":
             reading = tuple((role.name, path) for role in settings.roles for path in role.reading)
             tree = self._bench.tree(settings.references.docs)
@@ -394,7 +400,7 @@ def _asked_for(settings: Settings, gate: Gate) -> bool:
 
 
 def _level(settings: Settings, gate: Gate, kind: str = COMPLETE) -> str:
-    level = settings.gate_level(gate.id) if gate.switchable else BLOCK
+    level = settings.gate_level(gate.id, gate.unasked) if gate.switchable else BLOCK
     return ADVISE if gate.complete_only and kind != COMPLETE and level == BLOCK else level
 
 

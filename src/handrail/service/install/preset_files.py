@@ -85,12 +85,31 @@ class Block(Record):
     or_at: str = ""
 
 
+PROMPT_ELSEWHERE: Final = ".ai-agents/AI_AGENT_PROMPT.md"
+
 PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
     "lanes": (
         Document("ops/HUMAN_QUICKSTART.md", "HUMAN_QUICKSTART.md"),
         Document("ops/SESSION_HANDOFF_AGENT.md", "SESSION_HANDOFF_AGENT.md"),
     ),
-    "mosaic": (),
+    "mosaic": (
+        Script(".mosaic/enforcement/handoff_validation_tests.py", "handoff_validation_tests.py"),
+        Script(".mosaic/enforcement/session-gate.sh", "session-gate.sh"),
+        Document(
+            "scripts/verify_critical_features.sh", "verify_critical_features.sh", runnable=True
+        ),
+        Document("AI_AGENT_PROMPT.md", "ai_agent_prompt.md", or_at=PROMPT_ELSEWHERE),
+        Block(
+            *("AI_AGENT_PROMPT.md", "ai_agent_start.md", "mosaic-start"),
+            b"handoff_validation_tests.py --post-handoff",
+            or_at=PROMPT_ELSEWHERE,
+        ),
+        Block(
+            *("AI_AGENT_PROMPT.md", "ai_agent_end.md", "mosaic-end"),
+            b"handoff_validation_tests.py --pre-handoff",
+            or_at=PROMPT_ELSEWHERE,
+        ),
+    ),
 }
 """In the order in which they are written; ``resource`` is seen from ``presets/<preset>/``."""
 
