@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from handrail.config.nearest import nearest
+from handrail.core.nearest import nearest
 from handrail.errors import Usage
 
 if TYPE_CHECKING:
