@@ -32,6 +32,7 @@ from handrail.service.setup import (
     Initialised,
     apply_config,
     initialise,
+    settings_here,
     uninstall_plan,
 )
 from handrail.text import shell_quote, visible
@@ -73,8 +74,15 @@ def init(invocation: Invocation) -> Reply:
     if dry_run:
         data["dry_run"] = True
     lines = step_lines(done.steps, application.place.toplevel, dry_run=dry_run)
+    notes: list[str] = []
+    if done.projections:
+        from handrail.edge.cli.commands.adopting import adopted
+
+        more, notes = adopted(application, done, data, dry_run=dry_run)
+        lines += more
     lines.append(f"workspace {done.workspace} {'would be ' if dry_run else 'is '}ready")
-    return Reply(data, "\n".join(lines), (*later, *_notes(done, application.place.toplevel)))
+    notes += _notes(done, application.place.toplevel)
+    return Reply(data, "\n".join(lines), (*later, *notes))
 
 
 def of_working_tree(found: errors.BareRepository) -> bool:
@@ -200,7 +208,14 @@ def uninstall(invocation: Invocation) -> Reply:
 
         return uninstall_bare(invocation)
     plan = uninstall_plan(application.context)
-    taken = take_out(application.site, dry_run=dry_run)
+    projections = settings_here(application.context).projections
+    shown_files: tuple[str, ...] = ()
+    if projections:
+        from handrail.service.adopting import left_behind
+
+        files = application.projection_files
+        shown_files = left_behind(application.context, files, projections)
+    taken = take_out(application.site, shown_files, dry_run=dry_run)
     prefix = "would be " if dry_run else ""
     steps = step_lines(taken, application.place.toplevel)
     if plan.remove_config:
