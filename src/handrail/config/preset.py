@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.config.nearest import nearest
+from handrail.core.nearest import nearest
 from handrail.errors import Usage
 
 WORKSPACE_ID_PLACE: Final = "<workspace-id>"
