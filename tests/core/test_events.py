@@ -76,10 +76,12 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "waiver.used": ("waiver", "gate", "stage", "for_task"),
     "waiver.revoked": ("waiver", "reason", "proof"),
     "session.compacted": ("session", "trigger", "note"),
+    "projection.row": ("projection", "key", "record", "source", "claimed_at"),
+    "projection.written": ("projection", "blob"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
-    "commit.attested": {"change": None},
+    "commit.attested": {"change": None, "written": ()},
     "lease.granted": {"holder": None},
 }
 SUBJECT_FIELDS: Final[dict[str, str | None]] = {
@@ -108,6 +110,7 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "waiver.used": "waiver",
     "waiver.revoked": "waiver",
     "session.compacted": "session",
+    **dict.fromkeys(("projection.row", "projection.written"), "projection"),
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))

@@ -77,6 +77,7 @@ from handrail.core.ledger import (
     seal,
     verify,
 )
+from handrail.core.projected import ProjectionWritten, RowKept
 from handrail.core.receipts import EvidenceRecorded
 from handrail.errors import MalformedLedger, MalformedToken, NewerFormat
 from tests.core import makers
@@ -185,6 +186,11 @@ WORKFLOW: Final[list[tuple[Actor, Event]]] = [
     (Actor(), WaiverRevoked(18, "there is one", "terminal")),
     (PLAIN, SessionCompacted("s-1", "auto", "on fix-login, phase plan")),
 ]
+PROJECTED: Final[list[tuple[Actor, Event]]] = [
+    (PLAIN, RowKept("ops/tracker.json", "handoffs/000001", '{"note":"é"}', "import", NOW - 9)),
+    (Actor(), ProjectionWritten("ops/tracker.json", "0" * 40)),
+    (PLAIN, CommitAttested("1" * 40, "2" * 40, (), 1, "3" * 64, (), None, (14,))),
+]
 GOLDEN: Final = [
     (
         (
@@ -229,6 +235,9 @@ GOLDEN_HANDED: Final = Head(21, "23da346a84e7bce25badcc8efc787d50983503420c81506
 GOLDEN_WORKFLOW: Final = Head(
     21, "b5ee4960ade2a231e50a9e1280343d99ec6ecdf2e0c6e4959307e7a4f5098045"
 )
+GOLDEN_PROJECTED: Final = Head(
+    15, "f2f16e3078bc9324bad74015457f873b6df14eb6f09f321dedb262988ea8ca6c"
+)
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
 
@@ -257,8 +266,9 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
         (EVIDENCE, GOLDEN_EVIDENCE),
         (HANDED, GOLDEN_HANDED),
         (WORKFLOW, GOLDEN_WORKFLOW),
+        (PROJECTED, GOLDEN_PROJECTED),
     ],
-    ids=["later", "evidence", "handed", "workflow"],
+    ids=["later", "evidence", "handed", "workflow", "projected"],
 )
 def test_the_bytes_of_later_kinds_of_entries_never_change(
     later: list[tuple[Actor, Event]], golden: Head
@@ -273,7 +283,7 @@ def test_the_bytes_of_later_kinds_of_entries_never_change(
 
 
 def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
-    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW)]
+    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *PROJECTED)]
     assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 
 

@@ -53,6 +53,7 @@ from handrail.core.lease import (
     Waiter,
 )
 from handrail.core.ledger import Entry
+from handrail.core.projected import KeptRow, ProjectionWritten, RowKept
 from handrail.core.receipts import EvidenceRecorded
 from handrail.core.state import InForce, State, apply, evolve, replay
 from tests.core import makers, test_handing
@@ -401,6 +402,19 @@ def test_nothing_adds_up_to_nothing() -> None:
     assert tables(replay([])) == tables(State())
 
 
+def test_the_newest_record_of_a_row_counts_and_one_without_is_gone() -> None:
+    path = "ops/tracker.json"
+    kept = RowKept(path, "notes/1", '"a"', "read", 0)
+    assert after(kept, kept).rows == {(path, "notes/1"): KeptRow(path, "notes/1", 2)}
+    assert after(kept, kept._replace(record="")).rows == {}
+    assert after(kept._replace(record="")).rows == {}
+
+
+def test_bytes_of_a_projection_are_known_by_the_newest_entry() -> None:
+    wrote = ProjectionWritten("ops/tracker.json", "0" * 40)
+    assert after(wrote, wrote).written == {("ops/tracker.json", "0" * 40): 2}
+
+
 def test_every_change_has_a_meaning_that_is_tested_here() -> None:
     tested = {
         *(LeaseGranted, LeaseReleased, LeaseExpired, LeaseRenewed),
@@ -409,7 +423,7 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
         *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
         *(EvidenceRecorded, SessionCompacted),
-        *test_handing.TESTED,
+        *(*test_handing.TESTED, RowKept, ProjectionWritten),
     }
     assert {*get_args(Event), *get_args(Move)} == tested
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         GateLevel,
         Person,
         Phase,
+        ProjectionFile,
         Trigger,
     )
 
@@ -113,6 +114,7 @@ class Settings(Record):
     handoff: Handoff
     store: StoreSettings
     epochs: tuple[Epoch, ...]
+    projections: tuple[ProjectionFile, ...] = ()
 
     def role(self, name: str) -> Role:
         """Give the role of this name, or raise UnknownRole with the nearest name there is."""

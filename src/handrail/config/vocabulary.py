@@ -54,6 +54,18 @@ BUILTIN_GATES: Final = {
 }
 """Built-in gates by id, each with the stages at which it runs."""
 
+PROJECTIONS: Final = (
+    "lanes-coordination",
+    "lanes-tracker",
+    "lanes-note",
+    "mosaic-state",
+    "mosaic-blockers",
+    "mosaic-task",
+    "mosaic-log",
+    "mosaic-handoff",
+)
+"""The formats of files that show the state as some other system writes it."""
+
 EDIT_REFUSALS: Final = (
     "outside_lane",
     "sandbox_read_only",

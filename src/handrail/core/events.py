@@ -32,6 +32,7 @@ from handrail.core.handed import (
     WaiverUsed,
 )
 from handrail.core.lease import Kind
+from handrail.core.projected import ProjectionWritten, RowKept
 from handrail.core.receipts import EvidenceRecorded
 from handrail.core.record import Record
 from handrail.core.shapes import SHAPES, Json
@@ -117,7 +118,10 @@ class LeaseOrphaned(Record):
 
 
 class CommitAttested(Record):
-    """A commit was made under live leases over all its paths; ``cover`` lists token and expiry."""
+    """A commit was made under live leases over all its paths; ``cover`` lists token and expiry.
+
+    ``written`` are the entries by which its other paths are clean projections.
+    """
 
     commit: str
     tree: str
@@ -126,6 +130,7 @@ class CommitAttested(Record):
     paths_hash: str
     cover: tuple[tuple[int, int], ...]
     change: str | None = None
+    written: tuple[int, ...] = ()
 
 
 class CommitUnattested(Record):
@@ -209,6 +214,8 @@ Event = (
     | WaiverUsed
     | WaiverRevoked
     | SessionCompacted
+    | RowKept
+    | ProjectionWritten
 )
 
 
@@ -319,6 +326,8 @@ KINDS: Final[dict[str, type[Event]]] = {
     "waiver.used": WaiverUsed,
     "waiver.revoked": WaiverRevoked,
     "session.compacted": SessionCompacted,
+    "projection.row": RowKept,
+    "projection.written": ProjectionWritten,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -345,6 +354,7 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     WaiverAdded: "gate",
     **dict.fromkeys((WaiverUsed, WaiverRevoked), "waiver"),
     SessionCompacted: "session",
+    **dict.fromkeys((RowKept, ProjectionWritten), "projection"),
 }
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from handrail.facts.hooklog import HookLog
     from handrail.facts.installation import Installation
     from handrail.facts.keys import KeyFiles
+    from handrail.facts.projected import ProjectionFiles
     from handrail.facts.traces import Traces
     from handrail.service.leases import Leases
     from handrail.service.reruns import Reruns
@@ -171,6 +172,13 @@ class Application:
         from handrail.facts.exports import PacketFiles
 
         return PacketFiles(self.place.toplevel)
+
+    @property
+    def projection_files(self) -> ProjectionFiles:
+        """Where projections lie."""
+        from handrail.facts.projected import ProjectionFiles
+
+        return ProjectionFiles(self.place.toplevel)
 
     @property
     def counters(self) -> Counters:

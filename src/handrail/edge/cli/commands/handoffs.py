@@ -12,7 +12,7 @@ from handrail.edge.checked import STATUS, as_text, gate_data
 from handrail.edge.cli.commands.check import gates_of
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.phases import phase_data, phase_lines
-from handrail.edge.render import count, lease_data, table
+from handrail.edge.render import lease_data, table
 from handrail.edge.reply import Data, Reply
 from handrail.gates.gate import PASS
 from handrail.service.gating import Checked
@@ -248,18 +248,6 @@ def _steps(found: Briefing, session: str | None) -> tuple[str, ...]:
     if session is not None and task.holder == session and found.pending is None:
         return (f"when it is done: handrail handoff offer --task {task.id} -m MESSAGE",)
     return ()
-
-
-def export(invocation: Invocation) -> Reply:
-    """Write the packets' files anew."""
-    dry_run = invocation.flag("dry_run")
-    known, written = _packets(invocation).export(dry_run=dry_run)
-    data: Data = {"packets": known, "written": list(written)}
-    if dry_run:
-        data["dry_run"] = True
-        return Reply(data, f"would see to the files of {count(known, 'packet')}")
-    lines = [f"wrote {path}" for path in written]
-    return Reply(data, "\n".join([*lines, f"{count(known, 'packet')} exported"]))
 
 
 def packet_data(packet: Packet) -> Data:
