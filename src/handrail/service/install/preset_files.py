@@ -82,7 +82,15 @@ class Block(Record):
 
 
 PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
-    "lanes": (),
+    "lanes": (
+        Script("scripts/agent_coord.py", "agent_coord.py"),
+        Script("scripts/check_tracking_contracts.py", "check_tracking_contracts.py"),
+        Script("scripts/agent_run.sh", "agent_run.sh"),
+        Script("scripts/check_fast.sh", "check_fast.sh"),
+        Script("scripts/check_all.sh", "check_all.sh"),
+        Document("ops/HUMAN_QUICKSTART.md", "human_quickstart.md"),
+        Document("ops/SESSION_HANDOFF_AGENT.md", "session_handoff_agent.md"),
+    ),
     "mosaic": (),
 }
 """In the order in which they are written; ``resource`` is seen from ``presets/<preset>/``."""
