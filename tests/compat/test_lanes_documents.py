@@ -138,3 +138,14 @@ def test_eight_claims_of_one_scope_at_an_instant_are_granted_once(ground: Ground
     for out, err, code in ends:
         assert code == 0 or (out == "" and re.match(line, err)), (out, err)
     assert ground.repo.git("status", "--porcelain") in ("", "M ops/tracker/coordination.json")
+
+
+def test_what_is_released_before_the_commit_can_still_be_committed(ground: Ground) -> None:
+    assert ground.claims("website", "site/src").code == 0
+    ground.works("website", "site/src/a.qmd")
+    done = ground.types(filled("release"), ME)
+    assert (done.code, done.out) == (0, "[agent-coord] released=1 role=website agent=bot-2\n")
+    ground.repo.git("branch", "base")
+    saved = ground.types("git add -A && git commit -qm nav", ME)
+    assert saved.code == 0, saved
+    assert ground.checks("--base-ref", "base") == []
