@@ -22,6 +22,7 @@ PRE_HANDOFF_GATES: Final = (
     "state-readable",
     "committed",
     "pushed",
+    "deployment",
     "references",
     "message",
     "next-phase",
@@ -55,6 +56,8 @@ BUILTIN_GATES: Final = {
     for gate in dict.fromkeys(PRE_HANDOFF_GATES + POST_HANDOFF_GATES + COMMIT_GATES + PUBLISH_GATES)
 }
 """Built-in gates by id, each with the stages at which it runs."""
+UNASKED_OFF: Final = ("deployment",)
+"""Those of them that run only where ``[gates]`` names them: they ask the network."""
 
 PROJECTIONS: Final = (
     "lanes-coordination",

@@ -18,6 +18,7 @@ from handrail.gates.facts import (
     ActivityRow,
     Cited,
     Covered,
+    Deployment,
     Facts,
     Handed,
     Judged,
@@ -109,6 +110,10 @@ CASES: Final[dict[str, Cases]] = {
         Facts(standing=_STANDING._replace(dirty=("src/b.py",), fingerprint="3" * 64)),
     ),
     "pushed": Cases(Facts(pushed=_PUSHED), Facts(pushed=_PUSHED._replace(contained=False))),
+    "deployment": Cases(
+        Facts(deployment=Deployment("state.json", claimed=True, status=200)),
+        Facts(deployment=Deployment("state.json", claimed=True, status=503)),
+    ),
     "references": Cases(
         Facts(tree=_TREE),
         Facts(tree=_TREE._replace(files=frozenset(("a.md",)))),

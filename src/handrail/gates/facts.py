@@ -184,6 +184,18 @@ class Publisher(Record):
     person: bool = False
 
 
+class Deployment(Record):
+    """What a state file claims to be live, and the HTTP status with which it answers.
+
+    ``problem`` says why nobody can tell.
+    """
+
+    path: str
+    claimed: bool
+    status: int = 0
+    problem: str = ""
+
+
 class Facts(Record):
     """All that was collected."""
 
@@ -198,3 +210,4 @@ class Facts(Record):
     notes: tuple[Noted, ...] | None = None
     tracked: Tracked | None = None
     publisher: Publisher | None = None
+    deployment: Deployment | None = None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.gates.gate import Gate
+from handrail.gates.deployment import deployment
+from handrail.gates.gate import OFF, Gate
 from handrail.gates.packet import (
     blockers,
     evidence,
@@ -117,6 +118,15 @@ GATES: Final[tuple[Gate, ...]] = (
         pushed,
         "A remote-tracking ref contains HEAD; without a remote there is nothing to judge.",
         complete_only=True,
+    ),
+    Gate(
+        "deployment",
+        ("pre-handoff",),
+        ("deployment",),
+        deployment,
+        "A deployment that the state file calls live answers a request for its health.",
+        complete_only=True,
+        unasked=OFF,
     ),
     Gate(
         "references",

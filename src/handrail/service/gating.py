@@ -49,6 +49,7 @@ from handrail.gates.registry import GATES
 from handrail.service.clean import standing_here
 from handrail.service.commit_check import CommitCheck
 from handrail.service.context import Context
+from handrail.service.deployments import look_at_deployment
 from handrail.service.evidence_runs import EvidenceRuns, Receipt, Trial, reports_of
 from handrail.service.identity import acting, require_session
 from handrail.service.lane_map import publisher_of, tracked_of
@@ -62,7 +63,7 @@ POST_HANDOFF: Final = "post-handoff"
 EVIDENCE: Final = "evidence"
 NEEDS: Final = (
     *("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes"),
-    *("tracked", "publisher"),
+    *("tracked", "publisher", "deployment"),
 )
 INSTALL: Final = "python -m pip install DISTRIBUTION"
 OF_WORKFLOWS: Final = ("message",)
@@ -260,6 +261,8 @@ class Gating:
             return facts._replace(publisher=publisher_of(self._context, rules))
         if need == "pushed":
             return facts._replace(pushed=self._bench.pushed())
+        if need == "deployment":
+            return facts._replace(deployment=look_at_deployment(self._bench, settings))
         if need == "tree":
             reading = tuple((role.name, path) for role in settings.roles for path in role.reading)
             tree = self._bench.tree(settings.references.docs)
@@ -403,7 +406,7 @@ def _asked_for(settings: Settings, gate: Gate) -> bool:
 
 
 def _level(settings: Settings, gate: Gate, kind: str = COMPLETE) -> str:
-    level = settings.gate_level(gate.id) if gate.switchable else BLOCK
+    level = settings.gate_level(gate.id, gate.unasked) if gate.switchable else BLOCK
     return ADVISE if gate.complete_only and kind != COMPLETE and level == BLOCK else level
 
 

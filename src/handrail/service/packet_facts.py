@@ -59,6 +59,9 @@ class Grounds(Bench, Protocol):
     def plugin(self, name: str) -> Gate:
         """Load the gate of a plugin."""
 
+    def health(self, address: str) -> int:
+        """Return the HTTP status that a service answers with."""
+
 
 def to_offer(
     reader: Reader,

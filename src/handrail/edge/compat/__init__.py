@@ -14,7 +14,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-SYSTEMS: Final = {"lanes": "handrail.edge.compat.lanes"}
+SYSTEMS: Final = {
+    "lanes": "handrail.edge.compat.lanes",
+    "mosaic": "handrail.edge.compat.mosaic",
+}
 """What each preset's commands are run by: a module with ``main(words, folder) -> int``."""
 USAGE: Final = 2
 BUG: Final = 70
