@@ -56,8 +56,11 @@ def decisions(repo: Repo) -> dict[str, str]:
     return {row["requested_by"]: row["decision"] for row in load(repo)["conflicts"]}
 
 
-def merge(repo: Repo, branch: str, code: int = 0) -> str:
-    return repo.git("merge", "--quiet", "--no-edit", branch, code=code)
+def merge(repo: Repo, branch: str, *, conflicts: bool = False) -> None:
+    """Merge a branch into the one that is checked out."""
+    repo.git("merge", "--quiet", "--no-edit", branch, check=not conflicts)
+    unmerged = repo.git("diff", "--name-only", "--diff-filter=U")
+    assert bool(unmerged) == conflicts, unmerged
 
 
 def test_rows_that_both_branches_added_are_all_there_after_a_merge(
@@ -90,12 +93,12 @@ def test_a_row_that_both_sides_changed_is_left_for_people_with_both_values(lanes
     put(lanes, conflict("a", "website goes first"), branch="one")
     put(lanes, conflict("a", "topic00 goes first"), branch="two")
     before = len(entries(lanes))
-    merge(lanes, "one", code=1)
+    merge(lanes, "one", conflicts=True)
     text = (lanes.path / FILE).read_text()
     assert "<<<<<<< ours" in text
     assert "website goes first" in text
     assert "topic00 goes first" in text
-    assert lanes.git("status", "--porcelain") == f"UU {FILE}\n"
+    assert lanes.git("status", "--porcelain") == f"UU {FILE}"
     assert len(entries(lanes)) == before
 
 
@@ -128,7 +131,7 @@ def test_rows_at_one_place_of_a_table_are_kept_and_text_in_conflict_stays_so(lan
     heading = "## 1) Roles\n"
     tracker(lanes, "Words of one.\n", branch="three", near=heading)
     tracker(lanes, "Words of another.\n", branch="four", near=heading)
-    merge(lanes, "three", code=1)
+    merge(lanes, "three", conflicts=True)
     text = (lanes.path / TRACKER).read_text()
     assert "<<<<<<< ours\nWords of another.\n" in text
     assert "=======\nWords of one.\n>>>>>>> theirs\n" in text
@@ -146,7 +149,7 @@ def test_without_handrail_the_file_is_merged_as_text(lanes: Repo, how: str) -> N
         (folder / "launch").unlink()
     else:
         (folder / "launch").write_text("exec /nowhere/python\n")
-    merge(lanes, "one", code=1)
+    merge(lanes, "one", conflicts=True)
     text = (lanes.path / FILE).read_text()
     assert "<<<<<<<" in text
     assert '"one"' in text
@@ -173,7 +176,7 @@ def test_a_session_that_begins_brings_the_driver_back(lanes: Repo, tmp_path: Pat
     lanes.git("config", "--remove-section", "merge.handrail")
     said = Handrail(lanes.path)(
         "hook",
-        stdin=json.dumps(
+        input=json.dumps(
             {"session_id": "s1", "hook_event_name": "SessionStart", "cwd": str(lanes.path)}
         ),
     )

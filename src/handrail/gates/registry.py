@@ -36,6 +36,7 @@ from handrail.gates.rules import (
     sandbox_judged,
     sandbox_staged,
 )
+from handrail.gates.tracking import activity_row, coordinator_row, publisher
 from handrail.gates.tree import committed, pushed
 
 GATES: Final[tuple[Gate, ...]] = (
@@ -176,18 +177,18 @@ GATES: Final[tuple[Gate, ...]] = (
     Gate(
         "activity-row",
         ("pre-handoff",),
-        (),
-        nothing,
-        "The activity table has a row for the change.",
-        without="this release keeps no activity table",
+        ("tracked",),
+        activity_row,
+        "Where there is a tracker, the task's commits add or change a row of its section 2 for "
+        "each lane that they change.",
     ),
     Gate(
         "coordinator-row",
         ("pre-handoff",),
-        (),
-        nothing,
-        "The coordinator's table has a row for the change.",
-        without="this release keeps no coordinator's table",
+        ("tracked",),
+        coordinator_row,
+        "Where the task's commits change several lanes, they add or change a row of the tracker's "
+        "section 3.",
     ),
     Gate(
         "evidence",
@@ -232,6 +233,14 @@ GATES: Final[tuple[Gate, ...]] = (
         ("handed",),
         reading,
         "Required reading is in the packet's commit.",
+    ),
+    Gate(
+        "publisher",
+        ("publish",),
+        ("publisher",),
+        publisher,
+        "Where a role coordinates, whoever runs stage publish acts as one that does, or is a "
+        "person at a terminal.",
     ),
 )
 """In the order in which they are judged and shown.

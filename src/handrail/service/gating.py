@@ -52,6 +52,7 @@ from handrail.service.context import Context
 from handrail.service.deployments import look_at_deployment
 from handrail.service.evidence_runs import EvidenceRuns, Receipt, Trial, reports_of
 from handrail.service.identity import acting, require_session
+from handrail.service.lane_map import publisher_of, tracked_of
 from handrail.service.packet_facts import Grounds, notes_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.verification import Sources, Verification
@@ -62,7 +63,7 @@ POST_HANDOFF: Final = "post-handoff"
 EVIDENCE: Final = "evidence"
 NEEDS: Final = (
     *("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes"),
-    "deployment",
+    *("tracked", "publisher", "deployment"),
 )
 INSTALL: Final = "python -m pip install DISTRIBUTION"
 OF_WORKFLOWS: Final = ("message",)
@@ -253,6 +254,11 @@ class Gating:
         if need == "notes":
             base = facts.handed.base if facts.handed is not None else None
             return facts._replace(notes=notes_of(self._bench, rules, base))
+        if need == "tracked":
+            base = facts.handed.base if facts.handed is not None else None
+            return facts._replace(tracked=tracked_of(self._bench, rules, base))
+        if need == "publisher":
+            return facts._replace(publisher=publisher_of(self._context, rules))
         if need == "pushed":
             return facts._replace(pushed=self._bench.pushed())
         if need == "deployment":

@@ -90,6 +90,11 @@ PROMPT_ELSEWHERE: Final = ".ai-agents/AI_AGENT_PROMPT.md"
 PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
     "lanes": (
         Document("ops/PROJECT_TRACKER.md", "PROJECT_TRACKER.md"),
+        Script("scripts/agent_coord.py", "agent_coord.py"),
+        Script("scripts/check_tracking_contracts.py", "check_tracking_contracts.py"),
+        Script("scripts/agent_run.sh", "agent_run.sh"),
+        Script("scripts/check_fast.sh", "check_fast.sh"),
+        Script("scripts/check_all.sh", "check_all.sh"),
         Document("ops/HUMAN_QUICKSTART.md", "HUMAN_QUICKSTART.md"),
         Document("ops/SESSION_HANDOFF_AGENT.md", "SESSION_HANDOFF_AGENT.md"),
     ),
