@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +17,20 @@ TRACKER: Final = "ops/PROJECT_TRACKER.md"
 TABLE: Final = "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
 
 
-@pytest.fixture
-def lanes(repo: Repo, handrail: Handrail) -> Repo:
-    """A repository with the preset `lanes`, all of it committed."""
-    assert handrail("init", "--preset", "lanes").code == 0
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the preset `lanes`, all of it committed, for copies of it."""
+    repo = Repo.create(tmp_path_factory.mktemp("lanes") / "repo")
+    assert Handrail(repo.path)("init", "--preset", "lanes").code == 0
     repo.commit("lanes")
-    return repo
+    repo.git("tag", "base")
+    return repo.path
+
+
+@pytest.fixture
+def lanes(template: Path, tmp_path: Path) -> Repo:
+    """A repository with the preset `lanes`; the tag `base` is where branches begin."""
+    return Repo(Path(shutil.copytree(template, tmp_path / "repo", symlinks=True)))
 
 
 def load(repo: Repo) -> dict[str, Any]:
@@ -63,16 +72,13 @@ def merge(repo: Repo, branch: str, *, conflicts: bool = False) -> None:
     assert bool(unmerged) == conflicts, unmerged
 
 
-def test_rows_that_both_branches_added_are_all_there_after_a_merge(
-    lanes: Repo, handrail: Handrail
-) -> None:
-    lanes.git("tag", "base")
+def test_rows_that_both_branches_added_are_all_there_after_a_merge(lanes: Repo) -> None:
     put(lanes, conflict("a", "one"), branch="one")
     put(lanes, conflict("b", "two"), conflict("c", "three"), branch="two")
     merge(lanes, "one")
     assert decisions(lanes) == {"a": "one", "b": "two", "c": "three"}
     assert lanes.git("status", "--porcelain") == ""
-    again = handrail("export")
+    again = Handrail(lanes.path)("export")
     assert again.code == 0, again.err
     assert lanes.git("status", "--porcelain") == ""
     assert not (lanes.path / ".git/handrail/hook.log").exists()
@@ -80,7 +86,7 @@ def test_rows_that_both_branches_added_are_all_there_after_a_merge(
 
 def test_each_side_may_change_another_row_and_a_third_row_go(lanes: Repo) -> None:
     put(lanes, *(conflict(name, "open") for name in "abc"))
-    lanes.git("tag", "base")
+    lanes.git("tag", "--force", "base")
     put(lanes, conflict("a", "A"), conflict("b", "open"), conflict("c", "open"), branch="one")
     put(lanes, conflict("a", "open"), conflict("b", "B"), conflict("c", "open"), branch="two")
     merge(lanes, "one")
@@ -89,7 +95,7 @@ def test_each_side_may_change_another_row_and_a_third_row_go(lanes: Repo) -> Non
 
 def test_a_row_that_both_sides_changed_is_left_for_people_with_both_values(lanes: Repo) -> None:
     put(lanes, conflict("a", "open"))
-    lanes.git("tag", "base")
+    lanes.git("tag", "--force", "base")
     put(lanes, conflict("a", "website goes first"), branch="one")
     put(lanes, conflict("a", "topic00 goes first"), branch="two")
     before = len(entries(lanes))
@@ -118,7 +124,6 @@ def tracker(repo: Repo, row: str, *, branch: str, near: str = TABLE) -> None:
 
 
 def test_rows_at_one_place_of_a_table_are_kept_and_text_in_conflict_stays_so(lanes: Repo) -> None:
-    lanes.git("tag", "base")
     one = "| s1 | website | bot-1 | site | did | closed | | |\n"
     two = "| s2 | topic00 | bot-2 | content | did | closed | | |\n"
     tracker(lanes, one, branch="one")
@@ -139,7 +144,6 @@ def test_rows_at_one_place_of_a_table_are_kept_and_text_in_conflict_stays_so(lan
 
 @pytest.mark.parametrize("how", ["no launch line", "a launch line to nowhere", "no store"])
 def test_without_handrail_the_file_is_merged_as_text(lanes: Repo, how: str) -> None:
-    lanes.git("tag", "base")
     put(lanes, conflict("a", "one"), branch="one")
     put(lanes, conflict("b", "two"), branch="two")
     folder = lanes.path / ".git/handrail"
@@ -157,7 +161,6 @@ def test_without_handrail_the_file_is_merged_as_text(lanes: Repo, how: str) -> N
 
 
 def test_whoever_only_looks_at_a_merge_of_the_past_enters_nothing(lanes: Repo) -> None:
-    lanes.git("tag", "base")
     put(lanes, conflict("a", "one"), branch="one")
     put(lanes, conflict("b", "two"), branch="two")
     merge(lanes, "one")
@@ -171,7 +174,7 @@ def test_whoever_only_looks_at_a_merge_of_the_past_enters_nothing(lanes: Repo) -
     assert len(entries(lanes)) == before
 
 
-def test_a_session_that_begins_brings_the_driver_back(lanes: Repo, tmp_path: Path) -> None:
+def test_a_session_that_begins_brings_the_driver_back(lanes: Repo) -> None:
     before = lanes.git("config", "--get-regexp", "^merge[.]handrail[.]")
     lanes.git("config", "--remove-section", "merge.handrail")
     said = Handrail(lanes.path)(
