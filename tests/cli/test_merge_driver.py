@@ -142,6 +142,7 @@ def test_rows_at_one_place_of_a_table_are_kept_and_text_in_conflict_stays_so(lan
     assert "=======\nWords of one.\n>>>>>>> theirs\n" in text
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", ["no launch line", "a launch line to nowhere", "no store"])
 def test_without_handrail_the_file_is_merged_as_text(lanes: Repo, how: str) -> None:
     put(lanes, conflict("a", "one"), branch="one")

@@ -139,6 +139,7 @@ def test_roles_notes_and_outputs_are_those_of_the_original(repo: Repo, handrail:
     assert max(map(len, text.splitlines())) <= 100
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"role_order": 7}', "<<<<<<< a\n", "\x00"])
 def test_contracts_that_cannot_be_read_are_said_and_the_preset_counts(
     repo: Repo, handrail: Handrail, content: str
@@ -149,6 +150,30 @@ def test_contracts_that_cannot_be_read_are_said_and_the_preset_counts(
     assert "note: ops/tracker/contracts.json: " in done.err
     assert [role.name for role in settings(repo).roles][-1] == "integrator"
     assert (repo.path / "ops/tracker/contracts.json").read_text() == content
+
+
+def test_the_prompt_may_lie_where_the_original_keeps_it(repo: Repo, handrail: Handrail) -> None:
+    elsewhere = ".ai-agents/AI_AGENT_PROMPT.md"
+    repo.write(elsewhere, "# Theirs\n")
+    done = handrail("init", "--preset", "mosaic")
+    assert done.code == 0, done.err
+    assert not (repo.path / "AI_AGENT_PROMPT.md").exists()
+    text = (repo.path / elsewhere).read_text()
+    assert text.startswith("# Theirs\n\n<!-- handrail:begin mosaic-")
+    assert "--pre-handoff" in text
+    assert "--post-handoff" in text
+    assert elsewhere in settings(repo).references.docs
+
+
+def test_a_configuration_that_is_there_counts_and_that_is_said(
+    repo: Repo, handrail: Handrail
+) -> None:
+    assert handrail("init").code == 0
+    before = tree(repo.path)
+    done = handrail("init", "--preset", "lanes")
+    assert done.code == 0, done.err
+    assert "note: handrail.toml was there and counts; nothing of --preset" in done.err
+    assert tree(repo.path) == before
 
 
 def test_presets_that_are_none_are_refused_before_anything_is_written(

@@ -31,10 +31,14 @@ class Found(Record):
 
 
 class Original(Record):
-    """What the original says of roles, in its order, and which paths need no lease."""
+    """What the original says of roles, in its order, and which paths need no lease.
+
+    ``moved`` are documents that lie elsewhere here than the preset says: from where to where.
+    """
 
     roles: tuple[Found, ...] = ()
     exempt: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
 
 
 def adapted(text: str, original: Original) -> str:
@@ -47,7 +51,10 @@ def adapted(text: str, original: Original) -> str:
             _with_exempt(part, original.exempt) if part.name == "workspace" else part
             for part in parts
         ]
-    return text_of(parts)
+    text = text_of(parts)
+    for old, new in original.moved:
+        text = text.replace(in_toml(old), in_toml(new))
+    return text
 
 
 def is_in_lane(path: str, lane: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ from handrail.projections.contracts import COORDINATOR, read_contracts
 from handrail.projections.port import Known, Read, Told
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
+from handrail.service.install.preset_files import PROMPT_ELSEWHERE
 from handrail.service.projecting import (
     ABSENT,
     LEFT,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile
 
 LANES: Final = "lanes"
+MOSAIC: Final = "mosaic"
+PROMPT: Final = "AI_AGENT_PROMPT.md"
 CONTRACTS: Final = "ops/tracker/contracts.json"
 WEBSITE: Final = "website"
 
@@ -44,6 +47,8 @@ def original_of(
 
     ``read`` gives a file's bytes by its path, None if it is not there.
     """
+    if preset == MOSAIC and read(PROMPT) is None and read(PROMPT_ELSEWHERE) is not None:
+        return Original(moved=((PROMPT, PROMPT_ELSEWHERE),)), ()
     content = read(CONTRACTS) if preset == LANES else None
     if content is None:
         return None, ()

@@ -13,6 +13,7 @@ from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.service.install import (
     CREATED,
+    KEPT,
     LEFT,
     MERGED,
     REPLACED,
@@ -81,6 +82,7 @@ def init(invocation: Invocation) -> Reply:
         more, notes = adopted(application, done, data, dry_run=dry_run)
         lines += more
     lines.append(f"workspace {done.workspace} {'would be ' if dry_run else 'is '}ready")
+    notes += _unused(done, invocation.text("preset"))
     notes += _notes(done, application.place.toplevel)
     return Reply(data, "\n".join(lines), (*later, *notes))
 
@@ -112,6 +114,14 @@ def _later(named: str | None) -> tuple[str, ...]:
         )
     missing = ", ".join(name for name in names if name != CLAUDE)
     return (f"note: hooks for {missing} are not in this release yet",) if missing else ()
+
+
+def _unused(done: Initialised, preset: str | None) -> list[str]:
+    """Say so if a preset was asked for and a configuration was there already."""
+    kept = (CONFIG_NAME, KEPT) in ((step.what, step.outcome) for step in done.steps)
+    if preset is None or not kept:
+        return []
+    return [f"note: {CONFIG_NAME} was there and counts; nothing of --preset was written into it"]
 
 
 def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
