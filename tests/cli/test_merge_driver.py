@@ -84,13 +84,13 @@ def test_rows_that_both_branches_added_are_all_there_after_a_merge(lanes: Repo) 
     assert not (lanes.path / ".git/handrail/hook.log").exists()
 
 
-def test_each_side_may_change_another_row_and_a_third_row_go(lanes: Repo) -> None:
-    put(lanes, *(conflict(name, "open") for name in "abc"))
+def test_each_side_may_change_another_row_and_add_one_at_the_same_place(lanes: Repo) -> None:
+    put(lanes, *(conflict(name, "open") for name in "ab"))
     lanes.git("tag", "--force", "base")
-    put(lanes, conflict("a", "A"), conflict("b", "open"), conflict("c", "open"), branch="one")
-    put(lanes, conflict("a", "open"), conflict("b", "B"), conflict("c", "open"), branch="two")
+    put(lanes, *(conflict(*row) for row in (("a", "A"), ("b", "open"), ("c", "C"))), branch="one")
+    put(lanes, *(conflict(*row) for row in (("a", "open"), ("b", "B"), ("d", "D"))), branch="two")
     merge(lanes, "one")
-    assert decisions(lanes) == {"a": "A", "b": "B", "c": "open"}
+    assert decisions(lanes) == {"a": "A", "b": "B", "c": "C", "d": "D"}
 
 
 def test_a_row_that_both_sides_changed_is_left_for_people_with_both_values(lanes: Repo) -> None:
@@ -140,6 +140,22 @@ def test_rows_at_one_place_of_a_table_are_kept_and_text_in_conflict_stays_so(lan
     text = (lanes.path / TRACKER).read_text()
     assert "<<<<<<< ours\nWords of another.\n" in text
     assert "=======\nWords of one.\n>>>>>>> theirs\n" in text
+
+
+def test_lines_of_the_tool_are_in_no_conflict_whatever_each_side_made_of_them(lanes: Repo) -> None:
+    note = "site/website_agent_working_note.md"
+    written = {}
+    for branch, hour in (("one", 11), ("two", 10)):
+        lanes.git("checkout", "--quiet", "-b", branch, "base")
+        text = (lanes.path / note).read_text()
+        for field, value in (("agent_id", branch), ("lease_expires_at", f"2026-01-01T{hour}:00Z")):
+            assert text.count(f"- {field}: none\n") == 1
+            text = text.replace(f"- {field}: none", f"- {field}: {value}")
+        written[branch] = text
+        lanes.write(note, text)
+        lanes.git("commit", "--quiet", "--all", "--no-verify", "-m", branch)
+    merge(lanes, "one")
+    assert (lanes.path / note).read_text() == written["one"]
 
 
 @pytest.mark.sampled(2)

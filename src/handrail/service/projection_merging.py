@@ -18,6 +18,7 @@ from handrail.config.records import ProjectionFile
 from handrail.core.events import Event
 from handrail.core.projected import READ, ProjectionWritten, RowKept
 from handrail.core.record import Record
+from handrail.projections.lane_note import LANE_NOTE, with_newer_lease
 from handrail.projections.port import Known, Projection, Row
 from handrail.projections.registry import PROJECTIONS
 from handrail.projections.text_merge import additions_kept
@@ -113,6 +114,9 @@ class ProjectionMerging:
         with self._context.store.read() as reader:
             known = self._known(reader, path, at)
             same = Versions(*(_as_now(projection, known, reader, text) for text in versions))
+        if projection is LANE_NOTE:
+            sides = same.ours, same.theirs
+            same = Versions(*(with_newer_lease(text, sides) if text else text for text in same))
         text = self._merge_text(same.ours, same.base, same.theirs, size=SIGN_CHARS)
         whole = additions_kept(text, SIGN_CHARS)
         if whole is None:
