@@ -224,7 +224,7 @@ def test_a_run_that_says_too_little_is_refused(
 def test_a_run_holds_its_leases_while_the_command_runs_and_gives_just_those_back(
     ground: Ground,
 ) -> None:
-    assert ground.claims("website", "site/mine", session="run-1").code == 0
+    assert ground.claims("website", "site/src", session="run-1").code == 0
     status = "python3 scripts/agent_coord.py --status"
     command = f"UI=1 sh -c '{status}; echo UI=$UI; exit 7'"
     done = ground.types(f"{RUN} --lease website:site/src --lease ops-tooling:tools -- {command}")
@@ -234,7 +234,7 @@ def test_a_run_holds_its_leases_while_the_command_runs_and_gives_just_those_back
     assert "[agent-run] running command: UI=1 sh -c " in done.out
     assert "UI=1\n" in done.out
     assert "command completed" not in done.out
-    assert ground.leases() == [("run-1", "website", ("site/mine",))]
+    assert ground.leases() == [("run-1", "website", ("site/src",))]
 
 
 def test_a_run_whose_second_lease_is_refused_leaves_nothing_behind(ground: Ground) -> None:
