@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from handrail.projections.coordination import COORDINATION
+from handrail.projections.lane_note import LANE_NOTE
 from handrail.projections.port import Projection
+from handrail.projections.tracker import TRACKER
 
-_KNOWN: Final[tuple[Projection, ...]] = ()
+_KNOWN: Final[tuple[Projection, ...]] = (
+    COORDINATION,
+    TRACKER,
+    LANE_NOTE,
+)
 
 PROJECTIONS: Final[dict[str, Projection]] = {one.format: one for one in _KNOWN}
