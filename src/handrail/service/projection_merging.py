@@ -24,7 +24,7 @@ from handrail.projections.text_merge import additions_kept
 from handrail.service.context import Context
 from handrail.service.identity import acting
 from handrail.service.policy import rules_in_force
-from handrail.service.projecting import known_of
+from handrail.service.projecting import bounded, known_of
 from handrail.store.port import Reader, Tx
 
 PEOPLES_TEXT: Final = ("lanes-tracker", "lanes-note", "mosaic-log", "mosaic-handoff")
@@ -67,12 +67,17 @@ class _Undecided(Exception):
 class ProjectionMerging:
     """The use case of merging a projection."""
 
-    def __init__(self, context: Context, merge_text: MergeText) -> None:
+    def __init__(self, context: Context, merge_text: MergeText, *, looking: bool = False) -> None:
+        """Merge for good, or for somebody who is only ``looking`` at merges of the past."""
         self._context = context
         self._merge_text = merge_text
+        self._looking = looking
 
     def merge(self, path: str, base: bytes, ours: bytes, theirs: bytes) -> Merged | None:
-        """Merge the versions of a file; None where it is no projection, or cannot be read."""
+        """Merge the versions of a file; None where it is no projection, or cannot be read.
+
+        Raises UnknownSession and the like where a session is named that is none.
+        """
         one = self._configured(path)
         if one is None:
             return None
@@ -125,13 +130,15 @@ class ProjectionMerging:
         content = projection.render(_with(known, rows), before)
         if content is None:
             raise ValueError("there is nothing to show")
-        events: list[Event] = [
-            RowKept(known.path, row.key, row.record, READ, row.claimed_at) for row in rows
-        ]
-        blob = blob_id(content)
-        if (known.path, blob) not in tx.written_blobs(known.path):
-            events.append(ProjectionWritten(known.path, blob))
-        tx.commit(events, acting(tx, self._context))
+        if not self._looking:
+            events: list[Event] = [
+                RowKept(known.path, row.key, row.record, READ, row.claimed_at)
+                for row in bounded(rows)
+            ]
+            blob = blob_id(content)
+            if (known.path, blob) not in tx.written_blobs(known.path):
+                events.append(ProjectionWritten(known.path, blob))
+            tx.commit(events, acting(tx, self._context))
         return Merged(content, clean=True)
 
 
