@@ -188,6 +188,33 @@ def test_after_the_release_a_range_is_judged_by_the_leases_it_was_attested_under
     assert ground.checks("--base-ref", "base") == ["missing_or_expired_lease:website"]
 
 
+def test_historical_mode_looks_at_the_newest_lease_of_each_role_also_when_it_is_over(
+    ground: Ground,
+) -> None:
+    release = ("--release", "--agent-id", "bot-2", "--role")
+    for role, scope in (("website", "site/src"), ("topic01", "content/topics/topic01_intro")):
+        assert ground.claims(role, scope).code == 0
+        assert ground.asks("agent-coord", *release, role).code == 0
+    assert ground.claims("integrator", "AGENTS.md", "boss", "s-boss").code == 0
+    ground.works("website", "site/src/a.qmd", "bot-9")
+    ground.works("topic01", "content/topics/topic01_intro/a.md")
+    ground.adds_coordination("s-boss", "website, topic01")
+    told = ground.asks("check-tracking", "--check", "--mode", "historical", "--verbose")
+    assert (told.code, told.out.splitlines()) == (
+        1,
+        [
+            "[tracking] changed_files=5",
+            "[tracking] live_lease_mode=0",
+            "[tracking] roles_touched=topic01,website,integrator",
+            "[tracking] historical mode integrator lease=s-boss:boss",
+            "[tracking][fail] tracking contract violations",
+            f"- session_or_agent_mismatch:website:{SESSION}:bot-2",
+        ],
+    )
+    ground.adds_row(SESSION, "website", "bot-2")
+    assert ground.checks("--mode", "historical") == []
+
+
 @pytest.mark.nightly
 def test_check_commit_check_commit_twenty_times_stays_green_with_all_hooks(ground: Ground) -> None:
     for number in range(20):

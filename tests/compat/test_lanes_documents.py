@@ -104,6 +104,7 @@ def test_eight_claims_of_one_scope_at_an_instant_are_granted_once(ground: Ground
     assert ground.repo.git("status", "--porcelain") in ("", "M ops/tracker/coordination.json")
 
 
+@pytest.mark.nightly
 def test_what_is_released_before_the_commit_can_still_be_committed(ground: Ground) -> None:
     assert ground.claims("website", "site/src").code == 0
     ground.works("website", "site/src/a.qmd")

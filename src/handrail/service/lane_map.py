@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.config import Settings
@@ -19,10 +19,12 @@ from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.core.scope import Pattern, matches, normalise_path
 from handrail.gates.facts import ActivityRow, Publisher, Tracked
-from handrail.service.context import Context
 from handrail.service.identity import require_session
-from handrail.service.packet_facts import Grounds
 from handrail.service.policy import Rules
+
+if TYPE_CHECKING:
+    from handrail.service.context import Context
+    from handrail.service.packet_facts import Grounds
 
 TRACKER_FORMAT: Final = "lanes-tracker"
 COORDINATION_FORMAT: Final = "lanes-coordination"

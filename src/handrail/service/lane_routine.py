@@ -20,7 +20,6 @@ from handrail.core.ledger import format_token
 from handrail.core.names import check_name
 from handrail.core.scope import overlap, stored_pattern
 from handrail.core.task import OPEN, SYSTEM, Packet, task_of
-from handrail.projections.coordination_check import REJECTED
 from handrail.projections.instants import micros
 from handrail.projections.scopes import plain_path
 from handrail.service.claims import Asked, Claims, Granted
@@ -28,9 +27,7 @@ from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.lane_map import COORDINATION, COORDINATION_FORMAT, file_of
 from handrail.service.leases import Leases
-from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules, rules_in_force
-from handrail.service.projecting import kept_rows, made_row, next_key
 from handrail.service.sessions import Sessions
 from handrail.store.port import Reader
 from handrail.text import shell_quote
@@ -173,6 +170,9 @@ class Routine:
 
     def keep_conflict(self, role: str, scope: str, held: errors.ScopeHeld) -> None:
         """Keep a refused claim as a row of the lanes' file, where the configuration has that."""
+        from handrail.projections.coordination_check import REJECTED
+        from handrail.service.projecting import made_row, next_key
+
         with self._store.transaction() as tx:
             path = file_of(rules_in_force(tx).settings, COORDINATION_FORMAT)
             if not path:
@@ -197,6 +197,8 @@ class Routine:
 
     def board(self) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
         """Return the live leases and the newest handoffs, as the lanes' file writes them."""
+        from handrail.service.projecting import kept_rows
+
         with self._store.read() as reader:
             leases = [row for lease in _live(reader) for row in lease_rows(lease)]
             kept = kept_rows(reader, _coordination(rules_in_force(reader)))
@@ -254,6 +256,8 @@ def _live(reader: Reader) -> list[Lease]:
 
 def handoff_rows(reader: Reader, packet: Packet) -> list[dict[str, str]]:
     """Write a packet as the lanes' file does, one row for each of its patterns."""
+    from handrail.service.packet_text import packet_text
+
     return [
         {
             "timestamp": micros(packet.offered_at),
