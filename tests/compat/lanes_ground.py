@@ -144,13 +144,14 @@ class Ground:
     def adds_row(self, session: str, role: str, agent: str, activity: str = "work") -> None:
         """Add a row to section 2."""
         row = f"| {session} | {role} | {agent} | x | {activity} | open | none | none |\n"
-        self._insert("\n## 3)", row)
+        self.inserts("\n## 3)", row)
 
     def adds_coordination(self, session: str, roles: str) -> None:
         """Add a row to section 3."""
-        self._insert("\n## 4)", f"| 2026-03-01 | {session} | {roles} | both | go on | closed |\n")
+        self.inserts("\n## 4)", f"| 2026-03-01 | {session} | {roles} | both | go on | closed |\n")
 
-    def _insert(self, before: str, row: str) -> None:
+    def inserts(self, before: str, row: str) -> None:
+        """Insert rows in the tracker before what begins with a text."""
         file = self.path / TRACKER
         head, mark, tail = file.read_text().partition(before)
         assert mark

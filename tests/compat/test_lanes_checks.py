@@ -11,7 +11,16 @@ from typing import Final
 
 import pytest
 
-from tests.compat.lanes_ground import NOTES, SESSION, TRACKER, Ground, make_ground
+from tests.compat.lanes_ground import (
+    CHECK,
+    CLAIM,
+    ME,
+    NOTES,
+    SESSION,
+    TRACKER,
+    Ground,
+    make_ground,
+)
 
 STATE: Final = "ops/tracker/coordination.json"
 LEASE: Final = {
@@ -164,9 +173,9 @@ def test_after_the_release_a_range_is_judged_by_the_leases_it_was_attested_under
     assert (told.code, told.out.splitlines()) == (
         0,
         [
-            "[tracking] changed_files=3",
+            "[tracking] changed_files=1",
             "[tracking] live_lease_mode=0",
-            "[tracking] roles_touched=website,integrator",
+            "[tracking] roles_touched=website",
             "[tracking] tracking contracts OK",
         ],
     )
@@ -177,6 +186,45 @@ def test_after_the_release_a_range_is_judged_by_the_leases_it_was_attested_under
     ground.repo.git("add", "--all")
     ground.repo.git("-c", "core.hooksPath=/dev/null", "commit", "-qm", "unseen")
     assert ground.checks("--base-ref", "base") == ["missing_or_expired_lease:website"]
+
+
+def test_historical_mode_looks_at_the_newest_lease_of_each_role_also_when_it_is_over(
+    ground: Ground,
+) -> None:
+    release = ("--release", "--agent-id", "bot-2", "--role")
+    for role, scope in (("website", "site/src"), ("topic01", "content/topics/topic01_intro")):
+        assert ground.claims(role, scope).code == 0
+        assert ground.asks("agent-coord", *release, role).code == 0
+    assert ground.claims("integrator", "AGENTS.md", "boss", "s-boss").code == 0
+    ground.works("website", "site/src/a.qmd", "bot-9")
+    ground.works("topic01", "content/topics/topic01_intro/a.md")
+    ground.adds_coordination("s-boss", "website, topic01")
+    told = ground.asks("check-tracking", "--check", "--mode", "historical", "--verbose")
+    assert (told.code, told.out.splitlines()) == (
+        1,
+        [
+            "[tracking] changed_files=5",
+            "[tracking] live_lease_mode=0",
+            "[tracking] roles_touched=topic01,website,integrator",
+            "[tracking] historical mode integrator lease=s-boss:boss",
+            "[tracking][fail] tracking contract violations",
+            f"- session_or_agent_mismatch:website:{SESSION}:bot-2",
+        ],
+    )
+    ground.adds_row(SESSION, "website", "bot-2")
+    assert ground.checks("--mode", "historical") == []
+
+
+@pytest.mark.nightly
+def test_check_commit_check_commit_twenty_times_stays_green_with_all_hooks(ground: Ground) -> None:
+    for number in range(20):
+        assert ground.types(CLAIM, ME).code == 0
+        ground.works("website", "site/src/a.qmd", text=f"work {number}")
+        assert ground.types(CHECK, ME).code == 0
+        done = ground.types("git add --all && git commit --quiet --message work", ME)
+        assert done.code == 0, done
+        assert ground.types(CHECK, ME).code == 0
+        assert ground.repo.git("status", "--porcelain") == ""
 
 
 def test_check_commit_check_commit_twenty_times_stays_green(ground: Ground) -> None:

@@ -6,6 +6,7 @@ Asked in this process, but where a process is what it is about.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -15,9 +16,12 @@ from typing import Final
 
 import pytest
 
-from tests.compat.lanes_ground import ME, SESSION, Ground, make_ground
-from tests.support import SOURCE, Repo
+from handrail.service.projecting import Projecting
+from handrail.wiring import Application
+from tests.compat.lanes_ground import ME, SESSION, TRACKER, Ground, make_ground
+from tests.support import SOURCE, Handrail, Repo
 
+STATE: Final = "ops/tracker/coordination.json"
 TOOL: Final = "agent-coord"
 SCRIPTS: Final = SOURCE / "presets" / "lanes"
 INSTALL: Final = "this clone does not run Handrail; next: pipx install handrail && handrail init"
@@ -224,7 +228,7 @@ def test_a_run_that_says_too_little_is_refused(
 def test_a_run_holds_its_leases_while_the_command_runs_and_gives_just_those_back(
     ground: Ground,
 ) -> None:
-    assert ground.claims("website", "site/mine", session="run-1").code == 0
+    assert ground.claims("website", "site/src", session="run-1").code == 0
     status = "python3 scripts/agent_coord.py --status"
     command = f"UI=1 sh -c '{status}; echo UI=$UI; exit 7'"
     done = ground.types(f"{RUN} --lease website:site/src --lease ops-tooling:tools -- {command}")
@@ -234,7 +238,7 @@ def test_a_run_holds_its_leases_while_the_command_runs_and_gives_just_those_back
     assert "[agent-run] running command: UI=1 sh -c " in done.out
     assert "UI=1\n" in done.out
     assert "command completed" not in done.out
-    assert ground.leases() == [("run-1", "website", ("site/mine",))]
+    assert ground.leases() == [("run-1", "website", ("site/src",))]
 
 
 def test_a_run_whose_second_lease_is_refused_leaves_nothing_behind(ground: Ground) -> None:
@@ -299,3 +303,95 @@ def test_the_scripts_work_in_a_linked_working_tree_and_from_anywhere(ground: Gro
     assert re.search(r"held_by=b until=", refused.err)
     assert os.environ.get("AGENT_ID") is None
     assert ME["AGENT_SESSION_ID"] == SESSION
+
+
+# --- what the files say --------------------------------------------------------------------------
+
+
+def exported(ground: Ground) -> dict[str, list[dict[str, str]]]:
+    """Write the projections anew, as `handrail export` does, and read the lanes' file."""
+    application = Application.open(str(ground.path), {}, terminal=False)
+    try:
+        Projecting(application.context, application.projection_files).export()
+    finally:
+        application.close()
+    file: dict[str, list[dict[str, str]]] = json.loads((ground.path / STATE).read_text())
+    return file
+
+
+def test_a_refused_claim_is_put_before_the_integrator_whose_decision_is_read_back(
+    ground: Ground,
+) -> None:
+    assert ground.claims("ops-tooling", "ops/tracker").code == 0
+    assert ground.claims("integrator", "ops", "boss", "s-boss").code == 1
+    (conflict,) = exported(ground)["conflicts"]
+    assert conflict | {"timestamp": ""} == {
+        "timestamp": "",
+        "role": "integrator",
+        "requested_by": "boss",
+        "active_agent": "bot-2",
+        "requested_scope": "ops",
+        "active_scope": "ops/tracker",
+        "session_id": "s-boss",
+        "decision": "rejected-active-lease",
+    }
+    text = (ground.path / STATE).read_text()
+    ground.repo.write(STATE, text.replace("rejected-active-lease", "bot-2 finishes first"))
+    ground.adds_coordination("s-boss", "ops-tooling, integrator")
+    (conflict,) = exported(ground)["conflicts"]
+    assert conflict["decision"] == "bot-2 finishes first"
+    assert "| s-boss | ops-tooling, integrator |" in (ground.path / TRACKER).read_text()
+    board = ground.asks(TOOL, "--status", "--json").json()
+    leases = exported(ground)["leases"]
+    assert board["active_leases"] == leases, "the board says what the file says"
+
+
+def test_the_gates_before_a_handoff_ask_for_the_tracker_s_rows(ground: Ground) -> None:
+    me = {"AGENT_SESSION_ID": SESSION}
+    assert ground.claims("website", "site").code == 0
+    assert ground.claims("ops-tooling", "tools").code == 0
+    handrail = Handrail(ground.path)
+    assert handrail("task", "new", "nav", "--to", "website", env=me).code == 0
+    assert handrail("accept", "nav", env=me).code == 0
+    ground.repo.write("site/src/a.qmd", "b\n")
+    ground.repo.write("tools/a.py", "a = 2\n")
+    hooks = ("-c", "core.hooksPath=/dev/null")
+    ground.repo.git("add", "--all")
+    ground.repo.git(*hooks, "commit", "-qm", "both")
+    gates = ("--only", "activity-row", "--only", "coordinator-row", "--json")
+    done = handrail("check", "pre-handoff", "nav", *gates, env=me)
+    found = [(row["gate"], row["code"]) for row in done.json()["findings"]]
+    assert found == [
+        ("activity-row", "no_activity_row"),
+        ("activity-row", "no_activity_row"),
+        ("coordinator-row", "no_coordinator_row"),
+    ]
+    ground.adds_row(SESSION, "website", "bot-2")
+    ground.adds_row(SESSION, "ops-tooling", "bot-2")
+    ground.adds_coordination(SESSION, "website, ops-tooling")
+    ground.repo.git("add", "--all")
+    ground.repo.git(*hooks, "commit", "-qm", "rows")
+    done = handrail("check", "pre-handoff", "nav", *gates, env=me)
+    assert (done.code, done.json()["findings"]) == (0, []), done
+    assert all(row["applicable"] for row in done.json()["gates"])
+
+
+def test_a_tracker_of_five_thousand_rows_is_checked(ground: Ground) -> None:
+    rows = "".join(
+        f"| s-{number} | website | bot-2 | site | work | closed | none | none |\n"
+        for number in range(5_000)
+    )
+    ground.inserts("\n## 3)", rows)
+    ground.repo.git("add", "--all")
+    ground.repo.git("-c", "core.hooksPath=/dev/null", "commit", "-qm", "history")
+    assert ground.claims("website", "site/src").code == 0
+    ground.works("website", "site/src/a.qmd")
+    assert ground.checks() == []
+
+
+def test_the_command_line_answers_what_the_scripts_ask(ground: Ground) -> None:
+    done = Handrail(ground.path)("compat", "lanes", "agent-coord", "--claim", "--role", "x")
+    assert done.code == 2
+    assert "invalid choice: 'x'" in done.err
+    assert ground.asks().code == 2
+    assert ground.asks("nothing").code == 2

@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from tests.compat.lanes_ground import CHECK, CLAIM, ME, SESSION, Ground, document, make_ground
+from tests.support import ROOT
 
 AGENT: Final = '--agent-id "$AGENT_ID"'
 NAMED: Final = '--session-id "$AGENT_SESSION_ID"'
@@ -59,49 +60,12 @@ def test_every_command_line_of_the_document_is_in_the_table(
         assert check in text
 
 
-def test_the_routine_runs_as_printed_each_step_in_a_fresh_process(ground: Ground) -> None:
-    exported = f"{filled('export-agent')} && {filled('export-session')} && env"
-    told = ground.types(exported.replace("<agent-id>", "bot-2").replace("<session-id>", SESSION))
-    assert {"AGENT_ID=bot-2", f"AGENT_SESSION_ID={SESSION}"} <= set(told.out.splitlines())
-    claimed = ground.types(filled("claim"), ME)
-    wanted = (
-        rf"\[agent-coord\] lease claimed role=website agent=bot-2 scope=site/src"
-        rf" session={SESSION} expires_at={INSTANT}\n"
-    )
-    assert claimed.code == 0, claimed
-    assert re.fullmatch(wanted, claimed.out), claimed
-    kept = ground.types(filled("heartbeat"), ME)
-    assert (kept.code, kept.out) == (0, "[agent-coord] heartbeat role=website agent=bot-2\n"), kept
-    assert ground.repo.git("status", "--porcelain") == "", "coordination is no change"
-    assert ground.types(PRINTED["check"], ME).code == 0
-
-    ground.repo.write("site/src/a.qmd", "b\n")
-    minded = ground.types(PRINTED["check"], ME)
-    assert minded.code == 1
-    assert minded.out.splitlines() == [
-        "[tracking][fail] tracking contract violations",
-        "- missing_lane_note_update:website",
-        "- missing_role_activity:website",
-    ]
-    ground.works("website", "site/src/a.qmd")
-    assert ground.types(PRINTED["check"], ME).out == "[tracking] tracking contracts OK\n"
-    saved = ground.types("git add -A && git commit -qm nav && git log -1 --format=%B", ME)
-    assert saved.code == 0, saved
-    assert f"Handrail-Session: {SESSION}" in saved.out
-
-    moved = ground.types(filled("handoff"), ME)
-    assert moved.code == 0, moved
-    assert moved.out == (
-        f"[agent-coord] handoff session={SESSION} website -> website scope=site/src\n"
-    )
-    other = {"AGENT_ID": "bot-3", "AGENT_SESSION_ID": "2026-03-02-nav"}
-    taken = ground.types(filled("claim"), other)
-    assert taken.code == 0, taken
-    assert ("2026-03-02-nav", "website", ("site/src",)) in ground.leases()
-    again = ground.types(filled("release"), ME)
-    assert again.code == 0, again
-    freed = ground.types(filled("release"), other)
-    assert (freed.code, freed.out) == (0, "[agent-coord] released=1 role=website agent=bot-3\n")
+def test_the_guide_types_each_line_of_the_document_which_its_own_test_runs() -> None:
+    guide = (ROOT / "docs" / "guides" / "lanes.md").read_text(encoding="utf-8")
+    for name in ("claim", "heartbeat", "handoff", "release", "check"):
+        assert f"$ {filled(name)}\n" in guide, name
+    for name, value in (("export-agent", "bot-2"), ("export-session", SESSION)):
+        assert f"$ {PRINTED[name].partition('<')[0]}{value}\n" in guide
 
 
 def test_the_release_checks_run_as_printed_and_count_for_the_integrator(ground: Ground) -> None:
@@ -140,6 +104,7 @@ def test_eight_claims_of_one_scope_at_an_instant_are_granted_once(ground: Ground
     assert ground.repo.git("status", "--porcelain") in ("", "M ops/tracker/coordination.json")
 
 
+@pytest.mark.nightly
 def test_what_is_released_before_the_commit_can_still_be_committed(ground: Ground) -> None:
     assert ground.claims("website", "site/src").code == 0
     ground.works("website", "site/src/a.qmd")

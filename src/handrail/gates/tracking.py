@@ -2,79 +2,17 @@
 
 A row that was there before tells of earlier work. Work in one lane needs a row of its role, work in
 several the coordinator's row besides.
-
-    >>> rows_of("## 2) Log", "## 2)")
-    []
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Final
 
 from handrail.gates.facts import ActivityRow, Facts, Tracked
 from handrail.gates.gate import CannotTell, Objection
 from handrail.text import shell_quote
 
-ACTIVITY: Final = "## 2)"
-COORDINATION: Final = "## 3)"
-"""How the headings of the two tables begin, whatever comes after."""
-HEADING: Final = "## 2) Role Activity Ledger"
 Found = Sequence[Objection] | None
-
-
-def rows_of(text: str, heading: str) -> list[tuple[str, ...]]:
-    """Return the rows of the tables below a heading, as cells; lines that only separate left out.
-
-    A backslash before a stroke keeps it in its cell.
-    """
-    found: list[tuple[str, ...]] = []
-    within = False
-    for line in text.removeprefix("\ufeff").splitlines():
-        plain = line.strip()
-        if plain.startswith("## "):
-            within = plain.startswith(heading)
-        elif within and plain.startswith("|"):
-            cells = _cells(plain)
-            if not all(cell and set(cell) <= set(":-") for cell in cells):
-                found.append(cells)
-    return found
-
-
-def _cells(line: str) -> tuple[str, ...]:
-    parts = line.replace("\\|", "\0").removeprefix("|").removesuffix("|").split("|")
-    return tuple(part.strip().replace("\0", "|") for part in parts)
-
-
-def activity_rows(text: str) -> list[tuple[str, ...]]:
-    """Return the rows of the table of activity without its head: session, role, agent, …."""
-    return [row for row in rows_of(text, ACTIVITY) if row[0] != "session_id" and len(row) > 2]
-
-
-def coordination_rows(text: str) -> list[tuple[str, ...]]:
-    """Return the rows of the coordinator's log without its head: time, session, roles, …."""
-    return [row for row in rows_of(text, COORDINATION) if row[0] != "date_time" and len(row) > 1]
-
-
-def fresh(before: str, now: str) -> tuple[tuple[ActivityRow, ...], tuple[str, ...]]:
-    """Return what a change adds or changes in a tracker: rows of activity, sessions of the log."""
-    told = _added(activity_rows(before), activity_rows(now))
-    log = _added(coordination_rows(before), coordination_rows(now))
-    return tuple(ActivityRow(*row[:3]) for row in told), tuple(row[1] for row in log)
-
-
-def _added(before: list[tuple[str, ...]], now: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    left = Counter(before)
-    found = []
-    for row in now:
-        left[row] -= 1
-        if left[row] < 0:
-            found.append(row)
-    return found
-
-
-# --- the gates -----------------------------------------------------------------------------------
 
 
 def activity_row(facts: Facts) -> Found:

@@ -52,7 +52,6 @@ from handrail.service.context import Context
 from handrail.service.deployments import look_at_deployment
 from handrail.service.evidence_runs import EvidenceRuns, Receipt, Trial, reports_of
 from handrail.service.identity import acting, require_session
-from handrail.service.lane_map import publisher_of, tracked_of
 from handrail.service.packet_facts import Grounds, notes_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.verification import Sources, Verification
@@ -255,9 +254,13 @@ class Gating:
             base = facts.handed.base if facts.handed is not None else None
             return facts._replace(notes=notes_of(self._bench, rules, base))
         if need == "tracked":
+            from handrail.service.lane_map import tracked_of
+
             base = facts.handed.base if facts.handed is not None else None
             return facts._replace(tracked=tracked_of(self._bench, rules, base))
         if need == "publisher":
+            from handrail.service.lane_map import publisher_of
+
             return facts._replace(publisher=publisher_of(self._context, rules))
         if need == "pushed":
             return facts._replace(pushed=self._bench.pushed())

@@ -12,6 +12,9 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from handrail.projections.coordination_check import FORBIDDEN_SESSION
+from handrail.projections.instants import instant_ms
+
 
 def state_faults(content: bytes, now: int) -> list[str]:
     """Name what is wrong in a ``coordination.json`` that is not as Handrail wrote it."""
@@ -43,27 +46,15 @@ def _lease_faults(row: Any, now: int, active: list[str]) -> list[str]:
     if not all(isinstance(value, str) and value for value in values):
         return ["invalid_lease_record:missing-required-fields"]
     role, agent = fields["role"], fields["agent_id"]
-    ends = _instant_ms(fields["expires_at"])
+    ends = instant_ms(fields["expires_at"])
     found = []
     if ends is None:
         found.append(f"invalid_lease_record:bad-expires-at:{role}:{agent}")
     elif ends > now:
         active.append(role)
-    if fields["session_id"] == "manual-session":
-        found.append(f"invalid_lease_session:{role}:{agent}:manual-session")
+    if fields["session_id"] == FORBIDDEN_SESSION:
+        found.append(f"invalid_lease_session:{role}:{agent}:{FORBIDDEN_SESSION}")
     return found
-
-
-def _instant_ms(text: str) -> int | None:
-    """Read an instant in milliseconds since 1970; without a zone it is UTC; None if it is none."""
-    from datetime import UTC, datetime
-
-    try:
-        when = datetime.fromisoformat(text)
-        when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-        return int(when.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
 
 
 def contract_fault(content: bytes) -> str:

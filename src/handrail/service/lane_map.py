@@ -8,24 +8,31 @@ it. What everybody may write, and what Handrail itself brings, is nobody's to tr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from handrail import errors
 from handrail.config import Settings
 from handrail.core.decide.edit import guarded
 from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.core.scope import Pattern, matches, normalise_path
-from handrail.gates.facts import Publisher, Tracked
-from handrail.gates.tracking import fresh
-from handrail.service.context import Context
+from handrail.gates.facts import ActivityRow, Publisher, Tracked
 from handrail.service.identity import require_session
-from handrail.service.packet_facts import Grounds
 from handrail.service.policy import Rules
+
+if TYPE_CHECKING:
+    from handrail.service.context import Context
+    from handrail.service.packet_facts import Grounds
 
 TRACKER_FORMAT: Final = "lanes-tracker"
 COORDINATION_FORMAT: Final = "lanes-coordination"
 COORDINATION: Final = "ops/tracker/coordination.json"
+Rows = Mapping[str, Sequence[dict[str, str]]]
+"""The rows of a tracker by section, their cells by column."""
+ACTIVITY, LOG = "activity", "coordination"
+"""The sections of a tracker, as ``projections.tracker_rows`` names them."""
 OWN_FILES: Final = ("handrail.toml", ".gitattributes", ".handrail", ".claude")
 
 
@@ -80,17 +87,45 @@ def tracked_of(grounds: Grounds, rules: Rules, base: str | None) -> Tracked:
     if not tracker or base is None:
         return Tracked("")
     touched = touched_by(rules, grounds.changed_since(base))
-    before, now = (text_of(grounds.held(one, [tracker]).get(tracker)) for one in (base, "HEAD"))
-    return tracked_in(rules, tracker, touched, before, now)
+    before, now = (grounds.held(one, [tracker]).get(tracker) for one in (base, "HEAD"))
+    return tracked_in(rules, tracker, touched, rows_in(tracker, before), rows_in(tracker, now))
 
 
 def tracked_in(
-    rules: Rules, tracker: str, touched: Mapping[str, Sequence[str]], before: str, now: str
+    rules: Rules, tracker: str, touched: Mapping[str, Sequence[str]], before: Rows, now: Rows
 ) -> Tracked:
-    """Return what a change did to lanes and tracker, from the tracker's text before and now."""
+    """Return what a change did to lanes and tracker, from the tracker's rows before and now."""
     coordinators = [role.name for role in rules.settings.roles if role.coordinates]
     owned = [(name, paths[0]) for name, paths in touched.items() if name not in coordinators]
-    return Tracked(tracker, tuple(owned), tuple(coordinators), *fresh(before, now))
+    activity = tuple(
+        ActivityRow(*(row.get(name, "") for name in ("session_id", "role", "agent_id")))
+        for row in _added(before, now, ACTIVITY)
+    )
+    log = tuple(row.get("session_id", "") for row in _added(before, now, LOG))
+    return Tracked(tracker, tuple(owned), tuple(coordinators), activity, log)
+
+
+def rows_in(path: str, content: bytes | None) -> Rows:
+    """Return the rows of a tracker's sections as cells by column; raises FactsUnavailable."""
+    from handrail.projections.tracker import parse
+
+    try:
+        found = parse(content or b"").rows
+    except ValueError as error:
+        raise errors.FactsUnavailable(what=path, reason=str(error)) from error
+    return {name: [dict(row.fields) for row in rows] for name, rows in found.items()}
+
+
+def _added(before: Rows, now: Rows, section: str) -> list[dict[str, str]]:
+    """Return the rows that a change adds or changes."""
+    left = Counter(tuple(row.items()) for row in before[section])
+    found = []
+    for row in now[section]:
+        same = tuple(row.items())
+        left[same] -= 1
+        if left[same] < 0:
+            found.append(row)
+    return found
 
 
 def publisher_of(context: Context, rules: Rules) -> Publisher:
@@ -104,8 +139,3 @@ def publisher_of(context: Context, rules: Rules) -> Publisher:
         held = [lease.role for lease in reader.leases(session.id) if lease.live(reader.now)]
     roles = tuple(dict.fromkeys(role for role in (session.role, *held) if role is not None))
     return Publisher(roles, coordinators)
-
-
-def text_of(content: bytes | None) -> str:
-    """Return a file's text; '' for none, and for bytes that are none a sign in their place."""
-    return "" if content is None else content.decode("utf-8", "replace")

@@ -20,33 +20,23 @@ from handrail.core.ledger import format_token
 from handrail.core.names import check_name
 from handrail.core.scope import overlap, stored_pattern
 from handrail.core.task import OPEN, SYSTEM, Packet, task_of
+from handrail.projections.instants import micros
+from handrail.projections.scopes import plain_path
 from handrail.service.claims import Asked, Claims, Granted
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.lane_map import COORDINATION, COORDINATION_FORMAT, file_of
 from handrail.service.leases import Leases
-from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules, rules_in_force
-from handrail.service.projecting import kept_rows, made_row, next_key
 from handrail.service.sessions import Sessions
 from handrail.store.port import Reader
-from handrail.text import rfc3339, shell_quote
+from handrail.text import shell_quote
 
 MINUTE_MS: Final = 60_000
 TTL_MAX_MIN: Final = 24 * 60
 SHOWN_MAX: Final = 200
 CONFLICTS: Final = "conflicts"
-REJECTED: Final = "rejected-active-lease"
 _HANDOFF: Final = ("timestamp", "session_id", "from_role", "to_role", "scope")
-
-
-def instant(at_ms: int) -> str:
-    """Write an instant as the lanes' files do: UTC, with microseconds.
-
-    >>> instant(0)
-    '1970-01-01T00:00:00.000000Z'
-    """
-    return f"{rfc3339(at_ms)[:-1]}000Z"
 
 
 class Routine:
@@ -180,6 +170,9 @@ class Routine:
 
     def keep_conflict(self, role: str, scope: str, held: errors.ScopeHeld) -> None:
         """Keep a refused claim as a row of the lanes' file, where the configuration has that."""
+        from handrail.projections.coordination_check import REJECTED
+        from handrail.service.projecting import made_row, next_key
+
         with self._store.transaction() as tx:
             path = file_of(rules_in_force(tx).settings, COORDINATION_FORMAT)
             if not path:
@@ -187,12 +180,14 @@ class Routine:
             session = require_session(tx, self._context)
             scopes = held.values.get("scope")
             record = {
-                "timestamp": instant(tx.now),
+                "timestamp": micros(tx.now),
                 "role": role,
                 "requested_by": session.agent,
                 "active_agent": held.values.get("holder"),
                 "requested_scope": scope,
-                "active_scope": scopes[0] if isinstance(scopes, tuple) and scopes else "",
+                "active_scope": plain_path(scopes[0])
+                if isinstance(scopes, tuple) and scopes
+                else "",
                 "session_id": session.id,
                 "decision": REJECTED,
             }
@@ -202,6 +197,8 @@ class Routine:
 
     def board(self) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
         """Return the live leases and the newest handoffs, as the lanes' file writes them."""
+        from handrail.service.projecting import kept_rows
+
         with self._store.read() as reader:
             leases = [row for lease in _live(reader) for row in lease_rows(lease)]
             kept = kept_rows(reader, _coordination(rules_in_force(reader)))
@@ -240,10 +237,10 @@ def lease_rows(lease: Lease) -> list[dict[str, str]]:
         {
             "role": lease.role or "",
             "agent_id": lease.agent,
-            "scope": scope,
+            "scope": plain_path(scope),
             "session_id": lease.session,
-            "acquired_at": instant(lease.granted_at),
-            "expires_at": instant(lease.expires_at),
+            "acquired_at": micros(lease.granted_at),
+            "expires_at": micros(lease.expires_at),
         }
         for scope in lease.scope
     ]
@@ -259,13 +256,15 @@ def _live(reader: Reader) -> list[Lease]:
 
 def handoff_rows(reader: Reader, packet: Packet) -> list[dict[str, str]]:
     """Write a packet as the lanes' file does, one row for each of its patterns."""
+    from handrail.service.packet_text import packet_text
+
     return [
         {
-            "timestamp": instant(packet.offered_at),
+            "timestamp": micros(packet.offered_at),
             "session_id": packet.session,
             "from_role": packet.from_role or "",
             "to_role": packet.to_role or "",
-            "scope": scope,
+            "scope": plain_path(scope),
             "note": str(loads(packet_text(reader, packet)).get("message", "")),
         }
         for scope in packet.patterns

@@ -20,17 +20,18 @@ from handrail.core.record import Record
 from handrail.core.scope import Pattern, matches, normalise_path, stored_pattern
 from handrail.core.task import task_of
 from handrail.gates.facts import Tracked
-from handrail.gates.tracking import HEADING, activity_rows, by_activity
+from handrail.gates.tracking import by_activity
 from handrail.service.context import Context
 from handrail.service.evidence import Ledger
 from handrail.service.lane_files import state_faults
 from handrail.service.lane_map import (
+    ACTIVITY,
     COORDINATION,
     COORDINATION_FORMAT,
     TRACKER_FORMAT,
     file_of,
     lanes_of,
-    text_of,
+    rows_in,
     touched_by,
     tracked_in,
 )
@@ -42,6 +43,7 @@ from handrail.store.port import Reader
 QUICKSTART: Final = "ops/HUMAN_QUICKSTART.md"
 HANDOFF_DOCUMENT: Final = "ops/SESSION_HANDOFF_AGENT.md"
 TRACKER: Final = "ops/PROJECT_TRACKER.md"
+HEADING: Final = "## 2) Role Activity Ledger"
 CONTRACTS: Final = "ops/tracker/contracts.json"
 GRANTS_MAX: Final = 20_000
 """So many of the newest entries are searched for the newest lease of a role."""
@@ -82,8 +84,8 @@ class Change(Record):
     """A change set: path to blob ('' where it is gone), and the tracker before and after it."""
 
     blobs: Mapping[str, str]
-    tracker_before: str
-    tracker_now: str | None
+    tracker_before: bytes | None
+    tracker_now: bytes | None
 
 
 class Tracking:
@@ -117,7 +119,10 @@ class Tracking:
         if change.tracker_now is None:
             found.append(f"missing_master_tracker: {TRACKER}")
             return answered._replace(violations=_plain(found))
-        if not activity_rows(change.tracker_now):
+        before, now = (
+            rows_in(tracker, text) for text in (change.tracker_before, change.tracker_now)
+        )
+        if not now[ACTIVITY]:
             found.append(f"missing_role_ledger_section: expected heading '{HEADING}'")
         coordination = file_of(rules.settings, COORDINATION_FORMAT) or COORDINATION
         content = self._bench.here(coordination)
@@ -127,8 +132,7 @@ class Tracking:
         ):
             with self._context.store.read() as reader:
                 found += state_faults(content, reader.now)
-        before = change.tracker_before
-        tracked = tracked_in(rules, tracker, touched, before, change.tracker_now)
+        tracked = tracked_in(rules, tracker, touched, before, now)
         if live:
             held = self._live()
             found += _role_faults(rules, tracked, touched, held, live=True)
@@ -157,7 +161,7 @@ class Tracking:
             now = self._bench.here(tracker)
             blobs = {row.path: row.blob for row in rows}
         before = self._bench.held(base, [tracker]).get(tracker) if base else None
-        return Change(blobs, text_of(before), None if now is None else text_of(now))
+        return Change(blobs, before, now)
 
     def _live(self) -> list[Held]:
         """Return the live leases of this working tree."""

@@ -14,8 +14,9 @@ from typing import Final
 from handrail import errors
 from handrail.core.record import Record
 from handrail.edge.cli.commands.run import Relay, start, supervise
-from handrail.edge.compat.lanes import FORBIDDEN, TTL_MIN_DEFAULT, claimed
+from handrail.edge.compat.lanes import TTL_MIN_DEFAULT, claimed
 from handrail.edge.compat.surroundings import Lanes, fail, opened, refused, tell
+from handrail.projections.coordination_check import FORBIDDEN_SESSION as FORBIDDEN
 from handrail.service.claims import Granted
 from handrail.text import shell_quote
 

@@ -19,12 +19,13 @@ from typing import Final
 
 from handrail import errors
 from handrail.edge.compat.surroundings import Lanes, fail, opened, refused, tell
+from handrail.projections.coordination_check import FORBIDDEN_SESSION as FORBIDDEN
+from handrail.projections.instants import micros
+from handrail.projections.scopes import plain_path
 from handrail.service.claims import Granted
-from handrail.service.lane_routine import instant
 
 NAME: Final = "agent-coord"
 TTL_MIN_DEFAULT: Final = 90
-FORBIDDEN: Final = "manual-session"
 HANDOFFS_SHOWN: Final = 10
 HANDOFFS_IN_JSON: Final = 20
 ACTIONS: Final = ("claim", "heartbeat", "release", "handoff", "status")
@@ -119,7 +120,7 @@ def claimed(lanes: Lanes, role: str, scope: str, ttl_min: int) -> tuple[int, Gra
         return status, None
     tell(
         f"[{NAME}] lease claimed role={role} agent={lanes.agent} scope={scope}"
-        f" session={lanes.session} expires_at={instant(granted.expires_at)}"
+        f" session={lanes.session} expires_at={micros(granted.expires_at)}"
     )
     return 0, granted
 
@@ -127,8 +128,8 @@ def claimed(lanes: Lanes, role: str, scope: str, ttl_min: int) -> tuple[int, Gra
 def conflict_of(role: str, held: errors.ScopeHeld) -> str:
     """Say who holds what a claim in a role asked for, as the documents print it."""
     scope, expires_at = held.values.get("scope"), held.values.get("expires_at")
-    first = scope[0] if isinstance(scope, tuple) and scope else ""
-    until = instant(expires_at) if isinstance(expires_at, int) else ""
+    first = plain_path(scope[0]) if isinstance(scope, tuple) and scope else ""
+    until = micros(expires_at) if isinstance(expires_at, int) else ""
     by = held.values.get("holder")
     return f"active lease conflict role={role} scope={first} held_by={by} until={until}"
 
