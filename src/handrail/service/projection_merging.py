@@ -18,6 +18,7 @@ from handrail.config.records import ProjectionFile
 from handrail.core.events import Event
 from handrail.core.projected import READ, ProjectionWritten, RowKept
 from handrail.core.record import Record
+from handrail.projections.json_merge import BASE, OURS, THEIRS, merged
 from handrail.projections.lane_note import LANE_NOTE, with_newer_lease
 from handrail.projections.port import Known, Projection, Row
 from handrail.projections.registry import PROJECTIONS
@@ -30,6 +31,8 @@ from handrail.store.port import Reader, Tx
 
 PEOPLES_TEXT: Final = ("lanes-tracker", "lanes-note", "mosaic-log", "mosaic-handoff")
 """Formats in which people's own lines stand between those of the tool."""
+DOCUMENTS: Final = ("mosaic-state", "mosaic-blockers", "mosaic-task")
+"""Formats of JSON in which any field may be somebody's."""
 SIGN_CHARS: Final = 61
 """So long are the signs of a conflict while it is looked at: no text has such."""
 SIGN_CHARS_OF_GIT: Final = 7
@@ -85,6 +88,8 @@ class ProjectionMerging:
         projection, versions = PROJECTIONS[one.format], Versions(base, ours, theirs)
         at = self._context.outside.at_head()[0], self._context.outside.branch()
         try:
+            if one.format in DOCUMENTS:
+                return self._by_values(projection, path, at, versions)
             if one.format not in PEOPLES_TEXT:
                 try:
                     return self._by_rows(projection, path, at, versions)
@@ -108,6 +113,21 @@ class ProjectionMerging:
             known = self._known(tx, path, at)
             rows = _of_both(projection, known, tx, versions)
             return self._entered(tx, projection, known, rows, versions.ours)
+
+    def _by_values(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
+        """Merge field by field; fields of the tool are as they are now. Raises ValueError."""
+        base, ours, theirs = (text.decode("utf-8") for text in versions)
+        with self._context.store.transaction() as tx:
+            known = self._known(tx, path, at)
+            found = {}
+            for side in (OURS, BASE, THEIRS):
+                text = merged(base, ours, theirs, side).encode("utf-8", "surrogatepass")
+                rows = _changed(projection, known, text, versions.base)
+                found[side] = rows, projection.render(_with(known, rows), text) or text
+            if found[OURS][1] == found[THEIRS][1]:
+                return self._entered(tx, projection, known, found[OURS][0], found[OURS][1])
+        sides = (found[side][1] for side in (OURS, BASE, THEIRS))
+        return Merged(self._merge_text(*sides, size=SIGN_CHARS_OF_GIT), clean=False)
 
     def _by_lines(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
         """Merge the lines between those of the tool, which are the same in all three versions."""
