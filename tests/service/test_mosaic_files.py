@@ -111,6 +111,16 @@ def test_an_import_changes_no_byte_and_an_export_gives_the_same_ones(mosaic: Mos
     )
 
 
+def test_a_link_to_nothing_is_told_and_left_until_the_next_handoff(mosaic: Mosaic) -> None:
+    path = mosaic.world.path / LATEST
+    path.unlink()
+    os.symlink("SESSION_HANDOFF_2026-01-19_PATHFINDER.md", path)
+    shown = mosaic.files("import")[LATEST]
+    assert [one.code for one in shown.told] == ["dangling_link"]
+    assert mosaic.outcomes("export")[LATEST] == ABSENT
+    assert os.readlink(path) == "SESSION_HANDOFF_2026-01-19_PATHFINDER.md"
+
+
 @pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.nightly)])
 def test_commit_and_export_again_and_again_leaves_the_tree_clean(
     mosaic: Mosaic, times: int

@@ -28,6 +28,7 @@ from handrail.core.projected import (
     RowKept,
 )
 from handrail.core.record import Record
+from handrail.projections.latest_handoff import told_of_link
 from handrail.projections.port import Known, Projection, Read, Row, Told
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
@@ -181,6 +182,11 @@ class Projecting:
         file = None if behind is None else path
         return Shown(one.path, one.format, outcome, len(read.rows), read.told[:TOLD_MAX], file)
 
+    def _dangling(self, path: str) -> tuple[Told, ...]:
+        """Tell of a link to nothing."""
+        target = self._files.target(path)
+        return () if target is None else told_of_link(target, is_there=False)
+
     def _write(self, path: str, behind: str | None, content: bytes) -> None:
         if behind is None:
             self._files.write(path, content)
@@ -197,7 +203,7 @@ class Projecting:
         except errors.Unavailable as error:
             return _left(one, error.code, error.message)
         if content is None:
-            return Shown(one.path, one.format, ABSENT, 0, ())
+            return Shown(one.path, one.format, ABSENT, 0, self._dangling(one.path))
         with self._store.transaction() as tx:
             known = self._known(tx, one.path, commit, branch)
             if known.rows or (one.path, blob_id(content)) in tx.written_blobs(one.path):
