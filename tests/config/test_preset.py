@@ -51,7 +51,9 @@ def test_each_key_that_the_minimal_preset_offers_in_a_comment_is_right() -> None
 def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(Usage) as caught:
         render_preset("minimum", "w")
-    assert caught.value.message == 'There is no preset "minimum"; the nearest is "minimal".'
+    known = ", ".join(preset_names())
+    assert caught.value.message == f'There is no preset "minimum"; known: {known}.'
+    assert caught.value.next == "handrail init --preset minimal"
 
 
 @pytest.mark.parametrize(

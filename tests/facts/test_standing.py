@@ -138,12 +138,18 @@ def test_of_a_commit_all_paths_links_and_documents_are_told(repo: Repo) -> None:
     repo.write("docs/a.md", "see `x`\n")
     (repo.path / "link").symlink_to("docs")
     (repo.path / "doc").symlink_to("docs/a.md")
-    repo.commit("more", "docs", "link", "doc")
+    (repo.path / "docs/newest").symlink_to("../doc")
+    (repo.path / "out").symlink_to("/docs/a.md")
+    (repo.path / "loop").symlink_to("loop")
+    repo.commit("more", "docs", "link", "doc", "out", "loop")
     repo.write("docs/a.md", "not this\n")
-    tree = look_tree(str(repo.path), ["docs/a.md", "doc", "docs", "gone"])
+    asked = ["docs/a.md", "doc", "docs/newest", "docs", "link", "out", "loop", "gone"]
+    tree = look_tree(str(repo.path), asked)
     assert {"docs/a.md", "link", "doc"} <= tree.files
-    assert dict(tree.links) == {"link": "docs", "doc": "docs/a.md"}
-    wanted = {"docs/a.md": "see `x`\n", "doc": None, "docs": None, "gone": None}
+    links = {"link": "docs", "doc": "docs/a.md", "docs/newest": "../doc"}
+    assert dict(tree.links) == {**links, "out": "/docs/a.md", "loop": "loop"}
+    told = dict.fromkeys(asked[:3], "see `x`\n")
+    wanted = {**told, **dict.fromkeys(asked[3:])}
     assert dict(tree.documents) == wanted
 
 

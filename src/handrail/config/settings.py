@@ -132,9 +132,9 @@ class Settings(Record):
         mode: str = getattr(self.modes, stage.replace("-", "_"))
         return mode
 
-    def gate_level(self, gate: str) -> str:
-        """Give how much a built-in gate binds; one that is not named blocks."""
+    def gate_level(self, gate: str, unasked: str = BLOCK) -> str:
+        """Give how much a built-in gate binds; ``unasked`` is for one that is not named."""
         for level in self.builtin_gates:
             if level.id == gate:
                 return level.level
-        return BLOCK
+        return unasked

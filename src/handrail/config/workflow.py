@@ -41,6 +41,7 @@ from handrail.config.vocabulary import (
     PROJECTIONS,
     RESERVED_PHASES,
     STAGES,
+    UNASKED_OFF,
 )
 from handrail.core.role import SANDBOXES, WORKSPACE_WRITE
 from handrail.core.task import DONE, HALT
@@ -224,7 +225,13 @@ GATE: Final = Table(
 GATES: Final = GateLevels(
     "[gates]",
     tuple(
-        Key(gate, Enum(LEVELS), f"Runs at {', '.join(stages)}.", None, "`block`")
+        Key(
+            gate,
+            Enum(LEVELS),
+            f"Runs at {', '.join(stages)}.",
+            None,
+            "`off`" if gate in UNASKED_OFF else "`block`",
+        )
         for gate, stages in BUILTIN_GATES.items()
     ),
     build_gate_levels,

@@ -59,8 +59,14 @@ class Grounds(Bench, Protocol):
     def changed_since(self, base: str) -> frozenset[str]:
         """Return the paths that the own commits since ``base`` changed."""
 
+    def compared(self, ref: str) -> tuple[str, dict[str, str]]:
+        """Return where HEAD left a ref, and what it changed since: path to blob, '' if removed."""
+
     def plugin(self, name: str) -> Gate:
         """Load the gate of a plugin."""
+
+    def health(self, address: str) -> int:
+        """Return the HTTP status that a service answers with."""
 
 
 def to_offer(

@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from handrail.facts import documents
 from handrail.facts.exports import PacketFiles
-from handrail.facts.named import changed_since, has_commit, held, here, relation
+from handrail.facts.named import changed_since, compared, has_commit, held, here, relation
 from handrail.facts.refs import ref_value
 from handrail.facts.reports import Passed, load_report, mark_of
 from handrail.facts.repository import Place
 from handrail.facts.running import Order, Ran, Runner
-from handrail.facts.standing import look, look_pushed, look_tree
+from handrail.facts.standing import look, look_pushed, look_tree, operation
 from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.gates.gate import Gate
 
@@ -82,11 +83,41 @@ class RepositoryBench:
         """Return the paths that the own commits since ``base`` changed."""
         return changed_since(self._place.toplevel, base)
 
+    def compared(self, ref: str) -> tuple[str, dict[str, str]]:
+        """Return where HEAD left a ref, and what it changed since: path to blob, '' if removed."""
+        return compared(self._place.toplevel, ref)
+
     def plugin(self, name: str) -> Gate:
         """Load the gate of a plugin; raises FactsUnavailable."""
         from handrail.wiring.plugins import load
 
         return load(name)
+
+    def behind_links(self, path: str) -> tuple[str, bytes] | None:
+        """Return where a path leads in the working tree, and the bytes there."""
+        return documents.behind_links(self._place.toplevel, path)
+
+    def short_states(self) -> dict[str, str]:
+        """Return the paths that differ from HEAD, each with the letters that git gives it."""
+        return documents.short_states(self._place.toplevel)
+
+    def upstream(self, branch: str) -> tuple[str, str]:
+        """Return the name of what a branch is pushed to, and its commit as last seen."""
+        return documents.upstream(self._place.toplevel, branch)
+
+    def changed_lately(self, path: str, days: int) -> bool:
+        """Tell whether a path was changed within some days."""
+        return documents.changed_lately(self._place.toplevel, path, days)
+
+    def operation(self) -> str | None:
+        """Return what git has not finished."""
+        return operation(self._place.git_dir)
+
+    def health(self, address: str) -> int:
+        """Return the HTTP status that a service answers with; raises FactsUnavailable."""
+        from handrail.facts.services import health_of
+
+        return health_of(address)
 
     def run(
         self,
