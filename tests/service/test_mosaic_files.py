@@ -13,8 +13,10 @@ from handrail.service.gating import Gating
 from handrail.service.handoff_gates import HandoffGates
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.projecting import ABSENT, LEFT, SAME, WRITTEN, Projecting, Shown
+from handrail.service.projection_merging import ProjectionMerging
 from handrail.service.tasks import Tasks
 from handrail.text import rfc3339
+from handrail.wiring.merging import merge_text
 from tests.cli.world import World
 from tests.projections import mosaic_world as originals
 from tests.service.guarding import land
@@ -217,3 +219,54 @@ def test_the_link_leads_to_the_newest_days_file_and_older_ones_stay(mosaic: Mosa
     os.symlink("SESSION_HANDOFF_2026-01-19_PATHFINDER.md", path)
     assert mosaic.files("export")[LATEST].outcome == WRITTEN
     assert os.readlink(path) == name
+
+
+def text_of(value: Any, **fields: Any) -> bytes:
+    return (json.dumps({**value, **fields}, indent=2) + "\n").encode("utf-8")
+
+
+def test_two_branches_that_both_changed_the_files_merge_without_a_conflict(mosaic: Mosaic) -> None:
+    mosaic.files("import")
+    mosaic.begin()
+    mosaic.files("export")
+    state, blockers = mosaic.state(), mosaic.state(BLOCKERS)
+    other = {**originals.BLOCKER, "id": "B003"}
+    log = (mosaic.world.path / LOG).read_bytes()
+    mine, theirs = b'{"timestamp": "1"}\n', b'{"timestamp": "2"}\n'
+    versions = {
+        STATE: (
+            text_of(state),
+            text_of(state, open_questions=["Mine?"], last_commit="a" * 40),
+            text_of(state, user_decisions={"D1": "yes"}, last_commit="b" * 40, next_agent="x"),
+        ),
+        BLOCKERS: (
+            text_of(blockers),
+            text_of(blockers, blockers=[*blockers["blockers"], other], updated_at="2026-01-08"),
+            text_of(
+                blockers,
+                blockers=[{**originals.BLOCKER, "owner": "Bob"}, blockers["blockers"][1]],
+                updated_at="2026-01-09",
+            ),
+        ),
+        LOG: (log, log + mine, log + theirs),
+    }
+    found = {}
+    for path, (base, ours, others) in versions.items():
+        with mosaic.world.open(mosaic.ada) as application:
+            merging = ProjectionMerging(application.context, merge_text)
+            merged = merging.merge(path, base, ours, others)
+        assert merged is not None
+        assert merged.clean, merged.content
+        found[path] = merged.content
+        mosaic.repo.write(path, merged.content.decode("utf-8"))
+    told = json.loads(found[STATE])
+    assert (told["open_questions"], told["user_decisions"]) == (["Mine?"], {"D1": "yes"})
+    assert told["last_commit"] == mosaic.repo.git("rev-parse", "HEAD")
+    rows = json.loads(found[BLOCKERS])["blockers"]
+    assert [(one["id"], one["owner"]) for one in rows] == [
+        ("B001", "Bob"),
+        ("B002", "user"),
+        ("B003", "user"),
+    ]
+    assert found[LOG] == log + mine + theirs
+    assert {mosaic.outcomes("export")[path] for path in versions} == {SAME}
