@@ -9,13 +9,15 @@ from typing import Any, Final
 import pytest
 
 from handrail.gates.gate import FAIL, PASS, Outcome
+from handrail.service.completing import Completing
 from handrail.service.gating import Gating
 from handrail.service.handoff_gates import HandoffGates
 from handrail.service.handoffs import Handoffs, Offering
-from handrail.service.projecting import ABSENT, LEFT, SAME, WRITTEN, Projecting, Shown
+from handrail.service.projecting import ABSENT, LEFT, SAME, WRITTEN, Judge, Projecting, Shown
 from handrail.service.projection_merging import ProjectionMerging
 from handrail.service.tasks import Tasks
 from handrail.text import rfc3339
+from handrail.wiring.gates import Gates
 from handrail.wiring.merging import merge_text
 from tests.cli.world import World
 from tests.projections import mosaic_world as originals
@@ -111,6 +113,49 @@ def test_an_import_changes_no_byte_and_an_export_gives_the_same_ones(mosaic: Mos
     assert {path: one.kept for path, one in mosaic.files("import").items()} == dict.fromkeys(
         FILES, 0
     )
+
+
+def complete(mosaic: Mosaic, judge: Judge | None) -> tuple[str, list[str]]:
+    """Write that the work is complete and export; returns what the file says then."""
+    mosaic.edit(TASK, status="complete")
+    with mosaic.world.open(mosaic.ada) as application:
+        it = Projecting(application.context, application.projection_files, judge)
+        shown = {one.path: one for one in it.export()}
+    codes = [one.sentence for one in shown[TASK].told if one.code == "not_complete"]
+    return mosaic.state(TASK)["status"], codes
+
+
+def test_a_word_in_a_file_completes_nothing_unless_the_gates_say_so(mosaic: Mosaic) -> None:
+    mosaic.files("import")
+    assert complete(mosaic, None) == ("active", ["the work is not complete: no gate was asked"])
+    assert complete(mosaic, lambda task: f"no, {task}") == (
+        "active",
+        ["the work is not complete: no, None"],
+    )
+    assert complete(mosaic, lambda task: "") == ("complete", [])
+    assert mosaic.outcomes("export")[TASK] == SAME
+
+
+def test_the_task_is_closed_where_the_gates_pass(mosaic: Mosaic) -> None:
+    mosaic.files("import")
+    mosaic.begin()
+    assert mosaic.ada is not None
+    mosaic.files("export")
+    land(mosaic.world, mosaic.ada, ".mosaic")
+
+    def judge(task: str | None) -> str:
+        with mosaic.world.open(mosaic.ada) as application:
+            gates = Gates(application, str(mosaic.world.path))
+            return Completing(application.context, gates.gating, gates.around())(task)
+
+    mosaic.repo.write("src/left.py", "x\n")
+    status, (why,) = complete(mosaic, judge)
+    assert status == "active"
+    assert "src/left.py" in why
+    (mosaic.world.path / "src/left.py").unlink()
+    assert complete(mosaic, judge) == ("complete", [])
+    with mosaic.world.open() as application, application.store.read() as reader:
+        assert [one.state for one in reader.tasks(closed=True)] == ["closed"]
 
 
 def test_a_link_to_nothing_is_told_and_left_until_the_next_handoff(mosaic: Mosaic) -> None:
