@@ -113,8 +113,10 @@ class Module:
 
 @cache
 def modules() -> tuple[Module, ...]:
-    """Read every module of the package, once."""
-    return tuple(Module(path) for path in sorted(SOURCE.rglob("*.py")))
+    """Read every module of the package, once; scripts for other people's repositories are data."""
+    scripts = SOURCE / "presets"
+    paths = [path for path in sorted(SOURCE.rglob("*.py")) if path.parent.parent != scripts]
+    return tuple(Module(path) for path in paths)
 
 
 def found(offences: Iterator[tuple[Module, int, str]]) -> list[str]:

@@ -76,11 +76,15 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "waiver.used": ("waiver", "gate", "stage", "for_task"),
     "waiver.revoked": ("waiver", "reason", "proof"),
     "session.compacted": ("session", "trigger", "note"),
+    "projection.row": ("projection", "key", "record", "source", "claimed_at"),
+    "projection.written": ("projection", "blob"),
+    "packet.traced": ("task", "number", "session", "process"),
+    "evidence.contradicted": ("about", "gate", "receipt", "rerun"),
     "stage.judged": ("session", "stage", "verdict", "for_task", "gates", "advised", "judged"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
-    "commit.attested": {"change": None},
+    "commit.attested": {"change": None, "written": ()},
     "lease.granted": {"holder": None},
 }
 SUBJECT_FIELDS: Final[dict[str, str | None]] = {
@@ -109,6 +113,9 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "waiver.used": "waiver",
     "waiver.revoked": "waiver",
     "session.compacted": "session",
+    **dict.fromkeys(("projection.row", "projection.written"), "projection"),
+    "packet.traced": "task",
+    "evidence.contradicted": "about",
     "stage.judged": "session",
 }
 

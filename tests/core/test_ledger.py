@@ -44,6 +44,7 @@ from handrail.core.handed import (
     PacketLapsed,
     PacketOffered,
     PacketReturned,
+    PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
@@ -78,7 +79,8 @@ from handrail.core.ledger import (
     seal,
     verify,
 )
-from handrail.core.receipts import EvidenceRecorded
+from handrail.core.projected import ProjectionWritten, RowKept
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.errors import MalformedLedger, MalformedToken, NewerFormat
 from tests.core import makers
 from tests.core.makers import EPOCH, NOW
@@ -186,6 +188,15 @@ WORKFLOW: Final[list[tuple[Actor, Event]]] = [
     (Actor(), WaiverRevoked(18, "there is one", "terminal")),
     (PLAIN, SessionCompacted("s-1", "auto", "on fix-login, phase plan")),
 ]
+PROJECTED: Final[list[tuple[Actor, Event]]] = [
+    (PLAIN, RowKept("ops/tracker.json", "handoffs/000001", '{"note":"é"}', "import", NOW - 9)),
+    (Actor(), ProjectionWritten("ops/tracker.json", "0" * 40)),
+    (PLAIN, CommitAttested("1" * 40, "2" * 40, (), 1, "3" * 64, (), None, (14,))),
+]
+AGAIN: Final[list[tuple[Actor, Event]]] = [
+    (PLAIN, PacketTraced("fix-login", 2, "s-1", "process:00")),
+    (PLAIN, EvidenceContradicted("gate:00", "tests", 17, 23)),
+]
 JUDGED: Final[list[tuple[Actor, Event]]] = [
     (PLAIN, StageJudged("s-1", "pre-handoff", "fail", "fix-login", ("committed",), 1, 9)),
     (PLAIN, StageJudged("s-2", "post-handoff", "cannot-tell", None, (), 0, 1)),
@@ -234,6 +245,10 @@ GOLDEN_HANDED: Final = Head(21, "23da346a84e7bce25badcc8efc787d50983503420c81506
 GOLDEN_WORKFLOW: Final = Head(
     21, "b5ee4960ade2a231e50a9e1280343d99ec6ecdf2e0c6e4959307e7a4f5098045"
 )
+GOLDEN_PROJECTED: Final = Head(
+    15, "f2f16e3078bc9324bad74015457f873b6df14eb6f09f321dedb262988ea8ca6c"
+)
+GOLDEN_AGAIN: Final = Head(14, "5588681e897547675d1189e1beaff76f82ff63aeb81e88bf8235b4ab2fe802b2")
 GOLDEN_JUDGED: Final = Head(14, "8d9a6b5eb5909857efc7e99a415de979ce341ace8a230adf23016d16389c6536")
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
@@ -263,9 +278,11 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
         (EVIDENCE, GOLDEN_EVIDENCE),
         (HANDED, GOLDEN_HANDED),
         (WORKFLOW, GOLDEN_WORKFLOW),
+        (PROJECTED, GOLDEN_PROJECTED),
+        (AGAIN, GOLDEN_AGAIN),
         (JUDGED, GOLDEN_JUDGED),
     ],
-    ids=["later", "evidence", "handed", "workflow", "judged"],
+    ids=["later", "evidence", "handed", "workflow", "projected", "again", "judged"],
 )
 def test_the_bytes_of_later_kinds_of_entries_never_change(
     later: list[tuple[Actor, Event]], golden: Head
@@ -280,7 +297,8 @@ def test_the_bytes_of_later_kinds_of_entries_never_change(
 
 
 def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
-    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *JUDGED)]
+    every = (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *PROJECTED, *AGAIN, *JUDGED)
+    told = [event for _, event in every]
     assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 
 

@@ -40,7 +40,7 @@ from handrail.core.events import (
     WaitKept,
     WriteUnheld,
 )
-from handrail.core.handed import SessionCompacted, StageJudged
+from handrail.core.handed import PacketTraced, SessionCompacted, StageJudged
 from handrail.core.lease import (
     EXCLUSIVE,
     LOCAL,
@@ -53,7 +53,8 @@ from handrail.core.lease import (
     Waiter,
 )
 from handrail.core.ledger import Entry
-from handrail.core.receipts import EvidenceRecorded
+from handrail.core.projected import KeptRow, ProjectionWritten, RowKept
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.core.state import InForce, State, apply, evolve, replay
 from tests.core import makers, test_handing
 from tests.core.makers import EPOCH, HOUR, NOW, SECOND, a_lease, patterns
@@ -232,6 +233,8 @@ def test_evidence_changes_no_table() -> None:
     judged = StageJudged("s", "pre-handoff", "fail", "t", ("committed",), 1, 9)
     assert tables(after(judged)) == tables(State())
     assert tables(after(EvidenceRecorded(*told, None, None))) == tables(State())
+    assert tables(after(EvidenceContradicted("gate:0", "tests", 1, 2))) == tables(State())
+    assert tables(after(PacketTraced("fix", 2, "s", "process:0"))) == tables(State())
 
 
 def test_waiting_claims_get_tickets_in_order_and_never_one_again() -> None:
@@ -403,6 +406,19 @@ def test_nothing_adds_up_to_nothing() -> None:
     assert tables(replay([])) == tables(State())
 
 
+def test_the_newest_record_of_a_row_counts_and_one_without_is_gone() -> None:
+    path = "ops/tracker.json"
+    kept = RowKept(path, "notes/1", '"a"', "read", 0)
+    assert after(kept, kept).rows == {(path, "notes/1"): KeptRow(path, "notes/1", 2)}
+    assert after(kept, kept._replace(record="")).rows == {}
+    assert after(kept._replace(record="")).rows == {}
+
+
+def test_bytes_of_a_projection_are_known_by_the_newest_entry() -> None:
+    wrote = ProjectionWritten("ops/tracker.json", "0" * 40)
+    assert after(wrote, wrote).written == {("ops/tracker.json", "0" * 40): 2}
+
+
 def test_every_change_has_a_meaning_that_is_tested_here() -> None:
     tested = {
         *(LeaseGranted, LeaseReleased, LeaseExpired, LeaseRenewed),
@@ -410,8 +426,8 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(WaitBegan, WaitKept, WaitEnded, StoreCreated, PayloadRedacted, HistoryImported),
         *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
         *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
-        *(EvidenceRecorded, SessionCompacted, StageJudged),
-        *test_handing.TESTED,
+        *(EvidenceRecorded, SessionCompacted, PacketTraced, EvidenceContradicted),
+        *(*test_handing.TESTED, RowKept, ProjectionWritten, StageJudged),
     }
     assert {*get_args(Event), *get_args(Move)} == tested
 

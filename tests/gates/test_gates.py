@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from handrail import errors
-from handrail.config.vocabulary import BUILTIN_GATES
-from handrail.gates import cases, references, registry
+from handrail.config.vocabulary import BUILTIN_GATES, UNASKED_OFF
+from handrail.gates import cases, deployment, references, registry
 from handrail.gates.cases import CASES, faults
-from handrail.gates.facts import Facts, Judged, Pushed, Standing, Tree
+from handrail.gates.deployment import Claim, claim_of
+from handrail.gates.facts import Deployment, Facts, Judged, Pushed, Standing, Tree
 from handrail.gates.gate import (
     ADVISE,
     BLOCK,
@@ -30,6 +31,7 @@ from handrail.gates.registry import GATES
 
 COMMIT = "1" * 40
 STANDING = Standing(COMMIT, "2" * 40, None, (), "")
+LIVE = b'{"implementation_progress": {"deployment_status": "live", "render_service_url": %s}}'
 PUSHED = Pushed(COMMIT, "topic", ("origin",), contained=False, shallow=False)
 each_gate = pytest.mark.parametrize(
     "gate", [gate for gate in GATES if not gate.without], ids=lambda gate: gate.id
@@ -52,9 +54,15 @@ def test_the_configuration_knows_each_gate_at_its_stages(gate: Gate) -> None:
     assert set(gate.stages) <= set(BUILTIN_GATES[gate.id])
 
 
+def test_the_configuration_knows_which_gates_run_only_where_they_are_named() -> None:
+    assert {gate.id for gate in GATES if gate.unasked == "off"} == set(UNASKED_OFF)
+
+
 def test_each_gate_passes_its_good_case_and_fails_its_bad_one() -> None:
     assert faults() == []
-    assert set(CASES) == {gate.id for gate in GATES if not gate.without}
+    assert {name.partition(" at ")[0] for name in CASES} == {
+        gate.id for gate in GATES if not gate.without
+    }
 
 
 def test_a_gate_without_a_subject_passes_says_why_and_may_not_judge_after_all() -> None:
@@ -113,6 +121,48 @@ def test_only_what_binds_counts_and_a_failure_most(
     found: Sequence[tuple[str, str]], verdict: str
 ) -> None:
     assert verdict_of([Outcome("x", one, level) for one, level in found]) == verdict
+
+
+# --- deployment ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "claim"),
+    [
+        (None, None),
+        (b"{}", None),
+        (b"[]", None),
+        (b'{"implementation_progress": []}', None),
+        (b'{"implementation_progress": {"deployment_status": "live!"}}', None),
+        (b'{"implementation_progress": {"deployment_status": ["live"]}}', None),
+        (LIVE % b'"https://a.example/"', Claim("https://a.example/health")),
+        (LIVE % b"3", Claim(problem="it calls the deployment live and names no address")),
+    ],
+)
+def test_a_deployment_is_claimed_by_its_status_alone(
+    state: bytes | None, claim: Claim | None
+) -> None:
+    assert claim_of(state) == claim
+
+
+def test_of_a_half_written_state_file_nobody_can_tell_what_it_claims() -> None:
+    claim = claim_of(b'{"implementation_progress": {"deployment_status": "live"')
+    assert claim is not None
+    assert claim.problem.startswith("it is no JSON: line 1")
+
+
+@pytest.mark.parametrize(
+    ("fact", "verdict"),
+    [
+        (Deployment("a", claimed=False), PASS),
+        (Deployment("a", claimed=True, status=200), PASS),
+        (Deployment("a", claimed=True, status=204), FAIL),
+        (Deployment("a", claimed=True, status=302), FAIL),
+        (Deployment("a", claimed=True, problem="it is gone"), CANNOT_TELL),
+    ],
+)
+def test_only_a_healthy_answer_is_a_pass(fact: Deployment, verdict: str) -> None:
+    assert judge("deployment", Facts(deployment=fact)).verdict == verdict
 
 
 # --- committed and pushed ------------------------------------------------------------------------
@@ -231,7 +281,7 @@ def test_a_hostile_document_takes_no_time() -> None:
     named_paths("`" * 50_000 + "[](" * 50_000 + "```\n" * 2_000)
 
 
-@pytest.mark.parametrize("module", [registry, references, cases])
+@pytest.mark.parametrize("module", [registry, references, cases, deployment])
 def test_the_examples_in_the_documentation_hold(module: object) -> None:
     done = doctest.testmod(module)  # type: ignore[arg-type]
     assert (done.attempted > 0, done.failed) == (True, 0)

@@ -30,11 +30,12 @@ from handrail.core.handed import (
 )
 from handrail.core.lease import EXCLUSIVE, Actor, Session, conflict
 from handrail.core.ledger import read_event, verify
+from handrail.core.projected import ProjectionWritten, RowKept
 from handrail.core.scope import Pattern, stored_pattern
 from handrail.core.state import replay
 from handrail.core.task import ACCEPTED, CLOSED, OPEN, reserved_for
 from handrail.service.health import compare
-from handrail.store.port import Store, Tx
+from handrail.store.port import Reader, Store, Tx
 from handrail.store.sqlite import SqliteStore
 from tests.core.makers import a_policy, a_role
 from tests.store.grounds import FakeClock, MemoryGround, SqliteGround, patterns, started
@@ -112,12 +113,13 @@ class Both:
             lambda tx: self._begin_or_end(tx, who),
             lambda tx: self._workflow(tx, task, roll),
             lambda tx: self._waive(tx, task, roll),
+            lambda tx: self._project(task, roll),
             lambda tx: rules.decide_close(
                 desk(tx, task, who), settle._replace(session=session(tx, who)), tx.now
             ),
         ]
         chance_scope, roll = chance.choice(SCOPES), chance.randrange(12)
-        weights = (8, 30, 22, 10, 12, 8, 12, 3, 3, 3, 1)
+        weights = (8, 30, 22, 10, 12, 8, 12, 3, 3, 3, 3, 1)
         self.apply(chance.choices(acts, weights)[0], who)
         self.clock.let_pass(chance.choice((1, 500, 500, 20_000)))
 
@@ -147,6 +149,12 @@ class Both:
         used = WaiverUsed(number, "pushed", "pre-handoff", task)
         return [(new, used, WaiverRevoked(number, "why", "test"))[roll % 3]]
 
+    def _project(self, task: str, roll: int) -> Changes:
+        path = ("ops/a.json", "b.md")[roll % 2]
+        gone = "" if roll == 3 else f'"{roll}"'
+        kept = RowKept(path, f"notes/{task}", gone, "read", 0)
+        return [kept, ProjectionWritten(path, f"{roll:040x}")]
+
     def _claim(self, tx: Tx, who: str, scope: str) -> Changes:
         asked = patterns(scope)
         view = View(tx.epoch, tuple(tx.near(asked)), (), Policy({}, {}))
@@ -169,6 +177,8 @@ class Both:
                 rows: list[Any] = [reader.tasks(closed=True), reader.packets(), reader.leases()]
                 rows += [reader.packets(settled=False), reader.tasks(), reader.packets("fix")]
                 rows += [reader.waivers(), reader.waivers(revoked=True)]
+                rows += [reader.rows(), reader.rows("b.md"), reader.written_blobs()]
+                rows += [reader.written_blobs("ops/a.json")]
                 seen.append((entries, rows))
         assert seen[0] == seen[1]
         entries, (tasks, packets, leases, *_) = seen[0]
@@ -256,20 +266,25 @@ def test_the_histories_reach_every_end_of_an_offer(tmp_path: Path) -> None:
     assert states == {OPEN, ACCEPTED, "declined", "withdrawn", "lapsed"}
 
 
+def everything(reader: Reader) -> tuple[Any, ...]:
+    """Return all rows of tasks, packets, waivers and projections."""
+    handed = (reader.tasks(closed=True), reader.packets(), reader.waivers(revoked=True))
+    return (*handed, reader.rows(), reader.written_blobs())
+
+
 def test_tables_that_are_made_anew_hold_tasks_and_packets(tmp_path: Path) -> None:
-    both = Both(tmp_path, 3)
+    both = Both(tmp_path, 5)
     for _ in range(STEPS):
         both.step()
     for store in both.stores:
         with store.transaction() as tx:
-            before = (tx.tasks(closed=True), tx.packets(), tx.waivers(revoked=True))
+            before = everything(tx)
             tx.replace(replay(tx.entries()))
             tx.commit([], Actor())
         with store.read() as reader:
-            now = (reader.tasks(closed=True), reader.packets(), reader.waivers(revoked=True))
+            now = everything(reader)
             assert now == before
-            assert before[1]
-            assert before[2]
+            assert all(before)
     both.close()
 
 
@@ -284,7 +299,7 @@ def test_a_file_of_format_3_gets_its_tables_with_the_next_write_and_a_copy_stays
     import apsw
 
     raw = apsw.Connection(str(path))
-    for table in ("task", "packet", "waiver"):
+    for table in ("task", "packet", "waiver", "kept_row", "written"):
         raw.execute(f"DROP TABLE {table}")
     raw.execute("PRAGMA user_version=3")
     raw.close()

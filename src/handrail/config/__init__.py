@@ -19,7 +19,7 @@ from handrail.config.settings import Settings
 
 if TYPE_CHECKING:
     from handrail.config.parse import CONFIG_FILE, blob_id, parse_config, validate_config
-    from handrail.config.preset import preset_names, render_preset
+    from handrail.config.preset import preset_names, render_preset, split_presets
     from handrail.config.reference import documentation, json_schema
     from handrail.config.report import Problem
 
@@ -35,6 +35,7 @@ __all__ = [
     "parse_config",
     "preset_names",
     "render_preset",
+    "split_presets",
     "validate_config",
 ]
 
@@ -47,6 +48,7 @@ _LAZY: Final = {
     "parse_config": "parse",
     "preset_names": "preset",
     "render_preset": "preset",
+    "split_presets": "preset",
     "validate_config": "parse",
 }
 

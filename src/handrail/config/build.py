@@ -77,6 +77,7 @@ def build_settings(
     gates: Any,
     contended: tuple[tuple[str, ...], ...],
     epoch: Any,
+    projection: Any,
     **rest: Any,
 ) -> Settings:
     """Make the settings: modes per stage and the default role take their values from elsewhere."""
@@ -95,5 +96,6 @@ def build_settings(
         builtin_gates=gates,
         contended=tuple(path for paths in contended for path in paths),
         epochs=epoch,
+        projections=projection,
         **rest,
     )

@@ -111,4 +111,5 @@ _PARTS: Final[dict[str, Callable[[Any], Any]]] = {
     "handoff": lambda row: Handoff(**row),
     "store": lambda row: StoreSettings(**row),
     "epochs": _rare("Epoch"),
+    "projections": _rare("ProjectionFile"),
 }

@@ -104,6 +104,13 @@ class GateLevel(Record):
     level: str
 
 
+class ProjectionFile(Record):
+    """A file that shows the state in some system's own format."""
+
+    format: str
+    path: str
+
+
 class Epoch(Record):
     """A store whose attestations count: its epoch, the key that signs its heads, who holds it."""
 

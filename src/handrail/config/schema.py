@@ -29,7 +29,15 @@ from handrail.config.records import Epoch, Person
 from handrail.config.settings import Limits, Modes, StoreSettings, Workspace
 from handrail.config.tables import PATHS, SCOPES, Each, Key, Table, Tables
 from handrail.config.vocabulary import MODES, RESERVED_ROLES, STAGES
-from handrail.config.workflow import GATE, GATES, HANDOFF, PHASE, REFERENCES, TRIGGER
+from handrail.config.workflow import (
+    GATE,
+    GATES,
+    HANDOFF,
+    PHASE,
+    PROJECTION,
+    REFERENCES,
+    TRIGGER,
+)
 from handrail.core.role import SANDBOXES, WORKSPACE_WRITE
 
 WORKSPACE: Final = Table(
@@ -229,6 +237,12 @@ HANDRAIL_TOML: Final = Table(
         Key("gate", Tables(GATE), "Gates that run a command.", []),
         Key("gates", GATES, "How much each built-in gate binds.", {}),
         Key("contended", Tables(CONTENDED), "Files that everybody touches: lock files.", []),
+        Key(
+            "projection",
+            Tables(PROJECTION),
+            "Files that show the state in another system's format.",
+            [],
+        ),
         Key("references", REFERENCES, "Documents that must not name what is gone.", {}),
         Key("handoff", HANDOFF, "How handoffs behave.", {}),
         Key("store", STORE, "Where the live state is.", {}),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         GateLevel,
         Person,
         Phase,
+        ProjectionFile,
         Trigger,
     )
 
@@ -113,13 +114,14 @@ class Settings(Record):
     handoff: Handoff
     store: StoreSettings
     epochs: tuple[Epoch, ...]
+    projections: tuple[ProjectionFile, ...] = ()
 
     def role(self, name: str) -> Role:
         """Give the role of this name, or raise UnknownRole with the nearest name there is."""
         for role in self.roles:
             if role.name == name:
                 return role
-        from handrail.config.nearest import nearest
+        from handrail.core.nearest import nearest
 
         known = [role.name for role in self.roles]
         step = None if known else "handrail config validate"
@@ -130,9 +132,9 @@ class Settings(Record):
         mode: str = getattr(self.modes, stage.replace("-", "_"))
         return mode
 
-    def gate_level(self, gate: str) -> str:
-        """Give how much a built-in gate binds; one that is not named blocks."""
+    def gate_level(self, gate: str, unasked: str = BLOCK) -> str:
+        """Give how much a built-in gate binds; ``unasked`` is for one that is not named."""
         for level in self.builtin_gates:
             if level.id == gate:
                 return level.level
-        return BLOCK
+        return unasked

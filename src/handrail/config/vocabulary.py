@@ -22,6 +22,7 @@ PRE_HANDOFF_GATES: Final = (
     "state-readable",
     "committed",
     "pushed",
+    "deployment",
     "references",
     "message",
     "next-phase",
@@ -39,7 +40,10 @@ POST_HANDOFF_GATES: Final = (
     "tree-as-declared",
     "evidence",
     "reading",
+    "state-readable",
+    "message",
 )
+PUBLISH_GATES: Final = ("publisher",)
 COMMIT_GATES: Final = ("attested", "lease-live", "packet-current", "sandbox", "policy-change")
 _GATES_BY_STAGE: Final = {
     "pre-handoff": PRE_HANDOFF_GATES,
@@ -47,12 +51,27 @@ _GATES_BY_STAGE: Final = {
     "commit": COMMIT_GATES,
     "push": COMMIT_GATES,
     "land": COMMIT_GATES,
+    "publish": PUBLISH_GATES,
 }
 BUILTIN_GATES: Final = {
     gate: tuple(stage for stage, gates in _GATES_BY_STAGE.items() if gate in gates)
-    for gate in dict.fromkeys(PRE_HANDOFF_GATES + POST_HANDOFF_GATES + COMMIT_GATES)
+    for gate in dict.fromkeys(PRE_HANDOFF_GATES + POST_HANDOFF_GATES + COMMIT_GATES + PUBLISH_GATES)
 }
 """Built-in gates by id, each with the stages at which it runs."""
+UNASKED_OFF: Final = ("deployment",)
+"""Those of them that run only where ``[gates]`` names them: they ask the network."""
+
+PROJECTIONS: Final = (
+    "lanes-coordination",
+    "lanes-tracker",
+    "lanes-note",
+    "mosaic-state",
+    "mosaic-blockers",
+    "mosaic-task",
+    "mosaic-log",
+    "mosaic-handoff",
+)
+"""The formats of files that show the state as some other system writes it."""
 
 EDIT_REFUSALS: Final = (
     "outside_lane",

@@ -1,8 +1,8 @@
-"""The part of the table about work on its way: triggers, phases, gates, handoffs.
+"""The part of the table about work on its way: triggers, phases, gates, projections, handoffs.
 
 Promise: as ``config.schema``, which puts it in its place; nobody else uses it.
 
-    TRIGGER, PHASE, GATE, GATES, REFERENCES, HANDOFF
+    TRIGGER, PHASE, GATE, GATES, PROJECTION, REFERENCES, HANDOFF
 """
 
 from __future__ import annotations
@@ -31,15 +31,17 @@ from handrail.config.kinds import (
     name_of,
 )
 from handrail.config.levels import GateLevels
-from handrail.config.records import Unless
+from handrail.config.records import ProjectionFile, Unless
 from handrail.config.settings import ANY_ROLE, Handoff, References
 from handrail.config.tables import PATHS, SCOPES, Each, Forms, Key, Mapping, Table
 from handrail.config.vocabulary import (
     BUILTIN_GATES,
     EDIT_REFUSALS,
     LEVELS,
+    PROJECTIONS,
     RESERVED_PHASES,
     STAGES,
+    UNASKED_OFF,
 )
 from handrail.core.role import SANDBOXES, WORKSPACE_WRITE
 from handrail.core.task import DONE, HALT
@@ -223,12 +225,27 @@ GATE: Final = Table(
 GATES: Final = GateLevels(
     "[gates]",
     tuple(
-        Key(gate, Enum(LEVELS), f"Runs at {', '.join(stages)}.", None, "`block`")
+        Key(
+            gate,
+            Enum(LEVELS),
+            f"Runs at {', '.join(stages)}.",
+            None,
+            "`off`" if gate in UNASKED_OFF else "`block`",
+        )
         for gate, stages in BUILTIN_GATES.items()
     ),
     build_gate_levels,
 )
 """Besides, ``"plugin:NAME"`` switches on the gate that an installed distribution brings."""
+
+PROJECTION: Final = Table(
+    "[[projection]]",
+    (
+        Key("format", Enum(PROJECTIONS), "Which system's file it is, and which of them."),
+        Key("path", PATH, "Where the file lies, from the top of the working tree."),
+    ),
+    ProjectionFile,
+)
 
 REFERENCES: Final = Table(
     "[references]",

@@ -16,6 +16,7 @@ from handrail.core.decide.view import Policy
 from handrail.core.events import Event, LeaseGranted
 from handrail.core.lease import Actor, Hold, conflict
 from handrail.core.ledger import Entry, read_event, read_header
+from handrail.core.projected import ProjectionWritten
 from handrail.core.record import Record
 from handrail.core.scope import Pattern, stored_pattern
 from handrail.core.state import State, apply
@@ -51,6 +52,7 @@ class Chronicle:
         self._grants: dict[int, Grant] = {}
         self._ends: dict[int, int] = {}
         self._order: list[int] = []
+        self._written: dict[int, ProjectionWritten] = {}
         self._rivals: dict[tuple[int, int], tuple[int, Rival | None]] = {}
         self.annals = Annals()
 
@@ -64,6 +66,10 @@ class Chronicle:
                 self._grants[entry.seq] = Grant(entry.seq, header.session, grant)
             elif header.kind in ENDINGS:
                 self._end(entry.seq, read_event(entry, header))
+            elif header.kind == "projection.written":
+                event = read_event(entry, header)
+                if isinstance(event, ProjectionWritten):
+                    self._written[entry.seq] = event
         self._order = sorted(self._grants)
         self._rivals.clear()
 
@@ -80,6 +86,11 @@ class Chronicle:
         """Return the entry before ``before`` that ended a token."""
         end = self._ends.get(token)
         return end if end is not None and end < before else None
+
+    def wrote(self, entries: Iterable[int], before: int, path: str, blob: str) -> bool:
+        """Tell whether one of these entries before ``before`` says that a file is a projection."""
+        wanted = ProjectionWritten(path, blob)
+        return any(seq < before and self._written.get(seq) == wanted for seq in entries)
 
     def rival(self, token: int, before: int, law: Law) -> Rival | None:
         """Return the first conflicting grant to another session after a token, before an entry.

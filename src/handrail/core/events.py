@@ -20,6 +20,7 @@ from handrail.core.handed import (
     PacketLapsed,
     PacketOffered,
     PacketReturned,
+    PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
@@ -33,7 +34,8 @@ from handrail.core.handed import (
     WaiverUsed,
 )
 from handrail.core.lease import Kind
-from handrail.core.receipts import EvidenceRecorded
+from handrail.core.projected import ProjectionWritten, RowKept
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.core.record import Record
 from handrail.core.shapes import SHAPES, Json
 
@@ -118,7 +120,10 @@ class LeaseOrphaned(Record):
 
 
 class CommitAttested(Record):
-    """A commit was made under live leases over all its paths; ``cover`` lists token and expiry."""
+    """A commit was made under live leases over all its paths; ``cover`` lists token and expiry.
+
+    ``written`` are the entries by which its other paths are clean projections.
+    """
 
     commit: str
     tree: str
@@ -127,6 +132,7 @@ class CommitAttested(Record):
     paths_hash: str
     cover: tuple[tuple[int, int], ...]
     change: str | None = None
+    written: tuple[int, ...] = ()
 
 
 class CommitUnattested(Record):
@@ -210,6 +216,10 @@ Event = (
     | WaiverUsed
     | WaiverRevoked
     | SessionCompacted
+    | RowKept
+    | ProjectionWritten
+    | PacketTraced
+    | EvidenceContradicted
     | StageJudged
 )
 
@@ -321,6 +331,10 @@ KINDS: Final[dict[str, type[Event]]] = {
     "waiver.used": WaiverUsed,
     "waiver.revoked": WaiverRevoked,
     "session.compacted": SessionCompacted,
+    "projection.row": RowKept,
+    "projection.written": ProjectionWritten,
+    "packet.traced": PacketTraced,
+    "evidence.contradicted": EvidenceContradicted,
     "stage.judged": StageJudged,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
@@ -347,6 +361,9 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     **dict.fromkeys((TaskResumed, PhaseEntered, CheckpointDecided), "task"),
     WaiverAdded: "gate",
     **dict.fromkeys((WaiverUsed, WaiverRevoked), "waiver"),
+    **dict.fromkeys((RowKept, ProjectionWritten), "projection"),
+    PacketTraced: "task",
+    EvidenceContradicted: "about",
     **dict.fromkeys((SessionCompacted, StageJudged), "session"),
 }
 

@@ -1,4 +1,4 @@
-"""What the events of tasks and packets do to the tables: the other half of ``core.state.apply``.
+"""What events of tasks, packets, projections do to the tables: the rest of ``core.state.apply``.
 
 Promise: as there; only what ``Tables`` names is asked and changed.
 
@@ -27,6 +27,7 @@ from handrail.core.handed import (
     WaiverRevoked,
     WaiverUsed,
 )
+from handrail.core.projected import KeptRow, ProjectionWritten, RowKept, projected
 from handrail.core.task import (
     ACCEPTED,
     CLOSED,
@@ -68,9 +69,18 @@ class Tables(Protocol):
     def put_waiver(self, waiver: Waiver) -> None:
         """Add or replace a waiver."""
 
+    def put_row(self, row: KeptRow) -> None:
+        """Add or replace a row of a projection."""
+
+    def drop_row(self, projection: str, key: str) -> None:
+        """Forget a row of a projection."""
+
+    def put_written(self, projection: str, blob: str, seq: int) -> None:
+        """Remember bytes of a projection."""
+
 
 def handed(tables: Tables, seq: int, at: int, change: Event) -> None:
-    """Let an event of a task, a packet or a waiver act; every other one changes no table."""
+    """Let an event of a task, packet, waiver or projection act; any other changes no table."""
     match change:
         case PacketOffered() | PacketAccepted():
             _handed_over(tables, seq, at, change)
@@ -86,6 +96,8 @@ def handed(tables: Tables, seq: int, at: int, change: Event) -> None:
             _settle(tables, at, id, number, LAPSED, None, None)
         case WaiverAdded() | WaiverUsed() | WaiverRevoked():
             _waived(tables, seq, at, change)
+        case RowKept() | ProjectionWritten():
+            projected(tables, seq, change)
         case _:
             _worked(tables, at, change)
 

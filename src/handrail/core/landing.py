@@ -232,6 +232,8 @@ def _judge_cover(
     bond = _bond(standing, chronicle, law)
     covers = [_cover(standing, token, until, chronicle, law) for token, until in attested.cover]
     for row in change.paths or ():
+        if chronicle.wrote(attested.written, seq, row.path, row.new_id):
+            continue
         refusal = _judge_path(change, row, standing, law, bond, covers)
         if refusal is not None:
             return refusal

@@ -44,6 +44,7 @@ from handrail.core.scope.naming import scope_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from handrail.core.projected import KeptRow
     from handrail.core.task import Packet, Task, Waiver
 
 Blobs = tuple[tuple[str, str], ...]
@@ -120,6 +121,15 @@ class Tables(Protocol):
 
     def put_waiver(self, waiver: Waiver) -> None:
         """Add a waiver, or replace the one of the same number."""
+
+    def put_row(self, row: KeptRow) -> None:
+        """Add a row of a projection, or replace the one of the same name."""
+
+    def drop_row(self, projection: str, key: str) -> None:
+        """Forget a row of a projection."""
+
+    def put_written(self, projection: str, blob: str, seq: int) -> None:
+        """Remember where Handrail last wrote these bytes of a projection."""
 
 
 def apply(tables: Tables, seq: int, at: int, actor: Actor, change: Event | Move) -> None:
@@ -256,6 +266,8 @@ class State:
         self.tasks: dict[str, Task] = {}
         self.packets: dict[tuple[str, int], Packet] = {}
         self.waivers: dict[int, Waiver] = {}
+        self.rows: dict[tuple[str, str], KeptRow] = {}
+        self.written: dict[tuple[str, str], int] = {}
 
     def copy(self) -> State:
         """Return an independent copy."""
@@ -273,6 +285,8 @@ class State:
         other.tasks = dict(self.tasks)
         other.packets = dict(self.packets)
         other.waivers = dict(self.waivers)
+        other.rows = dict(self.rows)
+        other.written = dict(self.written)
         return other
 
     def put_lease(self, lease: Lease) -> None:
@@ -387,6 +401,18 @@ class State:
     def put_waiver(self, waiver: Waiver) -> None:
         """Add or replace a waiver."""
         self.waivers[waiver.seq] = waiver
+
+    def put_row(self, row: KeptRow) -> None:
+        """Add or replace a row of a projection."""
+        self.rows[row.projection, row.key] = row
+
+    def drop_row(self, projection: str, key: str) -> None:
+        """Forget a row of a projection."""
+        self.rows.pop((projection, key), None)
+
+    def put_written(self, projection: str, blob: str, seq: int) -> None:
+        """Remember bytes of a projection."""
+        self.written[projection, blob] = seq
 
 
 def evolve(state: State, seq: int, at: int, actor: Actor, change: Event | Move) -> State:

@@ -18,6 +18,7 @@ from handrail.facts.git import COMMITS_MAX, HEX, ask, changed_paths
 
 FILE_BYTES_MAX: Final = 16 << 20
 ALL_BYTES_MAX: Final = 64 << 20
+ID_CHARS_MIN: Final = 7
 
 
 def held(toplevel: str, commit: str, paths: Sequence[str]) -> dict[str, bytes | None]:
@@ -80,6 +81,35 @@ def relation(toplevel: str, commit: str) -> tuple[bool, bool, bool]:
     said = ask(toplevel, words)
     theirs, ours = (int(word) for word in said.split()[:2])
     return True, theirs == 0, ours == 0
+
+
+def has_commit(toplevel: str, name: str) -> bool:
+    """Tell whether HEAD has the commit of this id, or of the one id here that begins so."""
+    if not HEX.issuperset(name) or not ID_CHARS_MIN <= len(name) <= 64:
+        return False
+    said = ask(toplevel, ["cat-file", "--batch-check=%(objectname)"], f"{name}\n".encode()).split()
+    return len(said) == 1 and relation(toplevel, said[0].decode("ascii"))[1]
+
+
+def compared(toplevel: str, ref: str) -> tuple[str, dict[str, str]]:
+    """Return where HEAD left a ref, and what HEAD changed since: path to blob, '' for a removal.
+
+    Raises FactsUnavailable, also where the ref is no commit or has no ancestor with HEAD.
+    """
+    words = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
+    tip = ask(toplevel, words, fine=(0, 1)).decode("ascii", "replace").strip()
+    if not tip or not HEX.issuperset(tip):
+        raise FactsUnavailable(what=ref[:80] or "''", reason="it is no commit here")
+    base = ask(toplevel, ["merge-base", tip, "HEAD"], fine=(0, 1)).decode("ascii").strip()
+    if not base:
+        raise FactsUnavailable(what=ref[:80], reason="HEAD and it have no common ancestor here")
+    words = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff"]
+    fields = ask(toplevel, [*words, base, "HEAD", "--"]).split(b"\0")
+    found = {}
+    for row, path in zip(fields[::2], fields[1::2], strict=False):
+        blob = row.split()[3].decode("ascii")
+        found[os.fsdecode(path)] = blob if blob.strip("0") else ""
+    return base, found
 
 
 def changed_since(toplevel: str, base: str) -> frozenset[str]:

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
-from hashlib import sha256
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from handrail.core.digest import sha256
 from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.errors import FactsUnavailable
 from handrail.facts.dirt import dirty
 from handrail.facts.git import ask
 from handrail.facts.refs import ref_value
 from handrail.gates.facts import Pushed, Standing, Tree
+from handrail.gates.references import LINKS_FOLLOWED_MAX, normal
 
 DOCUMENT_BYTES_MAX: Final = 1 << 20
 LINK_BYTES_MAX: Final = 4_096
@@ -51,18 +52,19 @@ def look(toplevel: str, git_dir: str, reports: Collection[str] = ()) -> Standing
         unknown = unknown or (not row.blob and os.path.isdir(os.path.join(toplevel, row.path)))
         digest.update(f"{row.blob} {row.path}\0".encode("utf-8", "surrogateescape"))
     print_of = digest.hexdigest() if rows else ""
-    operation = next((told for name, told in OPERATIONS if _is_there(git_dir, name)), None)
     return Standing(
         commit=commit,
         tree=tree,
-        operation=operation,
+        operation=operation(git_dir),
         dirty=tuple(sorted(row.path for row in rows)),
         fingerprint=UNKNOWN_DIRT if unknown else print_of,
     )
 
 
-def _is_there(git_dir: str, name: str) -> bool:
-    return os.path.lexists(os.path.join(git_dir, name))
+def operation(git_dir: str) -> str | None:
+    """Return what git has not finished: a rebase, merge, cherry-pick or revert."""
+    there = (told for name, told in OPERATIONS if os.path.lexists(os.path.join(git_dir, name)))
+    return next(there, None)
 
 
 def look_pushed(toplevel: str) -> Pushed:
@@ -77,13 +79,32 @@ def look_pushed(toplevel: str) -> Pushed:
         words = ["for-each-ref", "--contains=HEAD", "--count=1", "--format=%(refname)"]
         found = _lines(toplevel, [*words, "refs/remotes"])
     shallow = _lines(toplevel, ["rev-parse", "--is-shallow-repository"]) == ["true"]
-    return Pushed(
+    known = Pushed(
         commit=commit,
         branch=branch[0] if branch else None,
         remotes=remotes,
         contained=bool(found),
         shallow=shallow,
     )
+    return known._replace(narrow=not found and _is_narrow(toplevel, known))
+
+
+def _is_narrow(toplevel: str, known: Pushed) -> bool:
+    """Tell whether a push of the branch would leave no remote-tracking ref here."""
+    if known.branch is None:
+        return False
+    specs = _lines(toplevel, ["config", "--get-all", f"remote.{known.remote}.fetch"], fine=(0, 1))
+    sources = [spec.lstrip("+").partition(":")[0] for spec in specs if not spec.startswith("^")]
+    ref = f"refs/heads/{known.branch}"
+    return not any(_covers(source, ref) for source in sources)
+
+
+def _covers(source: str, ref: str) -> bool:
+    """Tell whether the left side of a refspec means a ref; it has one star at most."""
+    before, star, after = source.partition("*")
+    if not star:
+        return source == ref
+    return ref.startswith(before) and ref.endswith(after) and len(ref) >= len(before + after)
 
 
 def _lines(toplevel: str, words: Sequence[str], fine: Sequence[int] = (0,)) -> list[str]:
@@ -99,7 +120,7 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
     # Of tens of thousands of rows few are taken apart: links, and the documents that are asked for.
     files = frozenset(_PATH.findall(listed))
     links = [(path, blob) for blob, path in _LINK.findall(listed)]
-    asked = frozenset(documents) & files  # a link or a submodule has no text of its own
+    asked = frozenset(documents) & files  # a submodule has no text of its own
     plain = _PLAIN.findall(listed) if asked else ()
     wanted = [(path, blob) for blob, path in plain if path in asked]
     if len(links) > LINKS_MAX:
@@ -108,11 +129,34 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
     texts = _blobs(toplevel, [blob for _, blob in (*links, *wanted)])
     targets = tuple((path, texts[blob][:LINK_BYTES_MAX]) for path, blob in links)
     told = {path: texts[blob] for path, blob in wanted}
+    told |= _behind(toplevel, listed, dict(targets), documents)
     for path, document in told.items():
         if len(document) > DOCUMENT_BYTES_MAX:
             reason = f"it is longer than {DOCUMENT_BYTES_MAX} bytes"
             raise FactsUnavailable(what=path, reason=reason)
     return Tree(commit, files, targets, tuple((path, told.get(path)) for path in documents))
+
+
+def _behind(
+    toplevel: str, listed: str, links: Mapping[str, str], documents: Sequence[str]
+) -> dict[str, str]:
+    """Return the texts of the documents that are links to files of the commit."""
+    ends: dict[str, str] = {}
+    for path in documents:
+        place: str | None = path
+        for _ in range(LINKS_FOLLOWED_MAX):
+            if place is None or place not in links:
+                break
+            absolute = links[place].startswith("/")
+            place = None if absolute else normal(place.rpartition("/")[0], links[place])
+        if path in links and place is not None:
+            ends[path] = place
+    if not ends:
+        return {}
+    plain = {path: blob for blob, path in _PLAIN.findall(listed)}
+    found = {path: plain[end] for path, end in ends.items() if end in plain}
+    texts = _blobs(toplevel, list(found.values()))
+    return {path: texts[blob] for path, blob in found.items()}
 
 
 def _blobs(toplevel: str, ids: Sequence[str]) -> dict[str, str]:

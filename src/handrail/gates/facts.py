@@ -27,13 +27,22 @@ class Standing(Record):
 
 
 class Pushed(Record):
-    """Whether a remote-tracking ref contains HEAD, as far as this clone knows."""
+    """Whether a remote-tracking ref contains HEAD, as far as this clone knows.
+
+    ``narrow``: of the branch no such ref would be kept, as in a clone of another single branch.
+    """
 
     commit: str
     branch: str | None
     remotes: tuple[str, ...]
     contained: bool
     shallow: bool
+    narrow: bool = False
+
+    @property
+    def remote(self) -> str:
+        """The remote that is meant where none is named: origin, if there is one."""
+        return "origin" if "origin" in self.remotes else self.remotes[0]
 
 
 class Tree(Record):
@@ -87,12 +96,16 @@ class Named(Record):
 
 
 class Cited(Record):
-    """A receipt that a packet names: whether its command succeeded, and on which tree."""
+    """A receipt that a packet names: whether its command succeeded, and on which tree.
+
+    ``otherwise`` is the receipt of a re-run that contradicted it since, 0 if none did.
+    """
 
     argv: tuple[str, ...]
     succeeded: bool
     tree: str
     dirt: str
+    otherwise: int = 0
 
 
 class Handed(Record):
@@ -153,6 +166,87 @@ class Noted(Record):
     changed: bool
 
 
+class StateFile(Record):
+    """A file that shows the state, as it lies in the working tree.
+
+    ``problem`` says why it cannot be read; ``lacks`` what a receiver needs and does not find there:
+    (place, code, sentence). ``exported`` tells whether its bytes are what ``export`` writes,
+    ``changed`` whether the task's commits changed it.
+    """
+
+    path: str
+    present: bool = True
+    problem: str | None = None
+    lacks: tuple[tuple[str, str, str], ...] = ()
+    exported: bool = True
+    changed: bool = False
+
+
+class States(Record):
+    """The files that show the state; ``code``: what else the task's commits changed, if any."""
+
+    files: tuple[StateFile, ...]
+    code: str | None = None
+
+
+class Resolved(Record):
+    """A blocker that its file calls resolved, with what words and by what.
+
+    ``commits`` are those that it names, each with whether HEAD has it; ``receipt`` is the receipt
+    that it names, ``cited`` that one, where this ledger has it.
+    """
+
+    path: str
+    blocker: str
+    resolution: str
+    commits: tuple[tuple[str, bool], ...] = ()
+    receipt: str = ""
+    cited: Cited | None = None
+
+
+class ActivityRow(Record):
+    """A row of the tracker's table of activity: whose session, as which role."""
+
+    session: str
+    role: str
+    agent: str
+
+
+class Tracked(Record):
+    """What a change did to lanes, and to the tracker that tells of it.
+
+    ``tracker`` is its path. ``touched`` are the roles, other than the coordinators, whose lanes the
+    change touches, each with a path. ``activity`` are the rows that it adds or changes in the table
+    of activity, ``coordination`` the sessions of those in the coordinator's log.
+    """
+
+    tracker: str
+    touched: tuple[tuple[str, str], ...] = ()
+    coordinators: tuple[str, ...] = ()
+    activity: tuple[ActivityRow, ...] = ()
+    coordination: tuple[str, ...] = ()
+
+
+class Publisher(Record):
+    """Who publishes: the roles it acts as, those that coordinate; a person at a terminal or not."""
+
+    roles: tuple[str, ...]
+    coordinators: tuple[str, ...]
+    person: bool = False
+
+
+class Deployment(Record):
+    """What a state file claims to be live, and the HTTP status with which it answers.
+
+    ``problem`` says why nobody can tell.
+    """
+
+    path: str
+    claimed: bool
+    status: int = 0
+    problem: str = ""
+
+
 class Facts(Record):
     """All that was collected."""
 
@@ -165,3 +259,8 @@ class Facts(Record):
     policy: PolicyChange | None = None
     handed: Handed | None = None
     notes: tuple[Noted, ...] | None = None
+    states: States | None = None
+    resolved: tuple[Resolved, ...] | None = None
+    tracked: Tracked | None = None
+    publisher: Publisher | None = None
+    deployment: Deployment | None = None

@@ -31,7 +31,8 @@ class CannotTell(Exception):
 class Objection(Record):
     """What a gate minds: a code, a sentence, the path it is about, the command that leads on.
 
-    What is only ``advice`` is told and binds nobody.
+    What is only ``advice`` is told and binds nobody. ``missing`` is a path that is named and is not
+    there, where that is what it minds.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Objection(Record):
     path: str | None = None
     next: str | None = None
     advice: bool = False
+    missing: str | None = None
 
 
 class Gate(Record):
@@ -46,7 +48,8 @@ class Gate(Record):
 
     ``judge`` gives None where there is nothing to judge. One that is not ``switchable`` is also
     judged by hooks and at the landing, so no setting makes it bind less here. One that is
-    ``complete_only`` advises where a packet says that the work is not complete. ``without`` says
+    ``complete_only`` advises where a packet says that the work is not complete. ``unasked`` is how
+    much it binds where ``[gates]`` does not name it. ``without`` says
     why it has no subject in this release. ``cases`` are facts that it must pass and facts that it
     must fail; those of the built-in gates stand in ``gates.cases``.
     """
@@ -58,6 +61,7 @@ class Gate(Record):
     promise: str
     switchable: bool = True
     complete_only: bool = False
+    unasked: str = BLOCK
     without: str = ""
     cases: tuple[Facts, Facts] | None = None
 

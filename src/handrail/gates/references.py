@@ -15,11 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
-from urllib.parse import unquote
 
 from handrail.gates.facts import Facts, Tree
 from handrail.gates.gate import CannotTell, Objection
-from handrail.text import shell_quote
+from handrail.text import add_step
 
 NAMED_MAX: Final = 10_000
 LINKS_FOLLOWED_MAX: Final = 40
@@ -52,6 +51,8 @@ def _target(match: re.Match[str]) -> str | None:
     raw = match["angle"] or match["target"]
     if raw.startswith(("#", "/")) or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", raw):
         return None
+    from urllib.parse import unquote
+
     return unquote(re.split(r"[#?]", raw, maxsplit=1)[0])
 
 
@@ -81,18 +82,24 @@ def references(facts: Facts) -> Sequence[Objection] | None:
     for role, path in facts.reading:
         if path not in there:
             sentence = f"required reading of role {role} is not in the commit"
-            found.append(Objection("missing_reference", sentence, path))
+            found.append(_missing(path, sentence, path))
     for document, text in tree.documents:
         if text is None:
             sentence = "a document of [references] is not in the commit, or is no file"
-            found.append(Objection("missing_reference", sentence, document))
+            found.append(_missing(document, sentence, document))
             continue
         found += _of_document(there, document, text)
     for link, target in tree.links:
         if not target.startswith("/") and there.follow(link) is None:
             sentence = f"the link leads to {target}, which is not in the commit"
-            found.append(Objection("dangling_link", sentence, link))
+            place = normal(link.rpartition("/")[0], target)
+            found.append(Objection("dangling_link", sentence, link, missing=place or target))
     return found
+
+
+def _missing(document: str, sentence: str, path: str, step: str | None = None) -> Objection:
+    """Object to a document, or what else names paths, because of one that is not there."""
+    return Objection("missing_reference", sentence, document, step, missing=path)
 
 
 def _of_packet(facts: Facts, there: _Paths) -> list[Objection]:
@@ -113,21 +120,13 @@ def _of_packet(facts: Facts, there: _Paths) -> list[Objection]:
             continue
         sentence = f"{one.field} names it, and it is not in the commit"
         step = add_step(one.path, there=one.path in dirty)
-        found.append(Objection("missing_reference", sentence, one.path, step))
+        found.append(_missing(one.path, sentence, one.path, step))
     for path, is_link in named_paths(str(handed.part("message") or "")) if handed else ():
         place = normal("", path)
         if place is not None and (is_link or there.is_meant(path)) and place not in there:
             sentence = "the message names it, and it is not in the commit"
             found.append(Objection("missing_reference", sentence, path, advice=True))
     return found
-
-
-def add_step(path: str, *, there: bool) -> str:
-    """Return what brings a file into the commit: one that lies ``there``, or has to be written."""
-    place, folder = shell_quote(f"./{path}"), path.rpartition("/")[0]
-    make = f"mkdir -p {shell_quote(f'./{folder}')} && " if folder else ""
-    write = "" if there else f'{make}"${{EDITOR:-vi}}" {place} && '
-    return f"{write}git add --force -- {place} && git commit -m {shell_quote(f'Add {path}')}"
 
 
 def _of_document(there: _Paths, document: str, text: str) -> Iterator[Objection]:
@@ -142,7 +141,7 @@ def _of_document(there: _Paths, document: str, text: str) -> Iterator[Objection]
         inside = [place for place in places if place is not None]
         if inside and not any(place in there for place in inside):
             sentence = f"it names {path}, which is not in the commit"
-            yield Objection("missing_reference", sentence, document)
+            yield _missing(document, sentence, path.removeprefix("./"))
 
 
 class _Paths:

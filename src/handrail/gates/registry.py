@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.gates.gate import Gate
+from handrail.gates.deployment import deployment
+from handrail.gates.gate import OFF, Gate
 from handrail.gates.packet import (
     blockers,
     evidence,
     lane_note,
     message,
     next_phase,
-    nothing,
     state_readable,
 )
 from handrail.gates.received import (
@@ -35,6 +35,8 @@ from handrail.gates.rules import (
     sandbox_judged,
     sandbox_staged,
 )
+from handrail.gates.state import message_received, state_fresh, state_received
+from handrail.gates.tracking import activity_row, coordinator_row, publisher
 from handrail.gates.tree import committed, pushed
 
 GATES: Final[tuple[Gate, ...]] = (
@@ -96,9 +98,10 @@ GATES: Final[tuple[Gate, ...]] = (
     Gate(
         "state-readable",
         ("pre-handoff",),
-        ("handed",),
+        ("handed", "states"),
         state_readable,
-        "The task's packet files are as exported; JSON and TOML files among the artifacts parse.",
+        "The task's packet files are as exported; JSON and TOML files among the artifacts parse; "
+        "files that show the state are there, can be read and say what a receiver needs.",
     ),
     Gate(
         "committed",
@@ -118,6 +121,15 @@ GATES: Final[tuple[Gate, ...]] = (
         complete_only=True,
     ),
     Gate(
+        "deployment",
+        ("pre-handoff",),
+        ("deployment",),
+        deployment,
+        "A deployment that the state file calls live answers a request for its health.",
+        complete_only=True,
+        unasked=OFF,
+    ),
+    Gate(
         "references",
         ("pre-handoff",),
         ("tree", "standing", "handed"),
@@ -128,9 +140,9 @@ GATES: Final[tuple[Gate, ...]] = (
     Gate(
         "message",
         ("pre-handoff",),
-        ("handed",),
+        ("handed", "states"),
         message,
-        "The packet's message has at least 50 characters.",
+        "The packet's message has at least 50 characters; without a packet, that of the state.",
     ),
     Gate(
         "next-phase",
@@ -142,19 +154,20 @@ GATES: Final[tuple[Gate, ...]] = (
     Gate(
         "blockers",
         ("pre-handoff",),
-        ("handed",),
+        ("handed", "resolved"),
         blockers,
         "A blocker that the packet's claims call resolved names a receipt of a command that "
-        "succeeded.",
+        "succeeded; one in a blockers file says what resolved it, and names a receipt or a commit "
+        "that HEAD has.",
         complete_only=True,
     ),
     Gate(
         "state-fresh",
         ("pre-handoff",),
-        (),
-        nothing,
-        "State files were updated with the work.",
-        without="this release writes no state files",
+        ("states",),
+        state_fresh,
+        "Files that show the state are what `handrail export` writes, and one of them was updated "
+        "with the work.",
     ),
     Gate(
         "lane-note",
@@ -166,18 +179,18 @@ GATES: Final[tuple[Gate, ...]] = (
     Gate(
         "activity-row",
         ("pre-handoff",),
-        (),
-        nothing,
-        "The activity table has a row for the change.",
-        without="this release keeps no activity table",
+        ("tracked",),
+        activity_row,
+        "Where there is a tracker, the task's commits add or change a row of its section 2 for "
+        "each lane that they change.",
     ),
     Gate(
         "coordinator-row",
         ("pre-handoff",),
-        (),
-        nothing,
-        "The coordinator's table has a row for the change.",
-        without="this release keeps no coordinator's table",
+        ("tracked",),
+        coordinator_row,
+        "Where the task's commits change several lanes, they add or change a row of the tracker's "
+        "section 3.",
     ),
     Gate(
         "evidence",
@@ -222,6 +235,28 @@ GATES: Final[tuple[Gate, ...]] = (
         ("handed",),
         reading,
         "Required reading is in the packet's commit.",
+    ),
+    Gate(
+        "state-readable",
+        ("post-handoff",),
+        ("states",),
+        state_received,
+        "Files that show the state are there, can be read and say what a receiver needs.",
+    ),
+    Gate(
+        "message",
+        ("post-handoff",),
+        ("states",),
+        message_received,
+        "The message of a state file has at least 50 characters.",
+    ),
+    Gate(
+        "publisher",
+        ("publish",),
+        ("publisher",),
+        publisher,
+        "Where a role coordinates, whoever runs stage publish acts as one that does, or is a "
+        "person at a terminal.",
     ),
 )
 """In the order in which they are judged and shown.

@@ -29,6 +29,7 @@ from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, stored_pattern
 from handrail.core.scope.naming import scope_for
 from handrail.core.task import task_of
+from handrail.service.clean import Written, written_in
 from handrail.service.context import CommitRow, Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.leases import grants_after, past_lease
@@ -71,11 +72,12 @@ class Attestation:
 
     def _attempt(self, rows: Sequence[CommitRow], *, dry_run: bool) -> Attested:
         overtaken, left, seen = self._around(rows)
+        written = self._written(rows)
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             session = require_session(tx, self._context)
             fresh = [row for row in rows if tx.attestation(row.commit) is None]
-            facts = tuple(facts_of(row, rules) for row in fresh)
+            facts = tuple(facts_of(row, rules, written.get(row.commit, ())) for row in fresh)
             if any(one.seq > seen for one in tx.landings(0, session.id)):
                 raise NeedsFacts(())
             for path in (path for one in facts for path in one.paths):
@@ -93,6 +95,13 @@ class Attestation:
         done = tuple(change.commit for change in changes if isinstance(change, CommitAttested))
         before = tuple(row.commit for row in rows if row.commit not in done)
         return Attested(done, before, epoch, head)
+
+    def _written(self, rows: Sequence[CommitRow]) -> dict[str, Written]:
+        """Return the clean projections of each commit."""
+        with self._store.read() as reader:
+            rules = rules_in_force(reader)
+        context = self._context
+        return {row.commit: written_in(context, rules, row.commit, row.paths) for row in rows}
 
     def _around(
         self, rows: Sequence[CommitRow]
@@ -197,11 +206,13 @@ def _check_parents(rows: Sequence[CommitRow], text: str) -> None:
             )
 
 
-def facts_of(row: CommitRow, rules: Rules) -> CommitFacts:
-    """Return a commit as the rules compare it."""
+def facts_of(row: CommitRow, rules: Rules, written: Written = ()) -> CommitFacts:
+    """Return a commit as the rules compare it; ``written`` are its clean projections."""
     fold = rules.settings.workspace.fold_case
     paths = tuple(normalise_path(path, fold_case=fold) for path in row.paths)
-    return CommitFacts(row.commit, row.tree, row.parents, paths, row.paths_hash, row.change)
+    return CommitFacts(
+        row.commit, row.tree, row.parents, paths, row.paths_hash, row.change, written
+    )
 
 
 def _covers(lease: Lease, path: str) -> bool:

@@ -15,6 +15,7 @@ from handrail import errors
 from handrail.core.decide import Attest, Commit, CommitFacts, Edit, Looked, decide
 from handrail.core.lease import Session
 from handrail.service.attempts import with_facts
+from handrail.service.clean import written_of
 from handrail.service.context import Context
 from handrail.service.edits import around, view_for
 from handrail.service.identity import require_session
@@ -53,7 +54,8 @@ class CommitCheck:
             ttl_ms=rules.settings.limits.ttl_ms,
             auto_claim=rules.settings.workspace.auto_claim,
         )
-        facts = CommitFacts("staged", "", (), paths, "")
+        written = written_of(self._context, rules, raw)
+        facts = CommitFacts("staged", "", (), paths, "", written=written)
         try:
             with_facts(self._context, lambda looked: self._judge(edit, facts, looked), seen)
         except errors.NotCovered as refusal:

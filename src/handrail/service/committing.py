@@ -31,6 +31,7 @@ from handrail.core.scope import Pattern, parse_pattern
 from handrail.core.scope.naming import scope_for
 from handrail.service.attempts import with_facts
 from handrail.service.attestation import Attested, facts_of
+from handrail.service.clean import written_in
 from handrail.service.context import CommitRow, Context
 from handrail.service.edits import around, view_for
 from handrail.service.identity import UNATTRIBUTED, acting, actor_of, require_session
@@ -61,7 +62,7 @@ class Committing:
             rules = rules_in_force(reader)
             session = require_session(reader, self._context)
             local = _local_scopes(reader, session)
-        facts = facts_of(row, rules)
+        facts = facts_of(row, rules, written_in(self._context, rules, commit, row.paths))
         left = self._left(rules, row, facts, local)
         return with_facts(self._context, lambda looked: self._attempt(facts, left, looked), seen)
 

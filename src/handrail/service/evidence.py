@@ -126,7 +126,7 @@ class Evidence:
                 for entry in through(self.ledger.attestations_of(commit)):
                     standing = self._standing(entry)
                     standings.append(standing)
-                    spans.append(_span(standing))
+                    spans += _spans(standing)
             self._take(through, spans)
 
     def _take(
@@ -152,7 +152,7 @@ class Evidence:
                 event = read_event(entry)
                 if isinstance(event, CommitAttested) and event.change == digest:
                     standings.append(self._standing(entry))
-                    spans.append(_span(standings[-1]))
+                    spans += _spans(standings[-1])
             self._take(through, spans)
         return judge_heir(change, standings, self.chronicle, charter)
 
@@ -318,11 +318,14 @@ def _best(said: Sequence[Judgment | None]) -> Judgment | None:
     return next((one for one in found if one.verdict == PASS), next(iter(found), None))
 
 
-def _span(standing: Standing) -> tuple[int, int]:
-    """Return the part of the ledger that an attestation rests on."""
-    tokens = standing.attested.cover if standing.attested is not None else ()
-    first = min((token for token, _ in tokens if token > 0), default=standing.seq)
-    return min(first, standing.seq) - 1, standing.seq
+def _spans(standing: Standing) -> list[tuple[int, int]]:
+    """Return the parts of the ledger that an attestation rests on."""
+    attested = standing.attested
+    if attested is None:
+        return [(standing.seq - 1, standing.seq)]
+    first = min((token for token, _ in attested.cover if token > 0), default=standing.seq)
+    written = [(seq - 1, seq) for seq in attested.written if 0 < seq < standing.seq]
+    return [*written, (min(first, standing.seq) - 1, standing.seq)]
 
 
 def _law_of(entry: Entry) -> Law | None:

@@ -140,7 +140,7 @@ def compare(reader: Reader, expected: State) -> list[str]:
 
 
 def _handed(reader: Reader, expected: State) -> list[str]:
-    """Name what differs of tasks, packets and waivers."""
+    """Name what differs of tasks, packets, waivers and projections."""
     differences = []
     if {task.id: task for task in reader.tasks(closed=True)} != expected.tasks:
         differences.append("the tasks are not those of the ledger")
@@ -149,6 +149,10 @@ def _handed(reader: Reader, expected: State) -> list[str]:
         differences.append("the packets are not those of the ledger")
     if {waiver.seq: waiver for waiver in reader.waivers(revoked=True)} != expected.waivers:
         differences.append("the waivers are not those of the ledger")
+    if {(row.projection, row.key): row for row in reader.rows()} != expected.rows:
+        differences.append("the rows of projections are not those of the ledger")
+    if reader.written_blobs() != expected.written:
+        differences.append("what was written of projections is not what the ledger says")
     return differences
 
 

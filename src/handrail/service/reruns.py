@@ -4,7 +4,7 @@ Promises: what is compared are receipts that lay in the ledger when the packet w
 came of the same command at the same commit in a working tree made for it. Equal means the same exit
 status and, where a report is named, the same set of passed tests; hashes of output are kept, not
 compared. What cannot be told (a missing input, a failing preparation, a time that is over) is never
-a difference. Every run is recorded.
+a difference. Every run is recorded; a receipt that one contradicts answers for no gate any more.
 
     Reruns(context, sites).compare(packet, content, tell)[0].verdict
 """
@@ -20,7 +20,7 @@ from handrail import errors
 from handrail.config.records import CommandGate
 from handrail.core.events import KIND_OF
 from handrail.core.ledger import read_event
-from handrail.core.receipts import EXITED, EvidenceRecorded, question
+from handrail.core.receipts import EXITED, EvidenceContradicted, EvidenceRecorded, question
 from handrail.core.record import Record
 from handrail.core.task import COMPLETE, Packet
 from handrail.gates.facts import Standing
@@ -45,6 +45,8 @@ from handrail.store.port import Reader
 from handrail.text import shell_quote
 
 EVIDENCE: Final = "evidence"
+UNSURE: Final = ":unsure"
+"""Follows the question of a re-run by which nobody could tell."""
 NOT_FOUND: Final = (126, 127)
 """How shells end whose command is not there or cannot be run."""
 TOLD_CHARS_MAX: Final = 400
@@ -144,8 +146,9 @@ class Reruns:
             differs = () if again.receipt is None else differences(claim, again)
             if again.unsure:
                 unsure.append(f"{claim.gate.id}: {again.unsure}")
-            else:
+            elif differs:
                 wrong += differs
+                self._contradict(claim, again)
             verdict = CANNOT_TELL if again.unsure else FAIL if differs else PASS
             how = " (run before)" if again.reused else ""
             tell(f"{EVIDENCE}: {claim.gate.id}: {verdict}{how}")
@@ -170,7 +173,7 @@ class Reruns:
         gate = claim.gate
         about = _about(gate, commit, tree, self._context.caller.worktree)
         with self._context.store.read() as reader:
-            known = _known(reader, claim, about, commit)
+            known = _known(reader, claim, about)
         if known is not None:
             return Again(known, reused=True)
         tell(f"{EVIDENCE}: {gate.id} again at {commit[:12]}: {_line(gate.run)}")
@@ -206,22 +209,26 @@ class Reruns:
         after = site.standing(reports)
         disturbed = (after.commit, after.fingerprint) != (before.commit, before.fingerprint)
         event = written(ran, before, (about, gate.id, ""), passed, disturbed=disturbed)
+        try:
+            if elsewhere is None and not free:
+                elsewhere = site.borrowed(reports)
+            unsure = _unsure(site, claim, event, (unread, elsewhere, absent), _how(ran))
+        except errors.FactsUnavailable as error:
+            unsure = error.message.rstrip(".")
+        if unsure:
+            # It is kept, and answers nothing: what nobody could tell is asked again.
+            event = event._replace(about=f"{about}{UNSURE}")
         receipt = self._record(event)
-        if elsewhere is None and not free:
-            elsewhere = site.borrowed(reports)
-        unsure = unread
-        differs = event.exit_status != claim.receipt.event.exit_status
-        if ran.ended != EXITED:
-            unsure = f"{_line(gate.run)} {_how(ran)}"
-        elif elsewhere is not None:
-            unsure = f"a shared input takes code from {elsewhere}, where other work lies: let env "
-            unsure += "set PYTHONPATH to folders of the commit"
-        elif disturbed:
-            unsure = "the command changed the working tree"
-        elif differs:
-            unsure = _missing(site, event, absent)
         missed = getattr(passed, "missed", ())
         return Again(receipt, unsure, missed)
+
+    def _contradict(self, claim: Claim, again: Again) -> None:
+        """Let the giver's receipt answer no more, until its command is run anew."""
+        assert again.receipt is not None
+        said = claim.receipt
+        event = EvidenceContradicted(said.event.about, claim.gate.id, said.seq, again.receipt.seq)
+        with self._context.store.transaction() as tx:
+            tx.commit([event], acting(tx, self._context))
 
     def _record(self, event: EvidenceRecorded) -> Receipt:
         with self._context.store.transaction() as tx:
@@ -264,7 +271,7 @@ def _about(gate: CommandGate, commit: str, tree: str, worktree: str) -> str:
     )
 
 
-def _known(reader: Reader, claim: Claim, about: str, commit: str) -> Receipt | None:
+def _known(reader: Reader, claim: Claim, about: str) -> Receipt | None:
     """Return the re-run that still answers: one from here, fresh, in which nothing differed."""
     gate = claim.gate
     if gate.fresh_for not in (TREE, COMMIT, AGE):
@@ -290,6 +297,31 @@ def _report(site: Site, gate: CommandGate, mark: object) -> tuple[MissedRow | No
         return site.report(gate.report), ""
     except errors.FactsUnavailable as error:
         return None, error.message.rstrip(".")
+
+
+def _unsure(
+    site: Site,
+    claim: Claim,
+    event: EvidenceRecorded,
+    lacks: tuple[str, str | None, Sequence[str]],
+    how: str,
+) -> str:
+    """Say why nobody can tell by a re-run; '' where it says something.
+
+    ``lacks`` are why its report could not be read, where its code came from if not from the commit,
+    and what was not fetched; ``how`` it ended.
+    """
+    unread, elsewhere, absent = lacks
+    if event.ended != EXITED:
+        return f"{_line(claim.gate.run)} {how}"
+    if elsewhere is not None:
+        told = f"a shared input takes code from {elsewhere}, where other work lies: let env set"
+        return f"{told} PYTHONPATH to folders of the commit"
+    if event.disturbed:
+        return "the command changed the working tree"
+    if event.exit_status != claim.receipt.event.exit_status:
+        return _missing(site, event, absent)
+    return unread
 
 
 def _missing(site: Site, event: EvidenceRecorded, absent: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from handrail.core.lease import (
     renew_at,
 )
 from handrail.core.ledger import GENESIS, Entry, Head, read_event, seal
+from handrail.core.projected import KeptRow
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State, apply
 from handrail.core.task import OPEN, Packet, Task, Waiver
@@ -209,6 +210,16 @@ class MemoryReader:
         """Return the waivers that were not taken back (or all), in order; used up or not."""
         known = sorted(self.data.state.waivers.items())
         return [waiver for _, waiver in known if revoked or not waiver.revoked]
+
+    def rows(self, projection: str | None = None) -> list[KeptRow]:
+        """Return the rows that are kept of a projection (or of all), by projection and key."""
+        known = sorted(self.data.state.rows.values())
+        return [row for row in known if projection in (None, row.projection)]
+
+    def written_blobs(self, projection: str | None = None) -> dict[tuple[str, str], int]:
+        """Return what Handrail wrote: (projection, blob id) and the newest entry that says so."""
+        known = self.data.state.written.items()
+        return {key: seq for key, seq in known if projection in (None, key[0])}
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""

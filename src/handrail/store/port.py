@@ -39,6 +39,7 @@ from handrail.core.lease import (
     Waiter,
 )
 from handrail.core.ledger import Entry, Head
+from handrail.core.projected import KeptRow
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State
@@ -158,6 +159,12 @@ class Reader(Protocol):
 
     def waivers(self, *, revoked: bool = False) -> list[Waiver]:
         """Return the waivers that were not taken back (or all), in order; used up or not."""
+
+    def rows(self, projection: str | None = None) -> list[KeptRow]:
+        """Return the rows that are kept of a projection (or of all), by projection and key."""
+
+    def written_blobs(self, projection: str | None = None) -> dict[tuple[str, str], int]:
+        """Return what Handrail wrote: (projection, blob id) and the newest entry that says so."""
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from handrail.facts.hooklog import HookLog
     from handrail.facts.installation import Installation
     from handrail.facts.keys import KeyFiles
+    from handrail.facts.projected import ProjectionFiles
     from handrail.facts.traces import Traces
     from handrail.service.leases import Leases
     from handrail.service.reruns import Reruns
@@ -173,6 +174,13 @@ class Application:
         return PacketFiles(self.place.toplevel)
 
     @property
+    def projection_files(self) -> ProjectionFiles:
+        """Where projections lie."""
+        from handrail.facts.projected import ProjectionFiles
+
+        return ProjectionFiles(self.place.toplevel)
+
+    @property
     def counters(self) -> Counters:
         """What hooks count."""
         from handrail.facts.counters import Counters
@@ -191,6 +199,16 @@ class Application:
         from handrail.facts.process import harness_above
 
         return harness_above(os.getpid())
+
+    def registered_process(self) -> Process | None:
+        """Return the nearest process above this one that a harness registered here."""
+        with self.store.read() as reader:
+            known = {process for process, _ in reader.processes()}
+        if not known:
+            return None
+        from handrail.facts.process import ancestors
+
+        return next((one for one in ancestors(os.getpid()) if one in known), None)
 
     def sqlite_version(self) -> str:
         """Say which SQLite keeps the store."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
+from handrail.facts import documents
 from handrail.facts.exports import PacketFiles
-from handrail.facts.named import changed_since, held, here, relation
+from handrail.facts.named import changed_since, compared, has_commit, held, here, relation
 from handrail.facts.refs import ref_value
 from handrail.facts.reports import Passed, load_report, mark_of
 from handrail.facts.repository import Place
-from handrail.facts.reruns import TemporaryTree, temporary_tree
 from handrail.facts.running import Order, Ran, Runner
-from handrail.facts.standing import look, look_pushed, look_tree
+from handrail.facts.standing import look, look_pushed, look_tree, operation
 from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from handrail.facts.reruns import TemporaryTree
 
 
 class RepositoryBench:
@@ -57,6 +61,16 @@ class RepositoryBench:
         """Return the bytes of a file of the working tree; None if there is none."""
         return here(self._place.toplevel, path)
 
+    def projection(self, path: str) -> bytes | None:
+        """Return the bytes of a projection of the working tree; None if there is none."""
+        from handrail.facts.projected import ProjectionFiles
+
+        return ProjectionFiles(self._place.toplevel).read(path)
+
+    def has_commit(self, name: str) -> bool:
+        """Tell whether HEAD has the commit of this id, or of an id that begins so."""
+        return has_commit(self._place.toplevel, name)
+
     def exported(self, name: str) -> bytes | None:
         """Return the file of a packet; None if there is none."""
         return PacketFiles(self._place.toplevel).read(name)
@@ -69,11 +83,41 @@ class RepositoryBench:
         """Return the paths that the own commits since ``base`` changed."""
         return changed_since(self._place.toplevel, base)
 
+    def compared(self, ref: str) -> tuple[str, dict[str, str]]:
+        """Return where HEAD left a ref, and what it changed since: path to blob, '' if removed."""
+        return compared(self._place.toplevel, ref)
+
     def plugin(self, name: str) -> Gate:
         """Load the gate of a plugin; raises FactsUnavailable."""
         from handrail.wiring.plugins import load
 
         return load(name)
+
+    def behind_links(self, path: str) -> tuple[str, bytes] | None:
+        """Return where a path leads in the working tree, and the bytes there."""
+        return documents.behind_links(self._place.toplevel, path)
+
+    def short_states(self) -> dict[str, str]:
+        """Return the paths that differ from HEAD, each with the letters that git gives it."""
+        return documents.short_states(self._place.toplevel)
+
+    def upstream(self, branch: str) -> tuple[str, str]:
+        """Return the name of what a branch is pushed to, and its commit as last seen."""
+        return documents.upstream(self._place.toplevel, branch)
+
+    def changed_lately(self, path: str, days: int) -> bool:
+        """Tell whether a path was changed within some days."""
+        return documents.changed_lately(self._place.toplevel, path, days)
+
+    def operation(self) -> str | None:
+        """Return what git has not finished."""
+        return operation(self._place.git_dir)
+
+    def health(self, address: str) -> int:
+        """Return the HTTP status that a service answers with; raises FactsUnavailable."""
+        from handrail.facts.services import health_of
+
+        return health_of(address)
 
     def run(
         self,
@@ -109,4 +153,6 @@ class TemporaryTrees:
 
     def at(self, commit: str) -> AbstractContextManager[TemporaryTree]:
         """Make a working tree of a commit, and take it away in the end."""
+        from handrail.facts.reruns import temporary_tree
+
         return temporary_tree(self._place, commit)

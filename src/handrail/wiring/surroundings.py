@@ -181,6 +181,12 @@ class Surroundings:
 
         return alive(process)
 
+    def ancestors(self) -> list[Process]:
+        """Return the processes above this one, nearest first."""
+        from handrail.facts.process import ancestors
+
+        return ancestors(os.getpid())
+
 
 def _salt() -> str:
     return os.urandom(16).hex()
@@ -193,6 +199,10 @@ class SqliteGround(Surroundings):
         super().__init__(place)
         self.folder = place.folder
         self._state_dir = state_dir
+
+    def file(self, path: str) -> bytes | None:
+        """Return a file of the working tree by its path from the top, None if there is none."""
+        return read_bounded(os.path.join(self._place.toplevel, path))
 
     def write_config(self, text: str) -> None:
         """Write ``handrail.toml`` if it is still not there."""

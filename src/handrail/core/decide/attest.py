@@ -49,8 +49,9 @@ def decide_attest(view: View, attest: Attest, now: int) -> Changes:
         if len(commit.parents) > PARENTS_MAX:
             raise errors.UnsupportedCommit(commit=commit.commit, parents=len(commit.parents))
         cover: dict[int, int] = {}
+        clean = dict(commit.written)
         for path in commit.paths:
-            if any(matches(pattern, path) for pattern in view.policy.exempt):
+            if path in clean or is_exempt(view.policy, path):
                 continue
             check_duty(view, attest.session.id, path)
             covering = _covering(by_anchor, path)
@@ -68,6 +69,7 @@ def decide_attest(view: View, attest: Attest, now: int) -> Changes:
                 paths_hash=commit.paths_hash,
                 cover=tuple(sorted(cover.items())),
                 change=commit.change,
+                written=tuple(sorted(set(clean.values()))),
             )
         )
     if missing:
@@ -89,6 +91,7 @@ def decide_commit(view: View, commit: Commit, now: int) -> Changes:
     changes: Changes = []
     refused: list[tuple[str, errors.HandrailError]] = []
     wanted: list[Pattern] = []
+    clean = {path for facts in commit.attest.commits for path, _ in facts.written}
     for path in dict.fromkeys(path for facts in commit.attest.commits for path in facts.paths):
         try:
             check_judged_by(view.policy, edit.session, path)
@@ -96,7 +99,7 @@ def decide_commit(view: View, commit: Commit, now: int) -> Changes:
             refused.append((path, refusal))
             continue
         # Where a duty binds, the rule for an edit says it also of what is held.
-        if is_exempt(view.policy, path) or (
+        if (path in clean or is_exempt(view.policy, path)) or (
             view.duty is None
             and own_cover(view.leases, edit.session.id, edit.session.worktree, path, now)
         ):

@@ -214,7 +214,8 @@ class ChangeRole(Record):
 class CommitFacts(Record):
     """A commit as git tells it: ids, parents, and its changed paths, normalised.
 
-    ``change`` is a digest of what it does to them, None where nobody can tell.
+    ``change`` is a digest of what it does to them, None where nobody can tell. ``written`` are
+    those paths that are clean projections, each with the entry that says so.
     """
 
     commit: str
@@ -223,6 +224,7 @@ class CommitFacts(Record):
     paths: tuple[str, ...]
     paths_hash: str
     change: str | None = None
+    written: tuple[tuple[str, int], ...] = ()
 
 
 class Attest(Record):

@@ -172,8 +172,8 @@ HANDOFFS: Final = (
     BRIEFING,
     Command(
         "export",
-        "handoffs:export",
-        "Write the packets' files anew, byte for byte.",
+        "export:export",
+        "Write the files of packets and projections anew.",
         "handrail export",
         (),
         (DRY,),

@@ -69,6 +69,10 @@ def _run(argv: Sequence[str]) -> int:
             from handrail.edge.cli.click_app import complete
 
             return complete()
+        if list(argv[:1]) == ["compat"]:  # other people's options: nothing here may read them
+            from handrail.edge.compat import run as compat
+
+            return compat(argv[1:])
         from handrail.edge.cli.quick import parse
 
         parsed = parse(argv)

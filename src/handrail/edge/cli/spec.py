@@ -102,7 +102,13 @@ EVERYDAY: Final[tuple[Command, ...]] = (
         "handrail init",
         (),
         (
-            Option("preset", ("--preset",), "text", "The ready configuration to begin with.", "P"),
+            Option(
+                "preset",
+                ("--preset",),
+                "text",
+                "What to begin with, joined by commas: lanes,mosaic.",
+                "P",
+            ),
             Option("harness", ("--harness",), "text", "The harnesses to write hooks for.", "H"),
             Option("bare", ("--bare",), "flag", "Set up a bare repository that is pushed to."),
             DRY,

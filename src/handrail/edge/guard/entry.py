@@ -1,4 +1,4 @@
-"""One hook, from its words and stdin to its exit status.
+"""One hook, from its words and stdin to its exit status; or a documented script's command.
 
 Promise: ends in the terms of whoever asked: 0 lets it happen, 2 stops a tool of a harness, 1 stops
 git. The usual case is answered by ``quick`` and leaves at once, without the interpreter's own
@@ -25,6 +25,10 @@ def main(words: "Sequence[str]") -> None:
     """Answer the hook that these words name, and end the process."""
     # A hook is over before the search for cycles finds any; whatever runs longer still has it.
     gc.set_threshold(GARBAGE_THRESHOLD)
+    if list(words[:1]) == ["compat"]:
+        from handrail.edge.compat import run as compat
+
+        _end(compat(words[1:]))
     if list(words[1:2]) == ["git"]:
         _end(_git(words[2] if len(words) > 2 else "", words[3:]))
     payload = read_all()
@@ -50,6 +54,10 @@ def _git(name: str, words: "Sequence[str]") -> int:
             from handrail.edge.guard.receiving import run as receive
 
             return receive(read_all())
+        if name == "merge":  # git's stdin is not for it
+            from handrail.edge.guard.merging import run as merge
+
+            return merge(words)
         from handrail.edge.guard.commits import run
 
         return run(name, words, read_all())

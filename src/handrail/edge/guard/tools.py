@@ -33,6 +33,7 @@ ALLOW = 0
 DENY = 2
 NAMED_MAX = 20
 ENFORCE = "enforce"
+COMPACTED = "compact"
 LATER = ("Stop", "SubagentStop", "TaskCompleted", "PreCompact")
 """Where exit 2 would hold up what writes nothing."""
 
@@ -159,8 +160,11 @@ def _join(application: Application, call: Call) -> None:
         name = session_here(reader, call.session, application.caller.worktree)
         known = reader.session(name)
     if known is None or not known.live:
-        process = application.harness_process()
-        _sessions(application).started(name, harness=claude.HARNESS, process=process)
+        process, sessions = application.harness_process(), _sessions(application)
+        other = sessions.stands_in(name, process)
+        if other is None:
+            sessions.started(name, harness=claude.HARNESS, process=process)
+        name = other or name
     application.act_as(name)
 
 
@@ -171,11 +175,16 @@ def _sessions(application: Application) -> HarnessSessions:
     return HarnessSessions(application.context)
 
 
-def _notices(application: Application) -> list[str]:
-    """Take what there is to tell; nothing is told twice."""
+def _notices(application: Application, *, briefed: bool = False) -> list[str]:
+    """Take what there is to tell; nothing is told twice. ``briefed``: packets were told of."""
     from handrail.service.notices import Notices
 
-    return [_notice(told) for told in Notices(application.context).take()]
+    return [
+        line
+        for told in Notices(application.context).take()
+        if told.packet is None or not briefed
+        for line in _notice(application, told)
+    ]
 
 
 # --- after a tool --------------------------------------------------------------------------------
@@ -232,12 +241,17 @@ def _unheld(found: Unheld) -> list[str]:
     return lines
 
 
-def _notice(told: Told) -> str:
+def _notice(application: Application, told: Told) -> list[str]:
+    if told.packet is not None:
+        from handrail.edge.guard.briefing import came_back
+
+        return list(came_back(application, told.packet))
     who = f"{told.agent} (session {told.session})" if told.agent else f"session {told.session}"
     paths = ", ".join(told.paths[:NAMED_MAX])
     if told.kind == "parallel_edit":
-        return f"Handrail: {who} edits {paths} in another working tree too; git will merge."
-    return f"Handrail: {who} waits for {paths}; `handrail release` gives it back when you are done."
+        return [f"Handrail: {who} edits {paths} in another working tree too; git will merge."]
+    release = "`handrail release` gives it back when you are done."
+    return [f"Handrail: {who} waits for {paths}; {release}"]
 
 
 # --- sessions ------------------------------------------------------------------------------------
@@ -248,10 +262,10 @@ def _session_start(places: Places, call: Call) -> Answer:
     lines: list[str] = []
     for application in places.around(call.cwd):
         sessions = _sessions(application)
-        name = sessions.name_here(call.session)
-        begun = sessions.started(
-            name, harness=claude.HARNESS, process=application.harness_process()
-        )
+        name, process = sessions.name_here(call.session), application.harness_process()
+        if call.source == COMPACTED:  # it goes on, so whoever took its place keeps it
+            name = sessions.stands_in(name, process) or name
+        begun = sessions.started(name, harness=claude.HARNESS, process=process)
         application.act_as(name)
         application.traces.edit_ends(call.session)
         application.traces.keep(_dirty(application))
@@ -259,7 +273,7 @@ def _session_start(places: Places, call: Call) -> Answer:
 
         lines += greeting(application, begun)
         lines += _briefing(application, call.source, new=not begun.started.resumed)
-        lines += _notices(application)
+        lines += _notices(application, briefed=True)
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
 
 
@@ -279,7 +293,9 @@ def _session_end(places: Places, call: Call) -> Answer:
     for application in places.around(call.cwd):
         sessions = _sessions(application)
         application.traces.edit_ends(call.session)
-        sessions.ended(sessions.name_here(call.session), call.reason or "ended")
+        name = sessions.name_here(call.session)
+        name = sessions.stands_in(name, application.harness_process()) or name
+        sessions.ended(name, call.reason or "ended")
     return Answer()
 
 

@@ -1,7 +1,6 @@
 r"""The block of `AGENTS.md` that tells an agent what holds here.
 
-Promise: whatever stands around the block keeps its bytes. It is appended after one line end, which
-goes with it again: a file that had the block and loses it is as it was.
+Promise: as in ``marked``: whatever stands around the block keeps its bytes.
 
     >>> without(with_block(b"# Rules\n")) == b"# Rules\n"
     True
@@ -10,6 +9,11 @@ goes with it again: a file that had the block and loses it is as it was.
 from __future__ import annotations
 
 from typing import Final
+
+from handrail.service.install import marked
+from handrail.service.install.marked import Marked, Unpaired
+
+__all__ = ["BEGIN", "END", "FILE", "Unpaired", "with_block", "without"]
 
 FILE: Final = "AGENTS.md"
 BEGIN: Final = b"<!-- handrail:begin -->"
@@ -34,42 +38,14 @@ you hold when you commit is recorded, and a commit over a path that you did not 
 """
 
 
-class Unpaired(Exception):
-    """A mark of the block stands there without the other one, or twice."""
+_BLOCK: Final = Marked(BEGIN, END, _TEXT.encode("ascii"))
 
 
 def with_block(text: bytes) -> bytes:
-    """Return the file with the block: appended, or put in place of another release's."""
-    eol = b"\r\n" if b"\r\n" in text else b"\n"
-    block = _TEXT.encode("ascii").replace(b"\n", eol)
-    found = _find(text)
-    if found is None:
-        return text + (eol if text else b"") + block
-    return text[: found[0]] + block.removesuffix(eol) + text[found[1] :]
+    """Return the file with the block, in place of another release's; raises Unpaired."""
+    return marked.with_block(text, _BLOCK)
 
 
 def without(text: bytes) -> bytes:
-    """Return the file without the block and the line ends that came with it."""
-    found = _find(text)
-    if found is None:
-        return text
-    before, after = text[: found[0]], text[found[1] :]
-    for eol in (b"\r\n", b"\n"):
-        if after.startswith(eol):
-            after = after.removeprefix(eol)
-            break
-    for eol in (b"\r\n", b"\n"):
-        if before.endswith(eol):
-            before = before.removesuffix(eol)
-            break
-    return before + after
-
-
-def _find(text: bytes) -> tuple[int, int] | None:
-    """Return where the block begins and ends; raises Unpaired."""
-    if text.count(BEGIN) == text.count(END) == 0:
-        return None
-    start, end = text.find(BEGIN), text.find(END)
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or end < start:
-        raise Unpaired
-    return start, end + len(END)
+    """Return the file without the block and the line ends that came with it; raises Unpaired."""
+    return marked.without(text, _BLOCK)

@@ -16,6 +16,7 @@ CREATED: Final = "created"
 MERGED: Final = "merged"
 UPDATED: Final = "updated"
 CHAINED: Final = "chained"
+REPLACED: Final = "replaced"
 KEPT: Final = "kept"
 REMOVED: Final = "removed"
 RESTORED: Final = "restored"
@@ -104,6 +105,15 @@ class Site(Protocol):
 
     def ignored(self, path: str) -> bool:
         """Tell whether git ignores a path of the working tree."""
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting of this clone's git, None if it has none."""
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Give a setting of this clone's git this one value."""
+
+    def forget_settings(self, section: str) -> None:
+        """Take a section out of the settings of this clone's git."""
 
 
 class Lost(Record):

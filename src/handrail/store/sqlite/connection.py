@@ -34,7 +34,7 @@ def migrations() -> dict[int, str]:
     return found
 
 
-FORMAT = 5
+FORMAT = 6
 
 
 def sqlite_version() -> str:

@@ -1,4 +1,4 @@
-"""Tasks and packets in the file: asked by readers, changed by the tables of a transaction."""
+"""Tasks, packets and projections in the file: asked by readers, changed by transactions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import apsw
 
+from handrail.core.projected import KeptRow
+from handrail.core.state import State
 from handrail.core.task import OPEN, Packet, Task, Waiver
 
 _TASK = (
@@ -24,7 +26,7 @@ _WAIVER = (
 
 
 class Handoffs:
-    """What a connection knows of tasks and packets."""
+    """What a connection knows of tasks, packets and projections."""
 
     _run: Callable[..., apsw.Cursor]
 
@@ -64,9 +66,37 @@ class Handoffs:
         rows = self._run(f"{_WAIVER} WHERE ? OR NOT revoked ORDER BY seq", (revoked,)).fetchall()
         return [_read_waiver(row) for row in rows]
 
+    def rows(self, projection: str | None = None) -> list[KeptRow]:
+        """Return the rows that are kept of a projection (or of all), by projection and key."""
+        sql = "SELECT projection, key, seq FROM kept_row"
+        if projection is None:
+            rows: list[Any] = self._run(f"{sql} ORDER BY projection, key").fetchall()
+        else:
+            rows = self._run(f"{sql} WHERE projection = ? ORDER BY key", (projection,)).fetchall()
+        return [KeptRow(*row) for row in rows]
+
+    def written_blobs(self, projection: str | None = None) -> dict[tuple[str, str], int]:
+        """Return what Handrail wrote: (projection, blob id) and the newest entry that says so."""
+        sql = "SELECT projection, blob, seq FROM written WHERE ?1 IS NULL OR projection = ?1"
+        rows: list[Any] = self._run(sql, (projection,)).fetchall()
+        return {(path, blob): seq for path, blob, seq in rows}
+
 
 class HandoffTables(Handoffs):
-    """The part of ``core.state.Tables`` about tasks and packets."""
+    """The part of ``core.state.Tables`` about tasks, packets and projections."""
+
+    def put_handed(self, state: State) -> None:
+        """Add all rows of a state."""
+        for task in state.tasks.values():
+            self.put_task(task)
+        for packet in state.packets.values():
+            self.put_packet(packet)
+        for waiver in state.waivers.values():
+            self.put_waiver(waiver)
+        for row in state.rows.values():
+            self.put_row(row)
+        for (projection, blob), seq in state.written.items():
+            self.put_written(projection, blob, seq)
 
     def put_task(self, task: Task) -> None:
         """Add a task, or replace the one of the same id."""
@@ -82,6 +112,18 @@ class HandoffTables(Handoffs):
     def put_waiver(self, waiver: Waiver) -> None:
         """Add a waiver, or replace the one of the same number."""
         self._put("waiver", tuple(waiver))
+
+    def put_row(self, row: KeptRow) -> None:
+        """Add a row of a projection, or replace the one of the same name."""
+        self._put("kept_row", tuple(row))
+
+    def drop_row(self, projection: str, key: str) -> None:
+        """Forget a row of a projection."""
+        self._run("DELETE FROM kept_row WHERE projection = ? AND key = ?", (projection, key))
+
+    def put_written(self, projection: str, blob: str, seq: int) -> None:
+        """Remember where Handrail last wrote these bytes of a projection."""
+        self._put("written", (projection, blob, seq))
 
     def _put(self, table: str, row: tuple[object, ...]) -> None:
         marks = ",".join("?" * len(row))

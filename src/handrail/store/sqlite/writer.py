@@ -39,7 +39,7 @@ _BARE = LEASE.replace("l.", "")
 _REPLACED = (
     *("lease", "may_write", "session", "waiter", "attestation", "config"),
     *("orphan", "orphan_anchor", "landing", "landing_anchor", "task", "packet"),
-    "waiver",
+    *("waiver", "kept_row", "written"),
 )
 
 
@@ -359,12 +359,7 @@ class SqliteTx(SqliteReader):
             self._tables.put_lease(lease)
         for session in state.sessions.values():
             self._tables.put_session(session)
-        for task in state.tasks.values():
-            self._tables.put_task(task)
-        for packet in state.packets.values():
-            self._tables.put_packet(packet)
-        for waiver in state.waivers.values():
-            self._tables.put_waiver(waiver)
+        self._tables.put_handed(state)
         for commit, seq in state.attestations.items():
             self._tables.put_attestation(commit, seq)
         if state.config is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from typing import Final
 
 from handrail import errors
 from handrail.core.packet import PACKET_BYTES_MAX
@@ -12,7 +14,7 @@ from handrail.edge.checked import STATUS, as_text, gate_data
 from handrail.edge.cli.commands.check import gates_of
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.phases import phase_data, phase_lines
-from handrail.edge.render import count, lease_data, table
+from handrail.edge.render import lease_data, table
 from handrail.edge.reply import Data, Reply
 from handrail.gates.gate import PASS
 from handrail.service.gating import Checked
@@ -20,9 +22,11 @@ from handrail.service.handoff_gates import told
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Briefing, Packets
-from handrail.service.policy import rules_in_force
 from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
+
+TYPED_CHARS_MAX: Final = 2_000
+"""Of one option that is typed again; no message longer than that is."""
 
 
 def offer(invocation: Invocation) -> Reply:
@@ -38,7 +42,11 @@ def offer(invocation: Invocation) -> Reply:
         request_id=invocation.text("request_id"),
         next_phase=invocation.text("next_phase"),
     )
-    done = _judged(invocation, _again(invocation)).offer(asked, dry_run=dry_run)
+    try:
+        done = _judged(invocation, _again(invocation)).offer(asked, dry_run=dry_run)
+    except errors.HandrailError as error:
+        keep_typed(error, "handrail handoff offer", _typed(invocation), invocation.text("file"))
+        raise
     packet = done.packet
     data: Data = {**packet_data(packet), "file": done.file, "packet": json.loads(done.text)}
     status = 0
@@ -66,7 +74,21 @@ def offer(invocation: Invocation) -> Reply:
         notes.append(f"note: written by Handrail instead: {', '.join(done.overwritten)}")
     if done.file is None and not dry_run:
         notes.append("note: the packet's file could not be written; handrail export makes it")
+    notes += [] if dry_run else _lead_on(invocation)
     return Reply(data, text, tuple(notes), status)
+
+
+def _lead_on(invocation: Invocation) -> tuple[str, ...]:
+    """Write what leads readers to the newest packet; returns what is to be said of it."""
+    from handrail.service.projecting import Projecting
+
+    application = invocation.application
+    shown = Projecting(application.context, application.projection_files).lead_on()
+    if not shown:
+        return ()
+    from handrail.edge.cli.commands.export import told_lines
+
+    return told_lines(shown)
 
 
 def _again(invocation: Invocation) -> str:
@@ -74,13 +96,42 @@ def _again(invocation: Invocation) -> str:
     words = ["handrail", "handoff", "offer"]
     file = invocation.text("file")
     words += [] if file is None else [shell_quote(file)]
-    for name in ("task", "to", "kind", "next_phase", "request_id"):
-        text = invocation.text(name)
-        flag = "--" + name.replace("_", "-")
-        words += [] if text is None else [flag, shell_quote(text)]
-    for text in invocation.words("scope"):
-        words += ["--scope", shell_quote(text)]
+    words += [word for flag, *rest in _typed(invocation) if flag != "-m" for word in (flag, *rest)]
     return " ".join(words)
+
+
+def keep_typed(
+    error: errors.HandrailError,
+    command: str,
+    typed: Sequence[tuple[str, str]],
+    file: str | None = None,
+) -> None:
+    """Let the command that leads on from an error keep what was typed and is not in question.
+
+    A next phase says for whom the packet is.
+    """
+    step = error.next
+    if step is None or not step.startswith(f"{command} ") or step.endswith("--help"):
+        return
+    words = [] if file is None or f" {shell_quote(file)}" in step else [shell_quote(file)]
+    for flag, word in typed:
+        known = (flag, "--next-phase") if flag == "--to" else (flag,)
+        if not any(f" {one} " in step for one in known):
+            words += [flag, word if len(word) <= TYPED_CHARS_MAX else "MESSAGE"]
+    error.lead_on(" ".join([step, *words]))
+
+
+def _typed(invocation: Invocation) -> list[tuple[str, str]]:
+    """Return the options of an offer that were typed, each with its word for a shell."""
+    found = [
+        ("--" + name.replace("_", "-"), text)
+        for name in ("task", "to", "kind", "next_phase", "request_id")
+        if (text := invocation.text(name)) is not None
+    ]
+    found += [("--scope", text) for text in invocation.words("scope")]
+    message = invocation.text("message")
+    found += [] if message is None else [("-m", message)]
+    return [(flag, shell_quote(text)) for flag, text in found]
 
 
 def _gates(checked: Checked) -> list[Data]:
@@ -138,12 +189,6 @@ def accept(invocation: Invocation) -> Reply:
     return Reply(data, text, tuple(notes))
 
 
-def _has_gates(invocation: Invocation) -> bool:
-    """Tell whether the configuration has commands that there can be evidence of."""
-    with invocation.application.store.read() as reader:
-        return bool(rules_in_force(reader).settings.gates)
-
-
 def decline(invocation: Invocation) -> Reply:
     """Decline a packet."""
     packet = _handoffs(invocation).decline(
@@ -168,7 +213,8 @@ def withdraw(invocation: Invocation) -> Reply:
 
 def listed(invocation: Invocation) -> Reply:
     """List the packets that wait."""
-    rows = _packets(invocation).inbox()
+    packets = _packets(invocation)
+    rows, back = packets.inbox(), packets.came_back()
     shown = [
         (
             "*" if row.mine else "",
@@ -186,9 +232,14 @@ def listed(invocation: Invocation) -> Reply:
         "packets": [
             {**packet_data(row.packet), "lapsed": row.lapsed, "yours": row.mine, "title": row.title}
             for row in rows
-        ]
+        ],
+        "came_back": [
+            {**packet_data(one.packet), "title": one.title, "next": one.next} for one in back
+        ],
     }
-    return Reply(data, text if rows else "nothing is offered")
+    lines = [text if rows else "nothing is offered"]
+    lines += [f"back with you: {one.sentence}\n  next: {one.next}" for one in back]
+    return Reply(data, "\n".join(lines))
 
 
 def show(invocation: Invocation) -> Reply:
@@ -211,6 +262,7 @@ def briefing(invocation: Invocation) -> Reply:
         ),
     ]
     lines += [f"  {line}" for line in phase_lines(found.task, found.pending, found.artifact)]
+    lines += [] if found.back is None else [f"  {found.back.sentence}"]
     if content.get("message"):
         lines += ["", *(f"  {visible(line)}" for line in content["message"].split("\n"))]
     for title, values in (
@@ -245,21 +297,11 @@ def _steps(found: Briefing, session: str | None) -> tuple[str, ...]:
     task = found.task
     if _state(found)["state"] == OPEN:
         return (f"to take it: handrail handoff accept {task.id}",)
+    if session is not None and found.back is not None:
+        return (f"next: {found.back.next}",)
     if session is not None and task.holder == session and found.pending is None:
         return (f"when it is done: handrail handoff offer --task {task.id} -m MESSAGE",)
     return ()
-
-
-def export(invocation: Invocation) -> Reply:
-    """Write the packets' files anew."""
-    dry_run = invocation.flag("dry_run")
-    known, written = _packets(invocation).export(dry_run=dry_run)
-    data: Data = {"packets": known, "written": list(written)}
-    if dry_run:
-        data["dry_run"] = True
-        return Reply(data, f"would see to the files of {count(known, 'packet')}")
-    lines = [f"wrote {path}" for path in written]
-    return Reply(data, "\n".join([*lines, f"{count(known, 'packet')} exported"]))
 
 
 def packet_data(packet: Packet) -> Data:

@@ -13,21 +13,27 @@ from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.service.install import (
     CREATED,
+    KEPT,
     LEFT,
     MERGED,
+    REPLACED,
     UPDATED,
+    Projections,
     Step,
     guidance,
     install,
+    merge_driver,
     settings,
 )
 from handrail.service.install import uninstall as take_out
+from handrail.service.install.preset_files import files_of, presets_of
 from handrail.service.install.tracked import HOOK, IGNORED
 from handrail.service.setup import (
     CONFIG_NAME,
     Initialised,
     apply_config,
     initialise,
+    settings_here,
     uninstall_plan,
 )
 from handrail.text import shell_quote, visible
@@ -55,7 +61,10 @@ def init(invocation: Invocation) -> Reply:
     later = _later(invocation.text("harness"))
     done = initialise(application.ground, invocation.text("preset") or "minimal", dry_run=dry_run)
     done = done._replace(
-        steps=(*done.steps, *install(application.site, done.mode, dry_run=dry_run))
+        steps=(
+            *done.steps,
+            *install(application.site, done.mode, done.projections, dry_run=dry_run),
+        )
     )
     data: Data = {
         "workspace": done.workspace,
@@ -66,8 +75,16 @@ def init(invocation: Invocation) -> Reply:
     if dry_run:
         data["dry_run"] = True
     lines = step_lines(done.steps, application.place.toplevel, dry_run=dry_run)
+    notes: list[str] = []
+    if done.projections:
+        from handrail.edge.cli.commands.adopting import adopted
+
+        more, notes = adopted(application, done, data, dry_run=dry_run)
+        lines += more
     lines.append(f"workspace {done.workspace} {'would be ' if dry_run else 'is '}ready")
-    return Reply(data, "\n".join(lines), (*later, *_notes(done, application.place.toplevel)))
+    notes += _unused(done, invocation.text("preset"))
+    notes += _notes(done, application.place.toplevel)
+    return Reply(data, "\n".join(lines), (*later, *notes))
 
 
 def of_working_tree(found: errors.BareRepository) -> bool:
@@ -99,6 +116,14 @@ def _later(named: str | None) -> tuple[str, ...]:
     return (f"note: hooks for {missing} are not in this release yet",) if missing else ()
 
 
+def _unused(done: Initialised, preset: str | None) -> list[str]:
+    """Say so if a preset was asked for and a configuration was there already."""
+    kept = (CONFIG_NAME, KEPT) in ((step.what, step.outcome) for step in done.steps)
+    if preset is None or not kept:
+        return []
+    return [f"note: {CONFIG_NAME} was there and counts; nothing of --preset was written into it"]
+
+
 def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
     notes = []
     if done.config == "differs":
@@ -111,7 +136,8 @@ def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
     shared = [
         shown(step.what, toplevel)
         for step in done.steps
-        if step.outcome in (CREATED, MERGED, UPDATED) and _is_shared(step, toplevel)
+        if step.outcome in (CREATED, MERGED, REPLACED, UPDATED)
+        and _is_shared(step, toplevel, done.projections)
     ]
     if shared:
         words = " ".join(shell_quote(path) for path in shared)
@@ -120,8 +146,9 @@ def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _is_shared(step: Step, toplevel: str) -> bool:
-    files = (HOOK, settings.FILE, guidance.FILE)
+def _is_shared(step: Step, toplevel: str, projections: Projections) -> bool:
+    presets = presets_of([one.format for one in projections])
+    files = (HOOK, settings.FILE, guidance.FILE, merge_driver.FILE, *files_of(presets))
     shared = step.what == CONFIG_NAME or step.what in {f"{toplevel}/{file}" for file in files}
     return shared and step.note != IGNORED
 
@@ -191,7 +218,14 @@ def uninstall(invocation: Invocation) -> Reply:
 
         return uninstall_bare(invocation)
     plan = uninstall_plan(application.context)
-    taken = take_out(application.site, dry_run=dry_run)
+    projections = settings_here(application.context).projections
+    shown_files: tuple[str, ...] = ()
+    if projections:
+        from handrail.service.adopting import left_behind
+
+        files = application.projection_files
+        shown_files = left_behind(application.context, files, projections)
+    taken = take_out(application.site, shown_files, dry_run=dry_run)
     prefix = "would be " if dry_run else ""
     steps = step_lines(taken, application.place.toplevel)
     if plan.remove_config:

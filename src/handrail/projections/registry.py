@@ -1,0 +1,33 @@
+"""All projections there are, by format. The only list.
+
+PROJECTIONS["lanes-coordination"].render(known, None)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from handrail.projections import (
+    agent_state,
+    blockers,
+    current_task,
+    latest_handoff,
+    session_log,
+)
+from handrail.projections.coordination import COORDINATION
+from handrail.projections.lane_note import LANE_NOTE
+from handrail.projections.port import Projection
+from handrail.projections.tracker import TRACKER
+
+_KNOWN: Final[tuple[Projection, ...]] = (
+    COORDINATION,
+    TRACKER,
+    LANE_NOTE,
+    agent_state.PROJECTION,
+    blockers.PROJECTION,
+    current_task.PROJECTION,
+    session_log.PROJECTION,
+    latest_handoff.PROJECTION,
+)
+
+PROJECTIONS: Final[dict[str, Projection]] = {one.format: one for one in _KNOWN}

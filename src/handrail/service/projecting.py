@@ -1,0 +1,341 @@
+"""Projections in a working tree: what people wrote is read back, and the files are written anew.
+
+Promises: what only people know becomes an entry, as a claim, before the file is written over; what
+they did not touch is nobody's edit, however old the file is; fields of the tool are written over,
+and the difference is told. Bytes that Handrail wrote are entered by git's id of them: exactly while
+a file has such bytes it is *clean*, and needs no lease. A file that cannot be read as what it
+should be stays as it is. Where no projection is configured nothing is asked or read.
+
+    Projecting(context, files).export().written
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from handrail import errors
+from handrail.config import blob_id
+from handrail.core.events import Event
+from handrail.core.ledger import read_event
+from handrail.core.projected import (
+    IMPORTED,
+    MADE,
+    READ,
+    RECORD_CHARS_MAX,
+    ProjectionWritten,
+    RowKept,
+)
+from handrail.core.record import Record
+from handrail.projections.port import Known, Projection, Read, Row, Told
+from handrail.projections.registry import PROJECTIONS
+from handrail.service.context import Context
+from handrail.service.identity import acting
+from handrail.service.packet_text import packet_text
+from handrail.service.policy import Rules, rules_in_force
+from handrail.store.port import Reader, Tx
+
+if TYPE_CHECKING:
+    from handrail.config.records import ProjectionFile
+
+PACKETS_SHOWN_MAX: Final = 200
+ROWS_MAX: Final = 100_000
+TOLD_MAX: Final = 1_000
+
+
+class ProjectionFiles(Protocol):
+    """The files of a working tree."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's bytes; None if there is none."""
+
+    def target(self, path: str) -> str | None:
+        """Return what a link says; None for what is no link."""
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file whole."""
+
+    def link(self, path: str, name: str) -> None:
+        """Let a path be a link to the file ``name`` beside it."""
+
+    def settled(self, paths: Sequence[str]) -> frozenset[str]:
+        """Return which of these git tracks and has in its index just as they lie here."""
+
+    def stage(self, paths: Sequence[str]) -> None:
+        """Put files into the index as they lie here."""
+
+
+class Shown(Record):
+    """What became of one projection.
+
+    ``outcome`` is written, same, absent (there is nothing to show) or left (see ``told``);
+    ``kept`` is how many rows were entered from what people wrote. ``behind`` is the file that a
+    projection which is a link leads to.
+    """
+
+    path: str
+    format: str
+    outcome: str
+    kept: int
+    told: tuple[Told, ...]
+    behind: str | None = None
+
+
+WRITTEN: Final = "written"
+SAME: Final = "same"
+ABSENT: Final = "absent"
+LEFT: Final = "left"
+
+
+class Projecting:
+    """The use cases around projections."""
+
+    def __init__(self, context: Context, files: ProjectionFiles) -> None:
+        self._context = context
+        self._store = context.store
+        self._files = files
+
+    def export(self, *, dry_run: bool = False, only: Sequence[str] = ()) -> tuple[Shown, ...]:
+        """Read back what people wrote and write each projection anew; ``only`` some paths.
+
+        Raises UnknownSession and the like where a session is named that is none.
+        """
+        return tuple(self._export(one, dry_run=dry_run) for one in self._configured(only))
+
+    def lead_on(self) -> tuple[Shown, ...]:
+        """Write those projections anew that lead to the newest packet, after an offer."""
+        paths = [one.path for one in self._configured(()) if PROJECTIONS[one.format].behind]
+        return self.export(only=paths) if paths else ()
+
+    def into_index(self) -> tuple[Shown, ...]:
+        """Write what git tracks anew, and let the commit that is being made have it.
+
+        What somebody changed and did not stage is left to them. Raises FactsUnavailable.
+        """
+        paths = [one.path for one in self._configured(())]
+        settled = self._files.settled(paths) if paths else frozenset()
+        if not settled:
+            return ()
+        shown = tuple(self._export(one, dry_run=False) for one in self._configured(sorted(settled)))
+        written = [one for one in shown if one.outcome == WRITTEN]
+        behind = [one.behind for one in written if one.behind is not None]
+        if written:
+            self._files.stage([*(one.path for one in written), *behind])
+        return shown
+
+    def import_all(self, *, dry_run: bool = False) -> tuple[Shown, ...]:
+        """Enter the history in the files of another system, once for each file.
+
+        A file of which rows are kept already was imported before.
+        """
+        return tuple(self._import(one, dry_run=dry_run) for one in self._configured(()))
+
+    def _configured(self, only: Sequence[str]) -> list[ProjectionFile]:
+        with self._store.read() as reader:
+            rows = rules_in_force(reader).settings.projections
+        return [one for one in rows if not only or one.path in only]
+
+    # --- one file ---------------------------------------------------------------------------------
+
+    def _export(self, one: ProjectionFile, *, dry_run: bool) -> Shown:
+        projection = PROJECTIONS[one.format]
+        try:
+            before = self._files.read(one.path)
+            was = self._at_head(one.path)
+            commit, branch = self._context.outside.at_head()[0], self._context.outside.branch()
+        except errors.Unavailable as error:
+            return _left(one, error.code, error.message)
+        with self._store.transaction() as tx:
+            known = self._known(tx, one.path, commit, branch)
+            behind = None if projection.behind is None else projection.behind(known)
+            path = one.path if behind is None else beside(one.path, behind)
+            try:
+                if behind is not None:  # whatever the link leads to now
+                    before, was = self._files.read(path), self._at_head(path)
+                read = _edited(tx, projection, known, path, before, was)
+            except errors.Unavailable as error:
+                return _left(one, error.code, error.message)
+            except ValueError as error:
+                return _left(one, "unreadable", str(error))
+            events: list[Event] = [_row(one.path, row, READ) for row in read.rows]
+            rows = {**known.rows, **{row.key: row.record for row in read.rows}}
+            known = known._replace(rows={key: text for key, text in rows.items() if text})
+            content = projection.render(known, before)
+            if content is None:
+                outcome = ABSENT
+            else:
+                linked = behind is None or self._files.target(one.path) == behind
+                outcome = SAME if content == before and linked else WRITTEN
+                events += _unknown(tx, path, content)
+                if behind is not None:
+                    events += _unknown(tx, one.path, behind.encode())  # what git keeps of a link
+            if not dry_run:
+                actor = acting(tx, self._context)
+                tx.commit(events, actor)
+        if outcome == WRITTEN and content is not None and not dry_run:
+            try:
+                self._write(one.path, behind, content)
+            except errors.Unavailable as error:
+                return _left(one, error.code, error.message)
+        file = None if behind is None else path
+        return Shown(one.path, one.format, outcome, len(read.rows), read.told[:TOLD_MAX], file)
+
+    def _write(self, path: str, behind: str | None, content: bytes) -> None:
+        if behind is None:
+            self._files.write(path, content)
+            return
+        self._files.write(beside(path, behind), content)
+        if self._files.target(path) != behind:
+            self._files.link(path, behind)
+
+    def _import(self, one: ProjectionFile, *, dry_run: bool) -> Shown:
+        projection = PROJECTIONS[one.format]
+        try:
+            content = self._files.read(one.path)
+            commit, branch = self._context.outside.at_head()[0], self._context.outside.branch()
+        except errors.Unavailable as error:
+            return _left(one, error.code, error.message)
+        if content is None:
+            return Shown(one.path, one.format, ABSENT, 0, ())
+        with self._store.transaction() as tx:
+            known = self._known(tx, one.path, commit, branch)
+            if known.rows or (one.path, blob_id(content)) in tx.written_blobs(one.path):
+                return Shown(one.path, one.format, SAME, 0, ())
+            try:
+                read = projection.read(known, content, importing=True)
+            except ValueError as error:
+                return _left(one, "unreadable", str(error))
+            if not dry_run:
+                rows = [_row(one.path, row, IMPORTED) for row in bounded(read.rows)]
+                tx.commit(rows, acting(tx, self._context))
+        return Shown(one.path, one.format, SAME, len(read.rows), read.told[:TOLD_MAX])
+
+    # --- what is known ----------------------------------------------------------------------------
+
+    def _known(self, reader: Reader, path: str, commit: str, branch: str | None) -> Known:
+        return known_of(reader, rules_in_force(reader), path, commit, branch)
+
+    def _at_head(self, path: str) -> bytes | None:
+        """Return the file that HEAD holds, None where it holds none."""
+        commit, _ = self._context.outside.at_head()
+        if not commit:
+            return None
+        with self._context.outside.history() as history:
+            return history.file_at(commit, path)
+
+
+def known_of(reader: Reader, rules: Rules, path: str, commit: str, branch: str | None) -> Known:
+    """Return what the projection at a path may show."""
+    live = tuple(lease for lease in reader.leases() if lease.live(reader.now))
+    packets = reader.packets()[-PACKETS_SHOWN_MAX:]
+    packets.sort(key=lambda packet: packet.seq)
+    named = {lease.session for lease in live} | {packet.session for packet in packets}
+    sessions = [one for one in reader.sessions(ended=True) if one.live or one.id in named]
+    return Known(
+        now=reader.now,
+        workspace=reader.workspace,
+        epoch=reader.epoch,
+        roles=rules.settings.roles,
+        sessions=tuple(sessions),
+        leases=live,
+        tasks=tuple(reader.tasks(closed=True)),
+        packets=tuple((packet, _content(reader, packet)) for packet in packets),
+        rows=kept_rows(reader, path),
+        path=path,
+        commit=commit,
+        branch=branch,
+        fold_case=rules.settings.workspace.fold_case,
+    )
+
+
+def _content(reader: Reader, packet: Any) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(packet_text(reader, packet))
+    return content
+
+
+def kept_rows(reader: Reader, path: str) -> dict[str, str]:
+    """Return the rows that are kept of a projection, by name; one that was redacted is not there."""  # noqa: E501
+    found = {}
+    for row in reader.rows(path):
+        entry = next(reader.entries(row.seq - 1, row.seq), None)
+        event = None if entry is None else read_event(entry)
+        if isinstance(event, RowKept):
+            found[row.key] = event.record
+    return found
+
+
+def _edited(
+    reader: Reader,
+    projection: Projection,
+    known: Known,
+    path: str,
+    before: bytes | None,
+    was: bytes | None,
+) -> Read:
+    """Return what people changed in the file at a path: not what they left as HEAD has it.
+
+    A file that Handrail wrote, now or at any time, holds no edit. Raises ValueError.
+    """
+    written = reader.written_blobs(path)
+    if before is None or (path, blob_id(before)) in written:
+        return Read(())
+    read = projection.read(known, before, importing=False)
+    old: dict[str, str] = {}
+    if was is not None and was != before and (path, blob_id(was)) in written:
+        try:
+            old = {row.key: row.record for row in projection.read(known, was, importing=False).rows}
+        except ValueError:
+            old = {}
+    rows = [
+        row
+        for row in bounded(read.rows)
+        if row.record != known.rows.get(row.key, "") and row.record != old.get(row.key)
+    ]
+    return read._replace(rows=tuple(rows))
+
+
+def bounded(rows: Iterable[Row]) -> list[Row]:
+    """Refuse what no table holds; raises ValueError."""
+    found = list(rows)
+    if len(found) > ROWS_MAX:
+        raise ValueError(f"it has more than {ROWS_MAX} rows")
+    for row in found:
+        if len(row.record) > RECORD_CHARS_MAX:
+            raise ValueError(f"{row.key} has more than {RECORD_CHARS_MAX} characters")
+    return found
+
+
+def _row(path: str, row: Row, source: str) -> RowKept:
+    return RowKept(path, row.key, row.record, source, row.claimed_at)
+
+
+def made_row(path: str, key: str, record: object) -> Event:
+    """Return the event of a row that Handrail itself adds to a projection."""
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return RowKept(path, key, text, MADE, 0)
+
+
+def next_key(reader: Tx, path: str, family: str) -> str:
+    """Return the name of the next row of a family: ``conflicts/000007``."""
+    mark = f"{family}/"
+    numbers = [row.key[len(mark) :] for row in reader.rows(path) if row.key.startswith(mark)]
+    highest = max((int(one) for one in numbers if one.isdecimal()), default=0)
+    return f"{mark}{highest + 1:06d}"
+
+
+def _unknown(reader: Reader, path: str, content: bytes) -> list[Event]:
+    """Return what says that Handrail writes these bytes there, unless that was said before."""
+    blob = blob_id(content)
+    known = (path, blob) in reader.written_blobs(path)
+    return [] if known else [ProjectionWritten(path, blob)]
+
+
+def _left(one: ProjectionFile, code: str, why: str) -> Shown:
+    return Shown(one.path, one.format, LEFT, 0, (Told(one.path, code, why),))
+
+
+def beside(path: str, name: str) -> str:
+    """Return the path of the file ``name`` in the folder of another."""
+    folder, slash, _ = path.rpartition("/")
+    return f"{folder}{slash}{name}"
