@@ -130,6 +130,14 @@ def _shortened(text: str) -> str:
     return shown if shown.strip() else f"'{shown}'"
 
 
+def add_step(path: str, *, there: bool) -> str:
+    """Return what brings a file into the commit: one that lies ``there``, or has to be written."""
+    place, folder = shell_quote(f"./{path}"), path.rpartition("/")[0]
+    make = f"mkdir -p {shell_quote(f'./{folder}')} && " if folder else ""
+    write = "" if there else f'{make}"${{EDITOR:-vi}}" {place} && '
+    return f"{write}git add --force -- {place} && git commit -m {shell_quote(f'Add {path}')}"
+
+
 class Command(dict[str, object]):
     """Values as words of a shell command, each quoted; no scope is taken for an option."""
 

@@ -107,7 +107,9 @@ def test_a_task_goes_from_the_plan_to_its_end_by_packets_and_decisions(world: Wo
     assert "in phase plan" in says("architect", "handrail accept")
     assert refused("architect", f"handrail offer -m 'planned: {SAYS}'").code == "checkpoint_pending"
     assert refused("architect", "handrail claim docs/menu.md").code == "sandbox_read_only"
-    assert refused("judge", "handrail checkpoint approve plan_check").code == "artifact_missing"
+    told = refused("judge", "handrail checkpoint approve plan_check")
+    assert told.code == "artifact_missing"
+    says("architect", f"EDITOR=touch; {told.next}")
     digest = scene.writes("plan.md", "1. Tidy src/menu.\n")
     assert "plan_check" in says("judge", "handrail checkpoint list")
     assert refused("judge", "handrail checkpoint approve final_check --task menu").code == (
@@ -117,9 +119,11 @@ def test_a_task_goes_from_the_plan_to_its_end_by_packets_and_decisions(world: Wo
     assert told.code == "needs_person"
     # The way that the refusal names is a person's to go.
     says("judge", told.next.partition("AGENT_SESSION_ID ")[2] + " --reason 'read it'")
-    assert refused("architect", "handrail offer -m x --next-phase test").code == "wrong_phase"
+    offers = f"handrail offer -m 'see the plan: {SAYS}' --scope src/menu --scope tests"
     assert refused("architect", "handrail offer -m x --to reviewer").code == "wrong_phase"
-    says("architect", f"handrail offer -m 'see the plan: {SAYS}' --scope src/menu --scope tests")
+    told = refused("architect", f"{offers} --to maker --next-phase test")
+    assert told.code == "wrong_phase"
+    says("architect", told.next)
     packet = scene.packet(2)
     assert packet["metadata"]["phase"] == "plan"
     assert packet["metadata"]["next_phase"] == "implement"
@@ -191,3 +195,24 @@ def test_the_second_revision_is_applied_and_then_a_person_has_to_say(world: Worl
     says("architect", "handrail accept")
     done = scene.data("judge", "handrail checkpoint stop plan_check --reason 'no use'")
     assert (done["state"], done["leads_to"]) == ("closed", "halt")
+
+
+def test_the_command_that_leads_on_keeps_what_was_typed(world: World) -> None:
+    scene = Scene(world)
+    told = scene.refused("architect", "handrail task new menu --title 'Tidy it' --to architct")
+    assert told.code == "unknown_role"
+    scene.says("architect", told.next)
+    assert scene.data("judge", "handrail task show menu")["title"] == "Tidy it"
+    scene.says("architect", "handrail accept")
+    world.repo.write("said.json", json.dumps({"claims": ["it is thin"]}))
+    line = f"handrail offer said.json --kind block --to architct -m 'stuck: {SAYS}' --scope docs/a"
+    told = scene.refused("architect", line)
+    assert told.code == "unknown_role"
+    scene.says("architect", told.next)
+    packet = scene.packet(2)
+    assert (packet["kind"], packet["to_role"], packet["claims"]) == (
+        *("block", "architect"),
+        ["it is thin"],
+    )
+    assert packet["context"]["files_in_scope"] == ["docs/a"]
+    assert packet["message"] == f"stuck: {SAYS}"

@@ -34,12 +34,12 @@ import apsw
 
 from handrail.edge.cli.nouns import COMMANDS
 from handrail.service.claims import Asked, Granted
-from handrail.service.gating import Gating
-from handrail.service.handoff_gates import HandoffGates
+from handrail.service.health import verify_store
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.sessions import Sessions
 from handrail.service.setup import apply_config, initialise
 from handrail.wiring import Application
+from handrail.wiring.gates import Gates
 from tests.support import RUN_TIMEOUT_S, SOURCE, Handrail, Repo, Result, launcher
 
 PATIENCE_S: Final = 30.0
@@ -295,10 +295,8 @@ def handing_over(
     app: Application, folder: Path, told: Callable[[str], None] = lambda line: None
 ) -> JudgedHandoffs:
     """Return the use cases of handing over with all of their gates, as the commands have them."""
-    bench = app.bench(str(folder))
-    gating = Gating(app.context, bench, app.sources, app.reruns)
-    gates = HandoffGates(app.context, bench, gating, told)
-    return JudgedHandoffs(app.context, app.packet_files, gates)
+    gates = Gates(app, str(folder), reruns=True)
+    return JudgedHandoffs(app.context, app.packet_files, gates.around(told))
 
 
 def _at_terminal(
@@ -414,6 +412,12 @@ class World:
         """Count who waits."""
         with self.open() as application, application.store.read() as reader:
             return sum(waiter.until > reader.now for waiter in reader.waiters())
+
+    def sound(self) -> None:
+        """Check the ledger, and the tables against it."""
+        with self.open() as application:
+            store = application.store
+            assert verify_store(store, store.integrity()).differences == ()
 
     def holds(self, session: str | None, path: str) -> bool:
         """Tell whether a session holds a path by a live lease."""

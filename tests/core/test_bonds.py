@@ -33,7 +33,7 @@ ROLE: Final = a_role("dev", "src/**", may_write=["notes"])
 PLAIN: Final = a_policy(ROLE)._replace(commons=patterns(".handrail/evidence/**"))
 CAGED: Final = PLAIN._replace(
     phases=(
-        Step("plan", "dev", True, patterns("docs/plans"), "plan.md"),
+        Step("plan", "dev", True, patterns("docs/plans")),
         Step("build", "dev", False, ()),
     )
 )

@@ -16,7 +16,8 @@ from handrail.core.decide import Changes, Looked, View, decide
 from handrail.core.decide import handoff as rules
 from handrail.core.decide.checkpoint import decide_decision, decide_resume
 from handrail.core.decide.desk import Accept, Decision, Desk, Offer, Settle
-from handrail.core.decide.phases import leads_by_itself, meets, writable
+from handrail.core.decide.phases import leads_by_itself, meets
+from handrail.core.duty import Step, sandboxed
 from handrail.core.events import LeaseOrphaned, Move
 from handrail.core.handed import (
     CheckpointDecided,
@@ -45,12 +46,6 @@ from tests.core.makers import (
 )
 
 DIGEST: Final = "d1" * 32
-POLICY: Final = a_policy(
-    a_role("architect", "docs"),
-    Role("maker", "implementer", ("src", "tests"), None, (), WORKSPACE_WRITE, (), False),
-    Role("tester", "implementer", ("src", "tests"), None, (), WORKSPACE_WRITE, (), False),
-    a_role("reviewer", "src", "docs"),
-)
 
 
 def a_phase(name: str, role: str, *, sandbox: str = WORKSPACE_WRITE, **given: Any) -> Phase:
@@ -80,6 +75,22 @@ FINAL: Final = a_phase(
     checkpoint=Checkpoint("end", "done", "implement", "halt"),
 )
 FLOW: Final = Workflow((PLAN, IMPLEMENT, TEST, FINAL))
+
+
+def steps_of(flow: Workflow) -> tuple[Step, ...]:
+    """Give the phases as the configuration in force has them."""
+    return tuple(
+        Step(one.name, one.role, one.sandbox == READ_ONLY, patterns(*one.may_write))
+        for one in flow.phases
+    )
+
+
+POLICY: Final = a_policy(
+    a_role("architect", "docs"),
+    Role("maker", "implementer", ("src", "tests"), None, (), WORKSPACE_WRITE, (), False),
+    Role("tester", "implementer", ("src", "tests"), None, (), WORKSPACE_WRITE, (), False),
+    a_role("reviewer", "src", "docs"),
+)._replace(phases=steps_of(FLOW))
 
 
 def a_desk(phase: str | None, role: str = "maker", **given: Any) -> Desk:
@@ -230,7 +241,9 @@ def test_only_finished_work_needs_what_its_phase_has_to_leave(
         return
     with pytest.raises(refusals.ArtifactMissing) as refused:
         an_offer(desk, to_role, leads, kind)
-    assert str(refused.value.values["path"]).startswith(".handrail/evidence/fix/")
+    path = str(refused.value.values["path"])
+    assert path.startswith(".handrail/evidence/fix/")
+    assert str(refused.value.next).endswith(f"git commit -m 'Add {path}'")
 
 
 def test_without_phases_nothing_is_asked_and_nothing_is_written() -> None:
@@ -323,7 +336,8 @@ def test_whoever_enters_a_read_only_phase_keeps_only_what_may_be_written_there()
         a_lease(6, "mine", "src/dead", expires_at=NOW - 1),
     )
     changes = a_decision(a_desk("plan", "architect", leases=leases), "plan_check", "revise")
-    assert changes[1:] == [LeaseOrphaned(3, None, "sandbox"), PhaseEntered("fix", "plan", 0)]
+    ended = [LeaseOrphaned(token, None, "sandbox") for token in (3, 6)]  # what ran out, too
+    assert changes[1:] == [*ended, PhaseEntered("fix", "plan", 0)]
 
 
 @pytest.mark.parametrize(("decision", "reason"), [("approve", "why"), ("stop", "stopped")])
@@ -430,6 +444,7 @@ class History:
 
     def __init__(self, flow: Workflow) -> None:
         self.flow = flow
+        self.policy = POLICY._replace(phases=steps_of(flow))
         self.state = State()
         self.seq = 0
         self.sessions = {role: a_session(role, role=role) for role in WHO}
@@ -454,7 +469,7 @@ class History:
         packet = self.state.packets.get(("fix", task.number))
         content = json.loads(self.offered.packet)
         return Desk(
-            view=View(EPOCH, tuple(self.state.leases.values()), (), POLICY, (), (), self.seq),
+            view=View(EPOCH, tuple(self.state.leases.values()), (), self.policy, (), (), self.seq),
             task=task,
             packet=packet,
             giver=None if packet is None else self.sessions.get(packet.session),
@@ -585,7 +600,7 @@ def _check_sandbox(history: History, entered: bool) -> None:
 
 
 def test_all_that_may_be_written_in_a_phase_is_what_phase_and_role_say() -> None:
-    assert writable(a_desk("implement"), IMPLEMENT, "maker") is None
-    assert writable(a_desk(None), None, "maker") is None
-    found = writable(a_desk("test"), TEST, "tester")
+    assert sandboxed(POLICY, "maker", "fix", "implement") is None
+    assert sandboxed(POLICY, "maker", "fix", None) is None
+    found = sandboxed(POLICY, "tester", "fix", "test")
     assert found == patterns("tests", ".handrail/evidence/fix")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.core.task import BLOCK as BLOCKED
 from handrail.core.task import RETURN
 from handrail.gates import packet, states
@@ -14,9 +15,10 @@ from handrail.gates.cases import CASES
 from handrail.gates.facts import NO_PACKET, Cited, Facts, Handed, Named, Noted, Standing
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Outcome, judged
 from handrail.gates.packet import MESSAGE_CHARS_MIN, receipt_number
-from handrail.gates.references import ALLOWED, add_step
+from handrail.gates.references import ALLOWED
 from handrail.gates.registry import GATES
 from handrail.gates.states import problem_of
+from handrail.text import add_step
 
 STANDING = Standing("1" * 40, "2" * 40, None, (), "")
 GOOD: Handed = CASES["packet-intact"].good.handed or NO_PACKET
@@ -64,12 +66,15 @@ def test_a_path_is_declared_at_or_below_what_is_named(path: str, *, is_declared:
         ({"receipt": 7}, 7),
         ({"evidence": "3fk2:7"}, 7),
         ("7", 7),
+        ("receipt 7", 7),
         (7, 7),
         (True, None),
         (0, None),
         (-1, None),
         (7.0, None),
         ("seven", None),
+        ("what passed is 1:7", None),
+        ("receipts 7", None),
         ("\u0667", None),
         ("7" * 40, None),
         ({}, None),
@@ -106,6 +111,32 @@ def test_a_run_that_failed_proves_nothing_but_a_return() -> None:
         assert judge("evidence", handed._replace(kind=kind)).verdict == PASS
     told = judge("evidence", handed._replace(kind=RETURN, receipts=()))
     assert told.verdict == FAIL
+
+
+@pytest.mark.parametrize(
+    ("dirt", "now", "verdict"),
+    [
+        ("", "", PASS),
+        ("", "d1", PASS),
+        ("d1", "d1", PASS),
+        ("d1", "", FAIL),
+        ("d2", "d1", FAIL),
+        (UNKNOWN_DIRT, UNKNOWN_DIRT, FAIL),
+    ],
+)
+def test_a_run_with_unfinished_work_proves_nothing_of_what_is_handed_over_without_it(
+    dirt: str, now: str, verdict: str
+) -> None:
+    cited = Cited(("make", "test"), succeeded=True, tree=STANDING.tree, dirt=dirt)
+    told = judge(
+        "evidence",
+        GOOD._replace(receipts=((5, cited),)),
+        standing=STANDING._replace(fingerprint=now),
+    )
+    assert told.verdict == verdict
+    if verdict == FAIL:
+        assert "unfinished work" in told.objections[0].message
+        assert told.objections[0].next == "handrail evidence run -- make test"
 
 
 def test_what_is_not_complete_may_be_unfinished() -> None:
@@ -156,6 +187,7 @@ def test_what_is_not_here_is_no_failure_of_the_giver() -> None:
         ("a.json", b" " * (5 << 20), "bytes"),
         ("a.jsonl", b'{"x": 1}\n\n[2]\n', None),
         ("a.jsonl", b'{"x": 1}\n{\n', "line 2"),
+        ("a.jsonl", '{"x": "\u2028\u0085"}\r\n[2]'.encode(), None),
         ("a.toml", b"x = 1\n", None),
         ("a.toml", b"x = \n", "no TOML"),
         ("a.toml", b"x = " + b"[" * 100_000, "cannot be read"),

@@ -491,21 +491,23 @@ def _attests_itself(ground: Ground, session: str, path: str = "src/a.py") -> Non
             tx.commit([grant, attested], Actor(session, session, "dev"))
 
 
-@attack("a commit in a read-only phase, attested by a tampered client", "sandbox_read_only")
-def _(ground: Ground) -> Result:
+def _plans_and_writes(ground: Ground) -> None:
+    """Let a session in a read-only phase attest a commit by itself."""
     _put_into_force(ground, PLAN)
     _takes_task(ground, "planner")
     _enters(ground, "plan")
     _attests_itself(ground, "planner")
+
+
+@attack("a commit in a read-only phase, attested by a tampered client", "sandbox_read_only")
+def _(ground: Ground) -> Result:
+    _plans_and_writes(ground)
     return ground.force()
 
 
 @attack("a read-only phase that is left once the commit is attested", "sandbox_read_only")
 def _(ground: Ground) -> Result:
-    _put_into_force(ground, PLAN)
-    _takes_task(ground, "planner")
-    _enters(ground, "plan")
-    _attests_itself(ground, "planner")
+    _plans_and_writes(ground)
     _enters(ground, "build")
     return ground.force()
 

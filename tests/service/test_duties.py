@@ -340,6 +340,28 @@ def test_a_pattern_that_a_reader_may_hold_only_in_part_stays_reserved_as_a_whole
             assert reader.may_write("", "task:fix", path)
 
 
+def test_another_task_in_a_read_only_phase_takes_nothing_of_what_the_first_lets_one_write(
+    plan: Office,
+) -> None:
+    plan.claim("ada", FIX)
+    plan.open("more", "architect")
+    plan.accept("ada", "more", "plan")
+    assert plan.holds("ada", FIX)
+    plan.edit("ada", FIX.replace("/fix/", "/more/"))
+
+
+def test_what_one_task_lets_one_write_stays_reserved_while_another_only_reads(
+    plan: Office,
+) -> None:
+    plan.open("more", "maker")
+    plan.accept("bob", "more", "build")
+    plan.claim("bob", "src/new")
+    plan.offer("bob", "more", "architect", "src/new")
+    plan.accept("ada", "more", "build")
+    assert not plan.holds("ada", "src/new/x")
+    assert refused(lambda: plan.claim("mia", "src/new/x")).code == "scope_held"
+
+
 def test_what_comes_back_to_a_reader_is_only_what_it_may_hold(plan: Office) -> None:
     plan.offer("ada", "fix", "maker", "src/new", "docs/plans/new")
     plan.settle(decide_decline, "bob", "fix")
@@ -527,6 +549,20 @@ def test_a_task_of_its_own_is_no_way_around_the_scope_that_a_session_was_handed(
     office.edit("bob", "src/new/a.py")
     said = refused(partial(office.claim, "bob", "src/other.py"))
     assert isinstance(said, refusals.ScopeNeedsHandoff)
+
+
+def test_the_packet_that_bounds_a_session_is_named_with_its_own_task() -> None:
+    office = Office(PHASES + NARROW)
+    office.open("fix", "architect")
+    office.accept("ada", "fix", "plan")
+    office.open("more", "maker")
+    office.accept("bob", "more", "build")
+    office.offer("bob", "more", "architect", "src/new")
+    office.accept("ada", "more", "build")
+    said = refused(partial(office.claim, "ada", "docs/plans/a.md"))
+    assert isinstance(said, refusals.ScopeNeedsHandoff)
+    assert (said.values["task"], said.values["number"]) == ("more", 2)
+    assert "--task more" in str(said.next)
 
 
 PROTECTED: Final = """

@@ -18,7 +18,6 @@ from handrail.service.evidence_runs import EvidenceRuns
 from handrail.service.gating import Gating, Tell
 from handrail.service.handoff_gates import HandoffGates
 from handrail.service.handoffs import Accepted, Handoffs, Offered, Offering
-from handrail.service.health import verify_store
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Packets
 from handrail.service.tasks import Tasks
@@ -107,9 +106,7 @@ class Work:
         return self.world.path / ".handrail" / "handoffs" / file_name("fix", self.state()[0])
 
     def sound(self) -> None:
-        with self.world.open() as application:
-            store = application.store
-            assert verify_store(store, store.integrity()).differences == ()
+        self.world.sound()
 
 
 @pytest.fixture
@@ -390,7 +387,9 @@ def test_evidence_must_be_of_this_tree_where_work_is_complete(work: Work) -> Non
     with work.world.open("ada") as application:
         runs = EvidenceRuns(application.context, application.bench(str(work.world.path)))
         receipt = runs.run(("true",)).seq
-    packet = {"evidence": [{"receipt": receipt}, str(receipt)]}
+        with application.store.read() as reader:
+            epoch = reader.epoch
+    packet = {"evidence": [{"receipt": receipt}, str(receipt), f"{epoch}:{receipt}"]}
     work.repo.write("src/a.py", "x = 2\n")
     work.repo.commit("two", "src")
     with pytest.raises(refusals.GateFailed) as refused:
@@ -398,6 +397,15 @@ def test_evidence_must_be_of_this_tree_where_work_is_complete(work: Work) -> Non
     assert gates_of(refused.value) == ["evidence"]
     assert refused.value.next == "handrail evidence run -- true"
     work.offer(packet, kind="return")
+
+
+def test_a_receipt_of_another_store_is_none_here(work: Work) -> None:
+    with work.world.open("ada") as application:
+        runs = EvidenceRuns(application.context, application.bench(str(work.world.path)))
+        receipt = runs.run(("true",)).seq
+    with pytest.raises(refusals.GateFailed) as refused:
+        work.offer({"evidence": [f"receipt zzzzzzzz:{receipt}"]})
+    assert gates_of(refused.value) == ["evidence"]
 
 
 def test_no_list_of_evidence_pushes_out_what_the_gates_saw(work: Work) -> None:
@@ -430,6 +438,20 @@ def test_a_packet_whose_evidence_is_untrue_goes_back(work: Work) -> None:
         assert task is not None
         assert task.failed == 1
     work.sound()
+
+
+@pytest.mark.parametrize("verdict", [FAIL, CANNOT_TELL])
+def test_evidence_that_only_advises_is_told_and_holds_nobody_up(work: Work, verdict: str) -> None:
+    work.configure('[gates]\nevidence = "advise"\n')
+    work.repo.commit("advise", "handrail.toml")
+    why = Objection("mismatch", "2 tests passed at the offer, and 1 passes here")
+    work.rerun = Told(Outcome("evidence", verdict, BLOCK, (why,), reason="the disk is full"))
+    work.offer()
+    done = work.accept()
+    assert done.lease is not None
+    assert done.checked is not None
+    assert [one.level for one in done.checked.outcomes if one.gate == "evidence"] == ["advise"]
+    assert work.state() == (2, "accepted")
 
 
 def test_evidence_of_which_nobody_can_tell_waits_for_the_receiver(work: Work) -> None:

@@ -17,7 +17,6 @@ from handrail.facts.artifacts import ARTIFACT_BYTES_MAX, digest_of
 from handrail.service.board import Board
 from handrail.service.checkpoints import Checkpoints, Decided
 from handrail.service.handoffs import Accepted, Handoffs, Offered, Offering
-from handrail.service.health import verify_store
 from handrail.service.tasks import Tasks, TaskShown
 from tests.cli.world import World
 
@@ -101,9 +100,7 @@ class Work:
         return sha256(text.encode()).hexdigest()
 
     def sound(self) -> None:
-        with self.world.open() as application:
-            store = application.store
-            assert verify_store(store, store.integrity()).differences == ()
+        self.world.sound()
 
 
 @pytest.fixture
@@ -279,8 +276,7 @@ def test_without_phases_an_offer_of_somebody_without_a_task_opens_one(world: Wor
     with world.open() as application:
         tasks = Tasks(application.context).all(closed=True)
         assert [(one.task.id, one.task.number) for one in tasks] == [(name, 1) for name in names]
-        store = application.store
-        assert verify_store(store, store.integrity()).differences == ()
+    world.sound()
 
 
 def test_where_there_are_phases_a_task_begins_with_the_first_of_them(work: Work) -> None:

@@ -210,3 +210,30 @@ def test_bytes_of_a_projection_elsewhere_are_no_projection(world: World) -> None
     with pytest.raises(errors.NotCovered):
         land(world, ada, "ops/other.json")
     assert object_of(world, PATH)
+
+
+def test_a_commit_that_is_being_made_has_the_newest_projections(world: World) -> None:
+    world.configure(LANES)
+    ada = world.session(role="maker")
+    world.claim(ada, "src/a")
+    export(world, ada)
+    land(world, ada, PATH)
+    world.repo.git("reset", "-q")
+    world.claim(ada, "src/b")
+    (shown,) = projecting(world, ada, lambda it: it.into_index())
+    assert shown.outcome == WRITTEN
+    assert json.loads(world.repo.git("show", f":{PATH}"))["held"] == ["src/a", "src/b"]
+    assert projecting(world, ada, lambda it: it.into_index())[0].outcome == SAME
+
+
+def test_what_somebody_changed_and_did_not_stage_is_left_out_of_a_commit(world: World) -> None:
+    world.configure(LANES)
+    ada = world.session(role="maker")
+    world.claim(ada, "src/a")
+    export(world, ada)
+    assert projecting(world, ada, lambda it: it.into_index()) == ()
+    land(world, ada, PATH)
+    world.repo.git("reset", "-q")
+    edit(world, decision="mine")
+    assert projecting(world, ada, lambda it: it.into_index()) == ()
+    assert rows(world) == {}

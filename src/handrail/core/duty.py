@@ -20,7 +20,7 @@ from handrail import errors
 from handrail.core.decide.parts import within
 from handrail.core.record import Record
 from handrail.core.scope import Pattern, matches, stored_pattern, uncovered
-from handrail.core.task import OPEN, Packet, Task
+from handrail.core.task import EVIDENCE, OPEN, Packet, Task
 from handrail.errors import handoff as refusals
 from handrail.text import shell_quote
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from handrail.core.decide.view import Claim, Policy
     from handrail.core.lease import Session
 
-EVIDENCE: Final = ".handrail/evidence"
-"""The folder where phases leave what they produce, a folder for each task in it."""
 TEXTS_SHOWN_MAX: Final = 8
 
 
@@ -40,23 +38,22 @@ class Step(Record):
     role: str
     read_only: bool
     may_write: tuple[Pattern, ...]
-    artifact: str | None = None
 
 
 class Duty(Record):
     """What binds one session; what is None binds it not.
 
     ``allowed`` is all that it may hold and write in read-only ``phase`` of ``task``. ``scope`` is
-    what packet ``number`` of a task, given by role ``giver``, lets it claim. ``refusal`` says why
-    it may write nothing at all.
+    what packet ``number`` of task ``taken``, given by role ``giver``, lets it claim. ``refusal``
+    says why it may write nothing at all.
     """
 
     session: str
     role: str | None = None
     task: str | None = None
     phase: str | None = None
-    artifact: str | None = None
     allowed: tuple[Pattern, ...] | None = None
+    taken: str | None = None
     number: int = 0
     giver: str | None = None
     scope: tuple[Pattern, ...] | None = None
@@ -86,14 +83,13 @@ def cage_of(policy: Policy, session: str, role: str | None, tasks: Iterable[Task
     found: list[Cage] = []
     for task in held_by(session, tasks):
         step = step_of(policy, task.phase)
-        if step is not None and step.read_only:
-            found.append(Cage(task, step, (*step.may_write, evidence_of(task.id))))
+        allowed = sandboxed(policy, role, task.id, task.phase)
+        if step is not None and allowed is not None:
+            found.append(Cage(task, step, allowed))
     if not found:
         return None
-    own = policy.roles.get(role or "")
-    extra = () if own is None else tuple(stored_pattern(text) for text in own.may_write)
-    allowed = (pattern for cage in found for pattern in cage.allowed)
-    return found[0]._replace(allowed=tuple(dict.fromkeys((*allowed, *extra))))
+    every = dict.fromkeys(pattern for cage in found for pattern in cage.allowed)
+    return found[0]._replace(allowed=tuple(every))
 
 
 def step_of(policy: Policy, phase: str | None) -> Step | None:
@@ -101,24 +97,21 @@ def step_of(policy: Policy, phase: str | None) -> Step | None:
     return next((step for step in policy.phases if step.name == phase), None)
 
 
-def holdable(
-    policy: Policy, role: str | None, task: Task, phase: str | None
+def sandboxed(
+    policy: Policy, role: str | None, task: str, phase: str | None
 ) -> tuple[Pattern, ...] | None:
-    """Return what a role may hold as it acts for a task in a phase; None: there are no bounds."""
+    """Return all that a role may hold in a phase of a task; None where its lane alone counts."""
     step = step_of(policy, phase)
-    if step is not None and step.read_only:
-        inside = task._replace(phase=phase, holder="", state=OPEN)
-        cage = cage_of(policy, "", role, (inside,))
-        assert cage is not None
-        return cage.allowed
-    if not policy.roles:
+    if step is None or not step.read_only:
         return None
-    return (*policy.lanes.get(role or "", ()), *policy.commons)
+    own = policy.roles.get(role or "")
+    extra = () if own is None else tuple(stored_pattern(text) for text in own.may_write)
+    return tuple(dict.fromkeys((*step.may_write, evidence_of(task), *extra)))
 
 
-def stopped(policy: Policy, task: Task) -> bool:
-    """Tell whether a task waits for a person."""
-    return 0 < policy.halt_after <= task.failed or task.waits_at is not None
+def lane_of(policy: Policy, role: str | None) -> tuple[Pattern, ...] | None:
+    """Return what a role may hold; None where there are no roles, and so no bounds."""
+    return (*policy.lanes.get(role or "", ()), *policy.commons) if policy.roles else None
 
 
 def entitled(policy: Policy, session: str, tasks: Iterable[Task], offered: Container[str]) -> bool:
@@ -127,7 +120,7 @@ def entitled(policy: Policy, session: str, tasks: Iterable[Task], offered: Conta
     ``offered`` are the tasks whose newest packet waits for an answer: they are on their way.
     """
     return any(
-        task.taken and task.id not in offered and not stopped(policy, task)
+        task.taken and task.id not in offered and not task.stopped(policy.halt_after)
         for task in held_by(session, tasks)
     )
 
@@ -148,13 +141,12 @@ def duty_of(
         duty = duty._replace(
             task=cage.task.id,
             phase=cage.step.name,
-            artifact=cage.step.artifact,
             allowed=cage.allowed,
         )
     if policy.narrow and taken is not None and taken.patterns:
         scope = tuple(stored_pattern(text) for text in taken.patterns)
         duty = duty._replace(
-            task=duty.task or taken.task,
+            taken=taken.task,
             number=taken.number,
             giver=taken.from_role,
             scope=(*scope, evidence_of(taken.task)),
@@ -177,7 +169,7 @@ def may_not_write(
     live = {task.id for task in open_}
     waiting = [p for p in packets if p.state == OPEN and p.task in live and now < p.lapses_at]
     for packet in waiting:
-        if packet.session != session.id and _acts_as(policy, session, packet.to_role):
+        if packet.session != session.id and is_for(policy, session, packet.to_role):
             reason = (
                 f"packet {packet.number} of task {packet.task} waits for session {session.id},"
                 " which has not accepted it"
@@ -186,8 +178,8 @@ def may_not_write(
             return refusals.NoHandoff(reason=reason, task=packet.task, next=step)
     own = held_by(session.id, open_)
     for task in own:
-        if stopped(policy, task):
-            return _stopped(policy, task)
+        if task.stopped(policy.halt_after):
+            return why_stopped(task, policy.halt_after)
     for packet in waiting:
         if packet.session == session.id:
             holder = f"its next receiver (packet {packet.number} waits for {_whom(packet)})"
@@ -202,33 +194,47 @@ def may_not_write(
             holder = f"session {task.holder} (role {task.role or '-'})"
             return refusals.HandedOff(task=task.id, session=session.id, holder=holder, next=fresh)
     for packet in waiting:
-        return refusals.NotYourHandoff(
-            task=packet.task,
-            number=packet.number,
-            whose=f"for {_whom(packet)}",
-            to_role=packet.to_role,
-            session=session.id,
-            role=session.role,
-            next=_as_receiver(policy, packet),
-        )
+        return not_yours(packet, session, f"for {_whom(packet)}", _as_receiver(policy, packet))
     reason = f"session {session.id} acts for no task"
     return refusals.NoHandoff(reason=reason, task=None, next=fresh)
 
 
-def _stopped(policy: Policy, task: Task) -> errors.Refused:
-    if 0 < policy.halt_after <= task.failed:
+def why_stopped(task: Task, halt_after: int) -> errors.Refused:
+    """Return the refusal of a task that waits for a person."""
+    if task.halted(halt_after):
         return refusals.Halted(task=task.id, failed=task.failed)
     times = dict(task.revises).get(task.waits_at or "", 0)
     return refusals.ReviseLimit(checkpoint=task.waits_at, task=task.id, times=times)
+
+
+def not_yours(
+    packet: Packet, session: Session, whose: str, next: str | None = None
+) -> refusals.NotYourHandoff:
+    """Return the refusal of a packet that is another's; ``whose`` says of whom."""
+    return refusals.NotYourHandoff(
+        task=packet.task,
+        number=packet.number,
+        whose=whose,
+        to_role=packet.to_role,
+        session=session.id,
+        role=session.role,
+        next=next,
+    )
 
 
 def _whom(packet: Packet) -> str:
     return "anybody" if packet.to_role is None else f"role {packet.to_role}"
 
 
-def _acts_as(policy: Policy, session: Session, wanted: str | None) -> bool:
-    role = policy.roles.get(session.role or "")
-    return wanted in (None, session.role) or (role is not None and role.family == wanted)
+def acts_as(policy: Policy, role: str | None, wanted: str | None) -> bool:
+    """Tell whether a role has a name, or is of a family of that name; none is like none."""
+    known = policy.roles.get(role or "")
+    return wanted == role or (known is not None and known.family == wanted)
+
+
+def is_for(policy: Policy, session: Session, to_role: str | None) -> bool:
+    """Tell whether what is for a role, a family or (None) anybody is for a session."""
+    return to_role is None or acts_as(policy, session.role, to_role)
 
 
 def _as_receiver(policy: Policy, packet: Packet) -> str | None:
@@ -246,7 +252,7 @@ def _fresh_task(policy: Policy, session: Session, tasks: Sequence[Task]) -> str:
     number = next(n for n in range(1, len(known) + 2) if f"task-{n}" not in known)
     step = f"handrail task new task-{number}"
     if policy.phases:
-        mine = _acts_as(policy, session, policy.phases[0].role)
+        mine = acts_as(policy, session.role, policy.phases[0].role)
     else:
         mine = True
         step += "" if session.role is None else f" --to {shell_quote(session.role)}"
@@ -287,13 +293,13 @@ def check_scope(duty: Duty, claim: Claim) -> None:
             needs = " ".join(asked)[:200]
             said = shell_quote(f"this work needs {needs}, which its packet did not hand over")
             raise refusals.ScopeNeedsHandoff(
-                task=duty.task,
+                task=duty.taken,
                 number=duty.number,
                 scope=pattern.text,
                 given=tuple(one.text for one in duty.scope[:TEXTS_SHOWN_MAX]),
                 witness=witness,
                 asked=asked,
-                next=f"handrail handoff offer --task {duty.task} --kind block{to} -m {said}",
+                next=f"handrail handoff offer --task {duty.taken} --kind block{to} -m {said}",
             )
 
 

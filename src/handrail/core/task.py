@@ -23,6 +23,9 @@ from handrail.errors import TASK_PREFIX, MalformedName
 TASK_CHARS_MAX: Final = 60
 TITLE_CHARS_MAX: Final = 200
 
+EVIDENCE: Final = ".handrail/evidence"
+"""Where the phases of tasks leave what they produce: a folder for each task."""
+
 OPEN: Final = "open"
 CLOSED: Final = "closed"
 ACCEPTED: Final = "accepted"
@@ -68,6 +71,14 @@ class Task(Record):
     next_phase: str | None = None
     revises: tuple[tuple[str, int], ...] = ()
     waits_at: str | None = None
+
+    def halted(self, halt_after: int) -> bool:
+        """Tell whether so many handoffs in a row went wrong that it waits; 0: it never does."""
+        return 0 < halt_after <= self.failed
+
+    def stopped(self, halt_after: int) -> bool:
+        """Tell whether it waits for a person: halted, or at a checkpoint revised too often."""
+        return self.waits_at is not None or self.halted(halt_after)
 
 
 class Packet(Record):

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from handrail.core.record import Record
+from handrail.core.task import EVIDENCE
 
-EVIDENCE: Final = ".handrail/evidence"
 APPROVE: Final = "approve"
 REVISE: Final = "revise"
 STOP: Final = "stop"

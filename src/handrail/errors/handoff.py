@@ -73,7 +73,7 @@ class ArtifactMissing(Refused):
     """Phase {phase} of task {task} has to leave {path}, and that is no ordinary file here."""
 
     code = "artifact_missing"
-    NEXT = "ls -l {path}"
+    NEXT = "git add --force -- {path} && git commit -m {path}"
 
 
 class ReviseLimit(Refused):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Final
+from typing import IO, Final
 
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable, MalformedRange
@@ -45,6 +45,42 @@ def git_at_work(what: str) -> Iterator[None]:
         raise FactsUnavailable(what=what, reason="git is not installed") from error
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise FactsUnavailable(what=what, reason=str(error)) from error
+
+
+@contextmanager
+def git_beside(
+    what: str,
+    words: Sequence[str],
+    folder: str,
+    environment: Mapping[str, str],
+    stdin: bytes,
+    *,
+    alone: bool = False,
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """Start git; what it is given and what it complains of are files, so only stdout is a pipe.
+
+    Whoever starts it sees to its end. ``alone``: in a session of its own. Raises FactsUnavailable,
+    about ``what``.
+    """
+    import tempfile
+
+    with (
+        git_at_work(what),
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as complaints,
+    ):
+        given.write(stdin)
+        given.seek(0)
+        process = subprocess.Popen(
+            ["git", *words],
+            cwd=folder,
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env=environment,
+            start_new_session=alone,
+        )
+        yield process, complaints
 
 
 def ask(

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import IO, Final
 
 from handrail.errors import FactsUnavailable
-from handrail.facts.git import ask, git_at_work
+from handrail.facts.git import ask, git_beside
 
 TIMEOUT_S: Final = 120
 OUTPUT_BYTES_MAX: Final = 1 << 28
@@ -57,21 +57,8 @@ class Neutral:
         """Run git and yield its output by lines, very long ones in pieces."""
         settings = [word for setting in config for word in ("-c", setting)]
         what = f"git {words[0]}"
-        with (
-            git_at_work(what),
-            tempfile.TemporaryFile() as given,
-            tempfile.TemporaryFile() as complaints,
-        ):
-            given.write(stdin)
-            given.seek(0)
-            process = subprocess.Popen(
-                ["git", *settings, *words],
-                cwd=self.folder,
-                stdin=given,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env=self._environment,
-            )
+        started = git_beside(what, [*settings, *words], self.folder, self._environment, stdin)
+        with started as (process, complaints):
             yield from _bounded(process, what)
             if process.returncode != 0:
                 complaints.seek(0)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from handrail.errors import FactsUnavailable, StoreReadOnly
 from handrail.facts.files import grown, read_bounded
+from handrail.facts.git import ask
 
 PROJECTION_BYTES_MAX: Final = 16 << 20
 
@@ -79,6 +81,22 @@ class ProjectionFiles:
             os.replace(half, place)
         except OSError as error:
             raise StoreReadOnly(path=path, reason=error.strerror) from error
+
+    def settled(self, paths: Sequence[str]) -> frozenset[str]:
+        """Return which of these git tracks and has in its index just as they lie here.
+
+        Raises FactsUnavailable.
+        """
+        words = ["--literal-pathspecs", "ls-files", "-z", "--", *paths]
+        tracked = ask(self._toplevel, words).split(b"\0")
+        words = ["--literal-pathspecs", "diff-files", "--name-only", "-z", "--", *paths]
+        changed = ask(self._toplevel, words).split(b"\0")
+        return frozenset(os.fsdecode(path) for path in tracked if path and path not in changed)
+
+    def stage(self, paths: Sequence[str]) -> None:
+        """Put files into the index as they lie here; raises FactsUnavailable."""
+        stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        ask(self._toplevel, ["update-index", "-z", "--stdin"], stdin)
 
     def _place(self, path: str, *, make: bool = False) -> str:
         """Return where a path lies; a folder on the way that is a link or none is refused."""

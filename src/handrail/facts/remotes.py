@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,7 +25,7 @@ from typing import IO, Final
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
 from handrail.errors.landing import RemoteUnavailable, UnknownRemote
-from handrail.facts.git import HEX, git_at_work
+from handrail.facts.git import HEX, git_beside
 
 KEY_VARIABLE: Final = "HANDRAIL_LEDGER_KEY"
 ASK_TIMEOUT_S: Final = 60
@@ -258,22 +257,8 @@ class Remotes:
         }
         environment.pop(KEY_VARIABLE, None)
         what = f"git {words[0]}"
-        with (
-            git_at_work(what),
-            tempfile.TemporaryFile() as given,
-            tempfile.TemporaryFile() as complaints,
-        ):
-            given.write(stdin)
-            given.seek(0)
-            process = subprocess.Popen(
-                ["git", *_QUIET, *words],
-                cwd=self._folder,
-                stdin=given,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env=environment,
-                start_new_session=True,
-            )
+        started = git_beside(what, [*_QUIET, *words], self._folder, environment, stdin, alone=True)
+        with started as (process, complaints):
             with _ended(process, seconds) as late:
                 out = process.stdout.read(OUTPUT_BYTES_MAX + 1) if process.stdout else b""
                 if len(out) > OUTPUT_BYTES_MAX:

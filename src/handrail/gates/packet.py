@@ -9,9 +9,11 @@ What counts as backed: an entry of ``claims`` that calls a blocker resolved, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
+from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.core.task import COMPLETE
 from handrail.gates.facts import Cited, Facts, Handed
 from handrail.gates.gate import CannotTell, Objection
@@ -22,11 +24,14 @@ MESSAGE_CHARS_MIN: Final = 50
 RESOLVED: Final = "resolved"
 EXPORTED: Final = ".handrail/handoffs"
 EDITED: Final = "edited"
+MISSING: Final = "missing"
 _RUN: Final = "handrail evidence run -- COMMAND"
+_NAMED: Final = re.compile(r"(?:receipt )?(?:([a-z0-9]{1,40}):)?([0-9]{1,15})")
 Found = Sequence[Objection] | None
 
 
-def _handed(facts: Facts) -> Handed:
+def handed_of(facts: Facts) -> Handed:
+    """Return the packet in question; raises CannotTell."""
     if facts.handed is None:
         raise CannotTell("nobody looked at the packet")
     return facts.handed
@@ -34,7 +39,7 @@ def _handed(facts: Facts) -> Handed:
 
 def state_readable(facts: Facts) -> Found:
     """Object to a file of Handrail's or of the packet that is not what it is meant to be."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     files = [one for one in handed.named if one.field != ALLOWED]
     if not (handed.copies or files):
         return None
@@ -67,7 +72,7 @@ def of_copies(handed: Handed) -> list[Objection]:
 
 def message(facts: Facts) -> Found:
     """Object to a message that can tell nobody anything."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     if not handed.written:
         return None
     chars = len(str(handed.part("message") or "").strip())
@@ -84,7 +89,7 @@ def message(facts: Facts) -> Found:
 
 def next_phase(facts: Facts) -> Found:
     """Object to a packet that leads to no phase, where work goes through phases."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     if not handed.phases or not handed.written:
         return None
     named = handed.part("metadata", "next_phase")
@@ -95,12 +100,16 @@ def next_phase(facts: Facts) -> Found:
     return (Objection("no_next_phase", sentence, None, "handrail handoff offer --help"),)
 
 
-def receipt_number(entry: object) -> int | None:
-    """Return the ledger's number of the receipt that an entry names; None if it names none."""
+def receipt_number(entry: object, epoch: str = "") -> int | None:
+    """Return the ledger's number of the receipt that an entry names; None if it names none.
+
+    Of another store than that of ``epoch`` it names none here.
+    """
     found = entry.get("receipt", entry.get("evidence")) if isinstance(entry, dict) else entry
     if isinstance(found, str):
-        found = found.rpartition(":")[2]
-        return int(found) if found.isascii() and found.isdigit() and len(found) < 16 else None
+        named = _NAMED.fullmatch(found)
+        known = named is not None and (not epoch or named[1] in (None, epoch))
+        found = int(named[2]) if named is not None and known else None
     return found if type(found) is int and found > 0 else None
 
 
@@ -117,7 +126,7 @@ def resolved_blockers(handed: Handed) -> list[tuple[str, dict[str, object]]]:
 
 def blockers(facts: Facts) -> Found:
     """Object to a blocker that is called resolved and that no receipt shows resolved."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     claimed = resolved_blockers(handed)
     if not claimed:
         return None
@@ -146,7 +155,7 @@ def _not_backed(handed: Handed, number: int | None) -> tuple[str, str]:
 
 def evidence(facts: Facts) -> Found:
     """Object to evidence that is no receipt, and where work is complete to an outdated one."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     entries = list(handed.part("evidence") or ())
     if not entries:
         return None
@@ -165,10 +174,14 @@ def _outdated(facts: Facts, handed: Handed, number: int | None) -> tuple[str, st
     if cited is None or handed.kind != COMPLETE:
         return ("", "") if cited is not None else (why, step)
     standing = facts.standing
-    if not why and standing is not None and cited.tree != standing.tree:
-        step = f"handrail evidence run -- {' '.join(map(shell_quote, cited.argv))}"
+    if why or standing is None:
+        return why, step
+    if cited.tree != standing.tree:
         why = f"receipt {number} was made on another tree than what is handed over"
-    return why, step
+    elif cited.dirt not in ("", standing.fingerprint) or cited.dirt == UNKNOWN_DIRT:
+        why = f"receipt {number} was made with unfinished work that is not handed over"
+    step = f"handrail evidence run -- {' '.join(map(shell_quote, cited.argv))}"
+    return (why, step) if why else ("", "")
 
 
 def lane_note(facts: Facts) -> Found:

@@ -5,24 +5,16 @@ Promise: what is not here is cannot-tell and never a failure of the giver's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from handrail.core.packet import packet_hash
 from handrail.gates.facts import Facts, Handed
 from handrail.gates.gate import CannotTell, Objection
-from handrail.gates.packet import of_copies
+from handrail.gates.packet import Found, handed_of, of_copies
 from handrail.gates.tree import COMMIT_ALL, OBJECTIONS_MAX
 
 READING: Final = "context.required_reading"
 FETCH: Final = "git fetch --all"
-Found = Sequence[Objection] | None
-
-
-def _handed(facts: Facts) -> Handed:
-    if facts.handed is None:
-        raise CannotTell("nobody looked at the packet")
-    return facts.handed
 
 
 def _head(handed: Handed) -> str:
@@ -31,7 +23,7 @@ def _head(handed: Handed) -> str:
 
 def packet_intact(facts: Facts) -> Found:
     """Object to a packet whose bytes are not those that were offered, here or in its file."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     if handed.packet is None:
         return None
     found = []
@@ -43,7 +35,7 @@ def packet_intact(facts: Facts) -> Found:
 
 def commit_present(facts: Facts) -> Found:
     """Say that nobody can tell where the packet's commit is not here."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     if handed.packet is None or not _head(handed):
         return None
     _check_present(handed)
@@ -57,7 +49,7 @@ def _check_present(handed: Handed) -> None:
 
 def artifacts(facts: Facts) -> Found:
     """Object to an artifact that is not there, or has other bytes than the packet says."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     named = [one for one in handed.named if one.field.startswith("artifacts.")]
     if handed.packet is None or not named:
         return None
@@ -82,7 +74,7 @@ def _refuse(handed: Handed) -> str:
 
 def tree_as_declared(facts: Facts) -> Found:
     """Object to a HEAD without the packet's commit, and to unfinished work that nobody declared."""
-    handed, standing = _handed(facts), facts.standing
+    handed, standing = handed_of(facts), facts.standing
     if handed.packet is None or not _head(handed):
         return None
     if standing is None:
@@ -108,7 +100,7 @@ def tree_as_declared(facts: Facts) -> Found:
 
 def reading(facts: Facts) -> Found:
     """Object to required reading that the packet's commit does not hold."""
-    handed = _handed(facts)
+    handed = handed_of(facts)
     named = [one for one in handed.named if one.field == READING]
     if handed.packet is None or not named:
         return None

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from handrail.gates.facts import Facts, Tree
 from handrail.gates.gate import CannotTell, Objection
-from handrail.text import shell_quote
+from handrail.text import add_step
 
 NAMED_MAX: Final = 10_000
 LINKS_FOLLOWED_MAX: Final = 40
@@ -126,14 +126,6 @@ def _of_packet(facts: Facts, there: _Paths) -> list[Objection]:
             sentence = "the message names it, and it is not in the commit"
             found.append(Objection("missing_reference", sentence, path, advice=True))
     return found
-
-
-def add_step(path: str, *, there: bool) -> str:
-    """Return what brings a file into the commit: one that lies ``there``, or has to be written."""
-    place, folder = shell_quote(f"./{path}"), path.rpartition("/")[0]
-    make = f"mkdir -p {shell_quote(f'./{folder}')} && " if folder else ""
-    write = "" if there else f'{make}"${{EDITOR:-vi}}" {place} && '
-    return f"{write}git add --force -- {place} && git commit -m {shell_quote(f'Add {path}')}"
 
 
 def _of_document(there: _Paths, document: str, text: str) -> Iterator[Objection]:

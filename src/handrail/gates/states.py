@@ -43,7 +43,7 @@ def problem_of(path: str, content: bytes) -> str | None:
 
 
 def _problem_of_lines(text: str) -> str | None:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         try:
             if line.strip():
                 json.loads(line)

@@ -9,7 +9,7 @@ transaction. What may be decided is the rule of ``core.decide.checkpoint``.
 from __future__ import annotations
 
 from handrail.core.decide.checkpoint import decide_decision
-from handrail.core.decide.desk import Decision, Settle
+from handrail.core.decide.desk import Decision
 from handrail.core.handing import REVISES_MAX
 from handrail.core.lease import Session
 from handrail.core.record import Record
@@ -18,7 +18,7 @@ from handrail.core.workflow import artifact_path, leads_to
 from handrail.errors.handoff import NoCheckpoint, UnknownCheckpoint
 from handrail.service.context import Context
 from handrail.service.identity import UNATTRIBUTED
-from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
+from handrail.service.lapses import desk_of, record_due, settle_of, task_named
 from handrail.service.phases import pending, with_artifact, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.sessions import person_proof
@@ -109,13 +109,7 @@ class Checkpoints:
             desk = desk_of(tx, rules, found, _holder(tx, found))
             desk = with_artifact(self._context, desk)
             asked = Decision(checkpoint, decision, reason, proof)
-            settle = Settle(
-                session=None,
-                reason=reason,
-                ttl_ms=rules.settings.limits.ttl_ms,
-                lapse_ms=lapse_ms(rules),
-                single=singles(self._context, desk),
-            )
+            settle = settle_of(self._context, rules, desk, None, reason)
             tx.commit(decide_decision(desk, asked, settle, tx.now), UNATTRIBUTED)
             return _decided(rules, task_named(tx, found.id), asked)
 

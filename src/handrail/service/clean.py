@@ -8,11 +8,15 @@ Promise: asked only where projections are configured, and git only for paths whe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from handrail.core.scope import normalise_path
 from handrail.service.context import Context
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
+
+if TYPE_CHECKING:
+    from handrail.gates.facts import Standing
 
 Written = tuple[tuple[str, int], ...]
 
@@ -52,9 +56,24 @@ def without_clean(context: Context, paths: Sequence[str]) -> tuple[str, ...]:
     if not wanted:
         return tuple(paths)
     rows = context.outside.dirty(wanted)
-    clean = dict(_known(context, rules, {row.path: row.blob for row in rows if row.blob}))
+    return but_clean(context, {**dict.fromkeys(paths, ""), **{row.path: row.blob for row in rows}})
+
+
+def but_clean(context: Context, blobs: Mapping[str, str]) -> tuple[str, ...]:
+    """Return those of these paths that are no clean projections; blobs are ids of their bytes."""
+    with context.store.read() as reader:
+        rules = rules_in_force(reader)
+    wanted = may_be_projections(rules, blobs)
+    if not wanted:
+        return tuple(blobs)
+    clean = dict(_known(context, rules, {path: blobs[path] for path in wanted if blobs[path]}))
     fold = rules.settings.workspace.fold_case
-    return tuple(path for path in paths if normalise_path(path, fold_case=fold) not in clean)
+    return tuple(path for path in blobs if normalise_path(path, fold_case=fold) not in clean)
+
+
+def standing_here(context: Context, standing: Standing) -> Standing:
+    """Return how a working tree stands, where a clean projection is no unfinished work."""
+    return standing._replace(dirty=without_clean(context, standing.dirty))
 
 
 def clean_among(reader: Reader, blobs: Mapping[str, str]) -> dict[str, int]:

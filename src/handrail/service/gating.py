@@ -46,6 +46,7 @@ from handrail.gates.gate import (
     verdict_of,
 )
 from handrail.gates.registry import GATES
+from handrail.service.clean import standing_here
 from handrail.service.commit_check import CommitCheck
 from handrail.service.context import Context
 from handrail.service.deployments import look_at_deployment
@@ -123,8 +124,7 @@ class Gating:
 
         ``handed`` is the packet in question, ``standing`` how the working tree stood when that was
         looked at. ``only`` names gates of the stage, ``tell`` hears what runs. Without ``plugins``
-        nothing but Handrail's own code judges. Raises Usage for a
-        gate that is none of the stage's.
+        nothing but Handrail's own code judges. Raises Usage for a gate that is none of the stage's.
         """
         with self._context.store.read() as reader:
             acting(reader, self._context)
@@ -161,7 +161,8 @@ class Gating:
         if handed.packet is None or self._rerun is None or not commands:
             why = "its commands are not run again" if handed.packet is not None else ""
             return [Outcome(EVIDENCE, PASS, level, applicable=False, reason=why)]
-        return self._rerun.compare(handed.packet, handed.content, tell)
+        found = self._rerun.compare(handed.packet, handed.content, tell)
+        return [one._replace(level=level) for one in found]
 
     def _plugins(self, settings: Settings, stage: str | None) -> tuple[list[Gate], list[Outcome]]:
         """Load the plugins that are switched on; of one that is not to be had nobody can tell."""
@@ -248,7 +249,8 @@ class Gating:
         if need == "standing":
             if facts.standing is not None:
                 return facts
-            return facts._replace(standing=self._bench.standing(reports_of(settings.gates)))
+            standing = self._bench.standing(reports_of(settings.gates))
+            return facts._replace(standing=standing_here(self._context, standing))
         if need == "notes":
             base = facts.handed.base if facts.handed is not None else None
             return facts._replace(notes=notes_of(self._bench, rules, base))

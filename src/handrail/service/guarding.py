@@ -21,6 +21,7 @@ from handrail.core.events import WriteUnheld
 from handrail.core.lease import LOCAL, Answer, Session, conflict
 from handrail.core.scope import Overlap, Pattern, matches, normalise_path, overlap, parse_pattern
 from handrail.core.scope.naming import scope_for
+from handrail.service.clean import but_clean
 from handrail.service.context import Context
 from handrail.service.edits import Edited, Edits
 from handrail.service.enforcement import paused_until
@@ -104,6 +105,9 @@ class Guarding:
         """
         changed = [path for path, version in after.items() if before.get(path) != version != ""]
         changed = [path for path in changed if path not in known and guarded(path) != "git"]
+        changed = list(
+            but_clean(self._context, {path: after[path].partition(" ")[0] for path in changed})
+        )
         if not changed or len(changed) > LOOKED_AT_MAX:
             return ()
         try:

@@ -5,7 +5,8 @@ session's newest token; within the transaction the look is taken again, and what
 ``facts_changed``. A gate that fails refuses, one that cannot tell leaves all as it is. Where the
 mode of the stage refuses nothing, what the gates mind is told and carried in the packet.
 
-    gates.offering(handed, watch, rules)   # raises GateFailed, GateUnsure
+    content, checked, rules = gates.offering(task, content, gates.watch())
+    refuse(checked, rules, "the offer of task fix-login")    # raises GateFailed, GateUnsure
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from handrail.errors.handoff import FactsChanged, GateFailed, GateUnsure
 from handrail.gates.facts import NO_PACKET, Handed, Standing
 from handrail.gates.gate import CANNOT_TELL, FAIL, Outcome
 from handrail.gates.registry import GATES
+from handrail.service.clean import standing_here
 from handrail.service.context import Context
 from handrail.service.evidence_runs import reports_of
 from handrail.service.gating import EVIDENCE, POST_HANDOFF, Checked, Gating, Tell
@@ -83,6 +85,7 @@ class HandoffGates:
             session = require_session(reader, self._context)
             token = _newest_token(reader, session)
         standing = self._grounds.standing(reports_of(rules.settings.gates))
+        standing = standing_here(self._context, standing)
         return Watch(standing, rules.in_force.blob, token)
 
     def unmoved(self, look: Look) -> Callable[[Reader, Rules, Session], Sequence[Event]]:
@@ -128,7 +131,8 @@ class HandoffGates:
             packet = self._accepted_or_waiting(reader, rules, target)
             if packet is None:
                 return NO_PACKET
-            return self._received(reader, packet, self._grounds.standing(()).dirty)
+            standing = standing_here(self._context, self._grounds.standing(()))
+            return self._received(reader, packet, standing.dirty)
 
     def _own(self, reader: Reader) -> Task | None:
         """Return the one task that the asking session acts for, if it is one."""

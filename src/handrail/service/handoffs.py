@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from handrail import errors
 from handrail.core.decide import Changes, Looked
-from handrail.core.decide.desk import Accept, Offer, Settle
+from handrail.core.decide.desk import Accept, Offer
 from handrail.core.decide.handoff import (
     decide_accept,
     decide_decline,
@@ -38,7 +38,7 @@ from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session, thread_of
-from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
+from handrail.service.lapses import desk_of, lapse_ms, record_due, settle_of, singles, task_named
 from handrail.service.phases import addressed, with_artifact
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import acts_for_any, check_receiver, own_task, task_for, the_one
@@ -304,13 +304,7 @@ class Handoffs:
                 else:
                     task = self._task_to_answer(tx, rules, session, target, "handoff decline")
                 desk = desk_of(tx, rules, task, session)
-                settle = Settle(
-                    session=session,
-                    reason=reason,
-                    ttl_ms=rules.settings.limits.ttl_ms,
-                    lapse_ms=lapse_ms(rules),
-                    single=singles(self._context, desk),
-                )
+                settle = settle_of(self._context, rules, desk, session, reason)
                 rule = decide_withdraw if what == "withdraw" else decide_decline
                 known = tx.commit(rule(desk, settle, tx.now), actor_of(session), request)
             return _settled(tx, known)

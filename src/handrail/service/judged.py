@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from json import loads
 from typing import Any, Final
 
-from handrail.core.decide.desk import Settle
 from handrail.core.decide.handoff import decide_return
 from handrail.core.task import COMPLETE, OPEN, Packet, Task
 from handrail.errors.handoff import HandoffReturned
@@ -40,7 +39,7 @@ from handrail.service.handoffs import (
     check_same,
 )
 from handrail.service.identity import actor_of, require_session
-from handrail.service.lapses import desk_of, lapse_ms, singles, task_named
+from handrail.service.lapses import desk_of, settle_of, task_named
 from handrail.service.policy import rules_in_force
 
 RETURN_CHARS_MAX: Final = 2_000
@@ -110,13 +109,7 @@ class JudgedHandoffs(Handoffs):
             task = task_named(tx, packet.task)
             check_same(task, packet)
             desk = desk_of(tx, rules, task, session)
-            settle = Settle(
-                session=session,
-                reason=said[:RETURN_CHARS_MAX],
-                ttl_ms=rules.settings.limits.ttl_ms,
-                lapse_ms=lapse_ms(rules),
-                single=singles(self._context, desk),
-            )
+            settle = settle_of(self._context, rules, desk, session, said[:RETURN_CHARS_MAX])
             tx.commit(decide_return(desk, settle, names, tx.now), actor_of(session))
         raise HandoffReturned(
             number=packet.number,

@@ -78,7 +78,6 @@ def desk_of(
         ),
         workflow=workflow_of(rules),
         entering=entering(tx, rules, packet),
-        fold_case=rules.settings.workspace.fold_case,
     )
 
 
@@ -95,6 +94,22 @@ def singles(context: Context, desk: Desk, patterns: Sequence[Pattern] = ()) -> f
     return frozenset(text for text in texts if not context.outside.is_folder(text))
 
 
+def settle_of(
+    context: Context, rules: Rules, desk: Desk, session: Session | None, reason: str
+) -> Settle:
+    """Return the question of ending a task's packet or the task itself, for a reason.
+
+    Without a session a person decides, or time.
+    """
+    return Settle(
+        session=session,
+        reason=reason,
+        ttl_ms=rules.settings.limits.ttl_ms,
+        lapse_ms=lapse_ms(rules),
+        single=singles(context, desk),
+    )
+
+
 def record_lapse(context: Context, task: str) -> bool:
     """Record what ran out for a task; tells whether anything had."""
     with context.store.transaction() as tx:
@@ -102,8 +117,8 @@ def record_lapse(context: Context, task: str) -> bool:
         if found is None:
             return False
         desk = desk_of(tx, rules, found, None)
-        settle = Settle(None, "lapsed", rules.settings.limits.ttl_ms, lapse_ms(rules))
-        changes = decide_lapse(desk, settle._replace(single=singles(context, desk)), tx.now)
+        settle = settle_of(context, rules, desk, None, "lapsed")
+        changes = decide_lapse(desk, settle, tx.now)
         tx.commit(changes, UNATTRIBUTED)
     return bool(changes)
 

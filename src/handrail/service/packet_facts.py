@@ -3,7 +3,7 @@
 Promise: the ledger's word counts, never a file's; paths are looked at in the packet's own commit,
 or in HEAD where it is not offered yet. Nothing is written.
 
-    handed_of(reader, bench, rules, task, content).named
+    to_offer(reader, grounds, rules, task, content).named
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from handrail.core.ledger import read_event, read_header
 from handrail.core.packet import pretty
 from handrail.core.receipts import EvidenceRecorded
 from handrail.core.scope import matches, normalise_path
-from handrail.core.task import COMPLETE, Packet, Task, file_name
+from handrail.core.task import COMPLETE, EVIDENCE, Packet, Task, file_name
 from handrail.gates.facts import Cited, Handed, Named, Noted
 from handrail.gates.gate import Gate
-from handrail.gates.packet import EDITED, receipt_number
+from handrail.gates.packet import EDITED, MISSING, receipt_number
 from handrail.gates.references import ALLOWED
 from handrail.gates.states import problem_of
 from handrail.service.evidence_runs import Bench
@@ -29,7 +29,6 @@ from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
 
-EVIDENCE_FOLDER: Final = ".handrail/evidence/"
 COPIES_MAX: Final = 100
 
 
@@ -97,7 +96,9 @@ def received(reader: Reader, grounds: Grounds, packet: Packet, own: Collection[s
     content = json.loads(stored)
     head = str(content.get("metadata", {}).get("head") or "")
     present, contained, behind = grounds.relation(head) if head else (False, False, False)
-    copy = _copy(grounds, file_name(packet.task, packet.number), stored)
+    name = file_name(packet.task, packet.number)
+    there = grounds.exported(name)
+    copies = () if there == pretty(stored) else ((name, MISSING if there is None else EDITED),)
     return Handed(
         task=packet.task,
         kind=packet.kind,
@@ -105,7 +106,7 @@ def received(reader: Reader, grounds: Grounds, packet: Packet, own: Collection[s
         content=content,
         stored=stored,
         named=_named(grounds, head if present else "", content),
-        copies=() if copy is None else (copy,),
+        copies=copies,
         receipts=_receipts(reader, content),
         present=present,
         contained=contained,
@@ -119,7 +120,7 @@ def _named(grounds: Grounds, commit: str, content: Mapping[str, Any]) -> tuple[N
     held = grounds.held(commit, list(dict.fromkeys(path for _, path, _ in rows))) if rows else {}
     found = []
     for field, path, digest in rows:
-        here = grounds.here(path) if path.startswith(EVIDENCE_FOLDER) else None
+        here = grounds.here(path) if path.startswith(f"{EVIDENCE}/") else None
         there = held.get(path)
         content_of = there if there is not None else here
         found.append(
@@ -180,22 +181,16 @@ def _copies(reader: Reader, grounds: Grounds, task: Task) -> tuple[tuple[str, st
     found = []
     for packet in reader.packets(task.id)[-COPIES_MAX:]:
         name = file_name(packet.task, packet.number)
-        copy = _copy(grounds, name, packet_text(reader, packet))
+        there = grounds.exported(name)
         # A file that is lost, or was never in this working tree, is no matter of the giver's.
-        found += [copy] if copy is not None and copy[1] == EDITED else []
+        if there is not None and there != pretty(packet_text(reader, packet)):
+            found.append((name, EDITED))
     return tuple(found)
-
-
-def _copy(grounds: Grounds, name: str, stored: str) -> tuple[str, str] | None:
-    there = grounds.exported(name)
-    if there is None:
-        return name, "missing"
-    return None if there == pretty(stored) else (name, EDITED)
 
 
 def _receipts(reader: Reader, content: Mapping[str, Any]) -> tuple[tuple[int, Cited], ...]:
     entries = [*content.get("evidence", ()), *content.get("claims", ())]
-    numbers = {receipt_number(entry) for entry in entries if isinstance(entry, dict | str | int)}
+    numbers = {receipt_number(entry, reader.epoch) for entry in entries}
     found = []
     for number in sorted(one for one in numbers if one is not None and one <= reader.head.seq):
         entry = next(reader.entries(number - 1, number), None)

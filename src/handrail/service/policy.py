@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from handrail.config import CONFIG_FILE, Settings, load_compiled
 from handrail.core.decide import Policy
@@ -11,6 +11,7 @@ from handrail.core.role import READ_ONLY
 from handrail.core.scope import Pattern, parse_pattern
 from handrail.core.scope.match import tree_root
 from handrail.core.state import InForce
+from handrail.core.task import EVIDENCE
 from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreCorrupt
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
         def config(self) -> InForce | None:
             """Return the configuration in force."""
-
-
-EVIDENCE: Final = ".handrail/evidence/**"
-"""Where phases leave what they produce: it is in everybody's lane, and not guarded."""
 
 
 class Rules(Record):
@@ -124,7 +121,7 @@ def policy_of(settings: Settings) -> Policy:
         contended=parsed(tuple(map(_and_below, settings.contended))) + parsed(settings.contended),
         exempt=parsed(settings.workspace.exempt),
         many_roles=settings.workspace.roles_per_session == "many",
-        commons=parsed((EVIDENCE,)),
+        commons=parsed((f"{EVIDENCE}/**",)),  # in everybody's lane, and not guarded
         phases=_steps(settings) if settings.phases else (),
         required=settings.handoff.required,
         narrow=settings.handoff.widen == "handoff",
@@ -143,7 +140,6 @@ def _steps(settings: Settings) -> tuple[Step, ...]:
             role=phase.role,
             read_only=phase.sandbox == READ_ONLY,
             may_write=tuple(parse_pattern(text, fold_case=fold) for text in phase.may_write),
-            artifact=phase.artifact,
         )
         for phase in settings.phases
     )

@@ -59,12 +59,19 @@ class ProjectionFiles(Protocol):
     def link(self, path: str, name: str) -> None:
         """Let a path be a link to the file ``name`` beside it."""
 
+    def settled(self, paths: Sequence[str]) -> frozenset[str]:
+        """Return which of these git tracks and has in its index just as they lie here."""
+
+    def stage(self, paths: Sequence[str]) -> None:
+        """Put files into the index as they lie here."""
+
 
 class Shown(Record):
     """What became of one projection.
 
     ``outcome`` is written, same, absent (there is nothing to show) or left (see ``told``);
-    ``kept`` is how many rows were entered from what people wrote.
+    ``kept`` is how many rows were entered from what people wrote. ``behind`` is the file that a
+    projection which is a link leads to.
     """
 
     path: str
@@ -72,6 +79,7 @@ class Shown(Record):
     outcome: str
     kept: int
     told: tuple[Told, ...]
+    behind: str | None = None
 
 
 WRITTEN: Final = "written"
@@ -94,6 +102,22 @@ class Projecting:
         Raises UnknownSession and the like where a session is named that is none.
         """
         return tuple(self._export(one, dry_run=dry_run) for one in self._configured(only))
+
+    def into_index(self) -> tuple[Shown, ...]:
+        """Write what git tracks anew, and let the commit that is being made have it.
+
+        What somebody changed and did not stage is left to them. Raises FactsUnavailable.
+        """
+        paths = [one.path for one in self._configured(())]
+        settled = self._files.settled(paths) if paths else frozenset()
+        if not settled:
+            return ()
+        shown = tuple(self._export(one, dry_run=False) for one in self._configured(sorted(settled)))
+        written = [one for one in shown if one.outcome == WRITTEN]
+        behind = [one.behind for one in written if one.behind is not None]
+        if written:
+            self._files.stage([*(one.path for one in written), *behind])
+        return shown
 
     def import_all(self, *, dry_run: bool = False) -> tuple[Shown, ...]:
         """Enter the history in the files of another system, once for each file.
@@ -145,7 +169,8 @@ class Projecting:
                 self._write(one.path, behind, content)
             except errors.Unavailable as error:
                 return _left(one, error.code, error.message)
-        return Shown(one.path, one.format, outcome, len(read.rows), read.told[:TOLD_MAX])
+        file = None if behind is None else _beside(one.path, behind)
+        return Shown(one.path, one.format, outcome, len(read.rows), read.told[:TOLD_MAX], file)
 
     def _write(self, path: str, behind: str | None, content: bytes) -> None:
         if behind is None:

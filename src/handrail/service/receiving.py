@@ -25,7 +25,7 @@ from handrail.core.published import BRANCHES, TRACKED, Garbled, epoch_of, parse_
 from handrail.core.record import Record
 from handrail.service.context import History
 from handrail.service.court import ENFORCE
-from handrail.service.evidence import Evidence
+from handrail.service.evidence import Ledger
 from handrail.service.protection import (
     HEADS,
     NOTHING,
@@ -44,7 +44,7 @@ from handrail.service.published import (
     read_published,
 )
 from handrail.service.ranges import Update, is_protected, read_update
-from handrail.service.verification import Sources, Verification, Verified
+from handrail.service.verification import Found, ReadOnce, Sources, Verification, Verified
 from handrail.text import visible
 
 UPDATES_MAX: Final = 10_000
@@ -127,7 +127,8 @@ class Receiving:
     """The use case of taking a push."""
 
     def __init__(self, sources: Sources, arriving: Arriving) -> None:
-        self._sources = sources
+        shared = None if sources.shared is None else ReadOnce(sources.shared)
+        self._sources: Sources = Found(sources.store, sources.outside, shared)
         self._arriving = arriving
 
     def judge(self, lines: Sequence[str]) -> Received:
@@ -237,10 +238,11 @@ class Receiving:
         with ExitStack() as opened:
             history = opened.enter_context(self._sources.outside.history())
             reader = None if store is None else opened.enter_context(store.read())
-            own = [] if reader is None else [Evidence(reader).ledger]
+            own = [] if reader is None else [reader]  # it was verified as the commits were judged
             epoch = None if reader is None else reader.epoch
             rows = () if shared is None else shared.read(settings, proposed, epoch)
-            ledgers = [*own, *(row.ledger for row in rows if row.ledger is not None)]
+            ledgers: list[Ledger] = [*own]
+            ledgers += [row.ledger for row in rows if row.ledger is not None]
             for ref, tip in moved:
                 tree = history.changes([tip])[tip].tree
                 for gate, reason in lacking(settings, ledgers, tip, tree):

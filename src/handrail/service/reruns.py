@@ -45,6 +45,8 @@ from handrail.store.port import Reader
 from handrail.text import shell_quote
 
 EVIDENCE: Final = "evidence"
+UNSURE: Final = ":unsure"
+"""Follows the question of a re-run by which nobody could tell."""
 NOT_FOUND: Final = (126, 127)
 """How shells end whose command is not there or cannot be run."""
 TOLD_CHARS_MAX: Final = 400
@@ -170,7 +172,7 @@ class Reruns:
         gate = claim.gate
         about = _about(gate, commit, tree, self._context.caller.worktree)
         with self._context.store.read() as reader:
-            known = _known(reader, claim, about, commit)
+            known = _known(reader, claim, about)
         if known is not None:
             return Again(known, reused=True)
         tell(f"{EVIDENCE}: {gate.id} again at {commit[:12]}: {_line(gate.run)}")
@@ -206,20 +208,16 @@ class Reruns:
         after = site.standing(reports)
         disturbed = (after.commit, after.fingerprint) != (before.commit, before.fingerprint)
         event = written(ran, before, (about, gate.id, ""), passed, disturbed=disturbed)
+        try:
+            if elsewhere is None and not free:
+                elsewhere = site.borrowed(reports)
+            unsure = _unsure(site, claim, event, (unread, elsewhere, absent), _how(ran))
+        except errors.FactsUnavailable as error:
+            unsure = error.message.rstrip(".")
+        if unsure:
+            # It is kept, and answers nothing: what nobody could tell is asked again.
+            event = event._replace(about=f"{about}{UNSURE}")
         receipt = self._record(event)
-        if elsewhere is None and not free:
-            elsewhere = site.borrowed(reports)
-        unsure = unread
-        differs = event.exit_status != claim.receipt.event.exit_status
-        if ran.ended != EXITED:
-            unsure = f"{_line(gate.run)} {_how(ran)}"
-        elif elsewhere is not None:
-            unsure = f"a shared input takes code from {elsewhere}, where other work lies: let env "
-            unsure += "set PYTHONPATH to folders of the commit"
-        elif disturbed:
-            unsure = "the command changed the working tree"
-        elif differs:
-            unsure = _missing(site, event, absent)
         missed = getattr(passed, "missed", ())
         return Again(receipt, unsure, missed)
 
@@ -264,7 +262,7 @@ def _about(gate: CommandGate, commit: str, tree: str, worktree: str) -> str:
     )
 
 
-def _known(reader: Reader, claim: Claim, about: str, commit: str) -> Receipt | None:
+def _known(reader: Reader, claim: Claim, about: str) -> Receipt | None:
     """Return the re-run that still answers: one from here, fresh, in which nothing differed."""
     gate = claim.gate
     if gate.fresh_for not in (TREE, COMMIT, AGE):
@@ -290,6 +288,31 @@ def _report(site: Site, gate: CommandGate, mark: object) -> tuple[MissedRow | No
         return site.report(gate.report), ""
     except errors.FactsUnavailable as error:
         return None, error.message.rstrip(".")
+
+
+def _unsure(
+    site: Site,
+    claim: Claim,
+    event: EvidenceRecorded,
+    lacks: tuple[str, str | None, Sequence[str]],
+    how: str,
+) -> str:
+    """Say why nobody can tell by a re-run; '' where it says something.
+
+    ``lacks`` are why its report could not be read, where its code came from if not from the commit,
+    and what was not fetched; ``how`` it ended.
+    """
+    unread, elsewhere, absent = lacks
+    if event.ended != EXITED:
+        return f"{_line(claim.gate.run)} {how}"
+    if elsewhere is not None:
+        told = f"a shared input takes code from {elsewhere}, where other work lies: let env set"
+        return f"{told} PYTHONPATH to folders of the commit"
+    if event.disturbed:
+        return "the command changed the working tree"
+    if event.exit_status != claim.receipt.event.exit_status:
+        return _missing(site, event, absent)
+    return unread
 
 
 def _missing(site: Site, event: EvidenceRecorded, absent: Sequence[str]) -> str:

@@ -9,8 +9,7 @@ receipt that is named and is of another tree is a fault, not a receipt.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from handrail.config import Settings
@@ -22,6 +21,7 @@ from handrail.core.record import Record
 from handrail.core.task import Packet
 from handrail.gates.facts import Standing
 from handrail.gates.gate import Objection
+from handrail.gates.packet import receipt_number
 from handrail.service.evidence_runs import (
     AGE,
     LISTED_MAX,
@@ -34,7 +34,6 @@ from handrail.store.port import Reader
 
 STAGES: Final = ("pre-handoff", "post-handoff")
 RERUN: Final = "rerun"
-_NAMED: Final = re.compile(r"(?:receipt )?(?:[a-z0-9]{1,40}:)?([0-9]{1,15})")
 
 
 class Claim(Record):
@@ -56,8 +55,9 @@ def shown(
     wrong: list[Objection] = []
     unsure: list[str] = []
     gates = {gate.id: gate for gate in settings.gates}
-    for seq in _seqs(content.get("evidence", ())):
-        receipt = _receipt_at(reader, seq, packet.seq)
+    for named in content.get("evidence", ()):
+        seq = receipt_number(named, reader.epoch)
+        receipt = None if seq is None else _receipt_at(reader, seq, packet.seq)
         if receipt is None or receipt.event.gate is None:
             continue
         gate, event = gates.get(receipt.event.gate), receipt.event
@@ -83,17 +83,6 @@ def shown(
 
 def _clean(commit: str, tree: str) -> Standing:
     return Standing(commit, tree, None, (), "")
-
-
-def _seqs(items: Sequence[object]) -> list[int]:
-    """Read which receipts a packet names: N, `receipt N`, EPOCH:N, or a table's `receipt`."""
-    found = []
-    for item in items:
-        said = item.get("receipt") if isinstance(item, Mapping) else item
-        named = _NAMED.fullmatch(str(said)) if isinstance(said, str | int) else None
-        if named is not None:
-            found.append(int(named[1]))
-    return found
 
 
 def _receipt_at(reader: Reader, seq: int, before: int) -> Receipt | None:

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 from handrail import errors
 from handrail.config import Settings
 from handrail.core.decide.checkpoint import decide_resume
-from handrail.core.decide.desk import Settle
 from handrail.core.decide.handoff import decide_close, decide_open
 from handrail.core.events import Event
 from handrail.core.lease import Lease, Session
@@ -25,7 +24,7 @@ from handrail.core.task import (
 from handrail.errors.handoff import TaskExists
 from handrail.service.context import Context
 from handrail.service.identity import UNATTRIBUTED, acting, actor_of, require_session
-from handrail.service.lapses import desk_of, lapse_ms, record_due, task_named
+from handrail.service.lapses import desk_of, lapse_ms, record_due, settle_of, task_named
 from handrail.service.phases import artifact_of, check_first, pending, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
@@ -77,7 +76,7 @@ class Tasks:
         if len(title) > TITLE_CHARS_MAX or not title.isprintable():
             reason = f"A title is one printable line of at most {TITLE_CHARS_MAX} characters."
             raise errors.Usage(reason=reason, next="handrail task new --help")
-        base = self._head()
+        base, _ = self._context.outside.at_head()  # what the work begins from
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             actor = acting(tx, self._context)
@@ -91,10 +90,6 @@ class Tasks:
             changes = decide_open(name, title, wanted, tx.now, lapse_ms(rules), first, base)
             tx.commit(changes, actor)
             return shown_task(tx, task_named(tx, name), rules)
-
-    def _head(self) -> str:
-        """Return the commit that the work begins from; '' where there is none yet."""
-        return self._context.outside.at_head()[0]
 
     def all(self, *, closed: bool = False) -> list[TaskShown]:
         """Return the tasks that are open, or all of them."""
@@ -137,10 +132,9 @@ class Tasks:
             counted: Sequence[Event] = ()
             if check is not None and session is not None:
                 counted = check(tx, rules, session)
-            settle = Settle(
-                session, reason, rules.settings.limits.ttl_ms, lapse_ms(rules), entitled
-            )
-            changes = decide_close(desk_of(tx, rules, found, session), settle, tx.now)
+            desk = desk_of(tx, rules, found, session)
+            settle = settle_of(self._context, rules, desk, session, reason)
+            changes = decide_close(desk, settle._replace(entitled=entitled), tx.now)
             actor = UNATTRIBUTED if session is None else actor_of(session)
             tx.commit([*changes, *counted], actor)
             return shown_task(tx, task_named(tx, name), rules)
@@ -173,7 +167,7 @@ def shown_task(reader: Reader, task: Task, rules: Rules) -> TaskShown:
         reserved=tuple(held),
         epoch=reader.epoch,
         now=reader.now,
-        halted=0 < rules.settings.handoff.halt_after <= task.failed,
+        halted=task.halted(rules.settings.handoff.halt_after),
         pending=pending(workflow_of(rules), task),
         artifact=artifact_of(workflow_of(rules), task),
     )

@@ -23,6 +23,7 @@ from handrail.core.ledger import read_event, read_header
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
 from handrail.core.task import OPEN, Task
+from handrail.core.workflow import artifact_path
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.policy import Rules, rules_in_force
@@ -34,8 +35,6 @@ NOTE_BYTES_MAX: Final = 4_096
 NAMED_MAX: Final = 40
 PATH_CHARS_MAX: Final = 200
 ATTESTED_MAX: Final = 200
-EVIDENCE: Final = ".handrail/evidence"
-"""Where the artifacts of a task's phases lie, in a folder of its name."""
 
 
 class Due(Record):
@@ -82,7 +81,7 @@ class Turns:
                 began = _began(reader, rules, session, task)
                 if began is None or not _wrote(reader, rules, session, began, dirty):
                     continue
-                due = _due(rules.settings, session, task, there)
+                due = _due(rules.settings, task, there)
                 if due is not None:
                     return due
         return None
@@ -156,11 +155,9 @@ def _wrote(
     )
 
 
-def _due(
-    settings: Settings, session: Session, task: Task, there: Callable[[str], bool]
-) -> Due | None:
+def _due(settings: Settings, task: Task, there: Callable[[str], bool]) -> Due | None:
     """Say what is left to do for a task; None where a person has the next word."""
-    if task.waits_at is not None or 0 < settings.handoff.halt_after <= task.failed:
+    if task.stopped(settings.handoff.halt_after):
         return None
     name = shell_quote(task.id)
     if task.holder is None:
@@ -168,7 +165,7 @@ def _due(
         return Due(task.id, sentence, f"handrail handoff accept {name}")
     phase = next((one for one in settings.phases if one.name == task.phase), None)
     if phase is not None and phase.checkpoint is not None and task.next_phase is None:
-        path = None if phase.artifact is None else f"{EVIDENCE}/{task.id}/{phase.artifact}"
+        path = None if phase.artifact is None else artifact_path(task.id, phase.artifact)
         if path is None or there(path):
             return None
         sentence = f"phase {phase.name} of task {task.id} ends with {path}, which is not there"

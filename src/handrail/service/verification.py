@@ -18,7 +18,6 @@ from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
-from handrail.config.records import Epoch
 from handrail.core.landing import CANNOT_TELL, PASS, REFUSED, Change, Judgment
 from handrail.core.record import Record
 from handrail.service.context import History, Outside
@@ -54,6 +53,23 @@ class SharedLedgers(Protocol):
 
         ``proposed`` are refs as they would be after a push; the epoch ``own`` is not read.
         """
+
+
+class ReadOnce:
+    """Shared ledgers that are read once for all who ask the same of them."""
+
+    def __init__(self, shared: SharedLedgers) -> None:
+        self._shared = shared
+        self._read: dict[object, Sequence[SharedLedger]] = {}
+
+    def read(
+        self, settings: Settings, proposed: Mapping[str, str | None], own: str | None
+    ) -> Sequence[SharedLedger]:
+        """As ``SharedLedgers``."""
+        asked = (settings.epochs, tuple(sorted(proposed.items())), own)
+        if asked not in self._read:
+            self._read[asked] = self._shared.read(settings, proposed, own)
+        return self._read[asked]
 
 
 class Sources(Protocol):
@@ -213,16 +229,13 @@ class Verification:
         self, own: Evidence | None, proposed: Mapping[str, str | None]
     ) -> Callable[[Settings], Testimony]:
         """Return what asks the ledgers that settings enrol; the same ones are read once."""
-        shared = self._sources.shared
-        heard: dict[tuple[Epoch, ...], Sequence[SharedLedger]] = {}
+        shared = None if self._sources.shared is None else ReadOnce(self._sources.shared)
+        epoch = None if own is None else own.ledger.epoch
 
         def testimony(settings: Settings) -> Testimony:
-            if settings.epochs not in heard:
-                epoch = None if own is None else own.ledger.epoch
-                rows = () if shared is None else shared.read(settings, proposed, epoch)
-                heard[settings.epochs] = rows
+            heard = () if shared is None else shared.read(settings, proposed, epoch)
             enrolled = [each.id for each in settings.epochs]
-            return Testimony(own, heard[settings.epochs], enrolled, charter_of(settings))
+            return Testimony(own, heard, enrolled, charter_of(settings))
 
         return testimony
 

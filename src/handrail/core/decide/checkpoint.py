@@ -14,8 +14,9 @@ from __future__ import annotations
 from handrail.core.decide.desk import Decision, Desk, Settle
 from handrail.core.decide.handoff import decide_close
 from handrail.core.decide.leaving import leaving
-from handrail.core.decide.phases import check_artifact, confined, entered
+from handrail.core.decide.phases import check_artifact, entered
 from handrail.core.decide.view import Changes
+from handrail.core.duty import acts_as
 from handrail.core.handed import CheckpointDecided, TaskResumed
 from handrail.core.task import CLOSED, DONE, HALT, OPEN
 from handrail.core.workflow import APPROVE, DECISIONS, REVISE, Phase, leads_to
@@ -58,7 +59,7 @@ def decide_decision(desk: Desk, asked: Decision, settle: Settle, now: int) -> Ch
     if ends:
         reason = STOPPED if target == HALT else asked.reason
         return [decided, *decide_close(desk, settle._replace(reason=reason, entitled=True), now)]
-    return leaving(desk, [decided, *_goes_on(desk, desk.workflow.phase(target), now)])
+    return leaving(desk, [decided, *_goes_on(desk, desk.workflow.phase(target))])
 
 
 def _phase_of(desk: Desk, asked: Decision) -> Phase:
@@ -80,18 +81,14 @@ def _phase_of(desk: Desk, asked: Decision) -> Phase:
     return phase
 
 
-def _goes_on(desk: Desk, phase: Phase | None, now: int) -> Changes:
+def _goes_on(desk: Desk, phase: Phase | None) -> Changes:
     """Let the task be in its next phase at once where whoever acts for it works there as well."""
     task = desk.task
-    if phase is None or task.holder is None or not _works_in(desk, phase):
+    if phase is None or task.holder is None or task.role not in desk.view.policy.roles:
         return []
-    ended, _ = confined(desk, phase, task.holder, task.role, now)
-    return [*ended, *entered(desk, phase, 0)]
-
-
-def _works_in(desk: Desk, phase: Phase) -> bool:
-    role = desk.view.policy.roles.get(desk.task.role or "")
-    return role is not None and phase.role in (role.name, role.family)
+    if not acts_as(desk.view.policy, task.role, phase.role):
+        return []
+    return entered(desk, phase, 0)
 
 
 def decide_resume(desk: Desk, reason: str, proof: str) -> Changes:
@@ -99,6 +96,6 @@ def decide_resume(desk: Desk, reason: str, proof: str) -> Changes:
     task = desk.task
     if task.state == CLOSED:
         raise refusals.TaskOver(task=task.id)
-    if task.waits_at is None and not 0 < desk.halt_after <= task.failed:
+    if not task.stopped(desk.halt_after):
         raise refusals.NotHalted(task=task.id)
     return [TaskResumed(task.id, reason, proof)]

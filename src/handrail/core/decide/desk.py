@@ -36,7 +36,6 @@ class Desk(Record):
     workflow: Workflow = Workflow()
     entering: str | None = None
     artifact: str | None = None
-    fold_case: bool = False
     others: tuple[Task, ...] = ()
     waiting: tuple[Packet, ...] = ()
 

@@ -30,12 +30,12 @@ from handrail.core.lease import LOCAL, Lease, Session, conflict, renew_at, renew
 from handrail.core.scope import Pattern, matches, parse_pattern
 from handrail.core.scope.naming import scope_for
 from handrail.core.state import left_of
+from handrail.core.task import EVIDENCE
 from handrail.text import shell_quote
 
 EDIT_PATHS_MAX: Final = 1_000
 PARALLEL: Final = "parallel_edit"
 CONFIG: Final = "handrail.toml"
-EVIDENCE: Final = ".handrail/evidence/"
 SETTINGS: Final = (".claude/settings.json", ".claude/settings.local.json")
 
 Guarded = Literal["git", "handrail", "configuration", "settings", "gate"]
@@ -57,7 +57,7 @@ def guarded(path: str) -> Guarded | None:
     if ".git" in plain.split("/"):
         return "git"
     if first == ".handrail":
-        return None if path.startswith(EVIDENCE) else "handrail"
+        return None if path.startswith(f"{EVIDENCE}/") else "handrail"
     if plain == CONFIG:
         return "configuration"
     return "settings" if plain in SETTINGS else None

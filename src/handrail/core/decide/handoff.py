@@ -16,19 +16,18 @@ from typing import Any
 
 from handrail.core.decide.claim import texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
-from handrail.core.decide.leaving import leaving
+from handrail.core.decide.leaving import confined, leaving
 from handrail.core.decide.parts import common, leftover
 from handrail.core.decide.phases import (
     arrives_in,
     check_close,
-    confined,
     entered,
     next_phase,
-    writable,
     written_over,
 )
 from handrail.core.decide.reserved import again, back, own, received, reserve, reserved, tokens
 from handrail.core.decide.view import Changes, Policy, View
+from handrail.core.duty import acts_as, is_for, not_yours, why_stopped
 from handrail.core.events import LeaseReleased, LeaseRenewed
 from handrail.core.handed import (
     PacketAccepted,
@@ -181,10 +180,8 @@ def _arrive(
     now: int,
 ) -> tuple[Changes, tuple[Pattern, ...]]:
     """Give a session its part of a scope, and take from it what it may not hold in a phase."""
-    session = accept.session
-    ended, leases = confined(desk, phase, session.id, session.role, now)
-    left = desk._replace(view=desk.view._replace(leases=leases))
-    bounds = writable(desk, phase, session.role)
+    name = desk.task.phase if phase is None else phase.name
+    ended, left, bounds = confined(desk, accept.session, name, now)
     changes, granted = received(left, accept, held, offered, reason, now, bounds)
     return [*ended, *changes], granted
 
@@ -211,10 +208,10 @@ def decide_withdraw(desk: Desk, settle: Settle, now: int) -> Changes:
     """Let the giver take the packet back, or who acts for its role where the giver is gone."""
     session, packet = settle.session, _open_packet(desk, now)
     assert session is not None
-    gone = desk.giver is None and _acts_as(desk.view.policy, session, packet.from_role)
+    gone = desk.giver is None and acts_as(desk.view.policy, session.role, packet.from_role)
     if packet.session != session.id and not gone:
         whose = f"of session {packet.session}" if packet.session else "the system's"
-        raise _not_yours(desk, packet, session, whose)
+        raise not_yours(packet, session, whose)
     event = PacketWithdrawn(desk.task.id, packet.number, session.id, settle.reason)
     return [*back(desk, packet, settle, packet.patterns, "withdrawn", now), event]
 
@@ -260,24 +257,15 @@ def decide_close(desk: Desk, settle: Settle, now: int) -> Changes:
 
 def fits(policy: Policy, session: Session, packet: Packet) -> bool:
     """Tell whether a packet is for a session: for its role, for its family, or for anybody."""
-    return packet.to_role is None or _acts_as(policy, session, packet.to_role)
-
-
-def _acts_as(policy: Policy, session: Session, wanted: str | None) -> bool:
-    """Tell whether a session's role or family has a name; no role is like no role."""
-    role = policy.roles.get(session.role or "")
-    return wanted == session.role or (role is not None and role.family == wanted)
+    return is_for(policy, session, packet.to_role)
 
 
 def _check_live(desk: Desk) -> None:
     task = desk.task
     if task.state == CLOSED:
         raise refusals.TaskOver(task=task.id)
-    if 0 < desk.halt_after <= task.failed:
-        raise refusals.Halted(task=task.id, failed=task.failed)
-    if task.waits_at is not None:
-        times = dict(task.revises).get(task.waits_at, 0)
-        raise refusals.ReviseLimit(checkpoint=task.waits_at, task=task.id, times=times)
+    if task.stopped(desk.halt_after):
+        raise why_stopped(task, desk.halt_after)
 
 
 def _check_acts(desk: Desk, session: Session) -> None:
@@ -285,7 +273,7 @@ def _check_acts(desk: Desk, session: Session) -> None:
     task = desk.task
     if task.holder in (None, session.id):
         return
-    if desk.holder is None and _acts_as(desk.view.policy, session, task.role):
+    if desk.holder is None and acts_as(desk.view.policy, session.role, task.role):
         return
     gone = f"role {task.role or '-'}, whose session {task.holder} has ended"
     live = f"session {task.holder} (role {task.role or '-'})"
@@ -296,18 +284,7 @@ def _check_acts(desk: Desk, session: Session) -> None:
 
 def _check_receiver(desk: Desk, packet: Packet, session: Session) -> None:
     if not fits(desk.view.policy, session, packet):
-        raise _not_yours(desk, packet, session, f"for {packet.to_role}")
-
-
-def _not_yours(desk: Desk, packet: Packet, session: Session, whose: str) -> refusals.NotYourHandoff:
-    return refusals.NotYourHandoff(
-        task=desk.task.id,
-        number=packet.number,
-        whose=whose,
-        to_role=packet.to_role,
-        session=session.id,
-        role=session.role,
-    )
+        raise not_yours(packet, session, f"for {packet.to_role}")
 
 
 def _open_packet(desk: Desk, now: int) -> Packet:

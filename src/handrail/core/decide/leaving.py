@@ -1,6 +1,6 @@
 """What a session may no longer hold, once its task has moved.
 
-Promise: after the changes that come back, no session in question holds a lease that its phase does
+Promise: after the changes that come back, no session in question holds a lease that its phases do
 not let it hold, and none that must have a packet holds anything without one. What ends so is left
 as unfinished work: it stays its agent's own.
 
@@ -9,13 +9,14 @@ as unfinished work: it stays its agent's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from handrail.core.decide.desk import Desk
 from handrail.core.decide.view import Changes, Policy
 from handrail.core.duty import cage_of, entitled, overstays
 from handrail.core.events import LeaseOrphaned, Move
 from handrail.core.lease import Actor, Lease, Session
+from handrail.core.scope import Pattern
 from handrail.core.state import State, apply
 from handrail.core.task import OPEN, Task
 
@@ -57,10 +58,31 @@ def overstaying(
     if policy.required and not entitled(policy, session.id, tasks, offered):
         return [LeaseOrphaned(lease.token, None, HANDED_OFF) for lease in own]
     cage = cage_of(policy, session.id, session.role, tasks)
+    return _outside(own, None if cage is None else cage.allowed)
+
+
+def confined(
+    desk: Desk, session: Session, phase: str | None, now: int
+) -> tuple[Changes, Desk, tuple[Pattern, ...] | None]:
+    """End what a session may not hold as soon as it acts for the desk's task in a phase.
+
+    Returns that, the desk with the leases that are left, and all that the session may hold; None:
+    its lane alone counts. What it still holds then is no way around the sandbox.
+    """
+    task = desk.task._replace(holder=session.id, phase=phase)
+    cage = cage_of(desk.view.policy, session.id, session.role, (task, *desk.others))
     allowed = None if cage is None else cage.allowed
+    leases = tuple(desk.view.leases)
+    ends = _outside([one for one in leases if one.session == session.id and one.live(now)], allowed)
+    gone = {end.token for end in ends if isinstance(end, LeaseOrphaned)}
+    left = tuple(lease for lease in leases if lease.token not in gone)
+    return ends, desk._replace(view=desk.view._replace(leases=left)), allowed
+
+
+def _outside(leases: Iterable[Lease], allowed: Sequence[Pattern] | None) -> Changes:
     return [
         LeaseOrphaned(lease.token, None, SANDBOX)
-        for lease in own
+        for lease in leases
         if overstays(allowed, lease.patterns)
     ]
 

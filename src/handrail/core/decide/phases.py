@@ -1,33 +1,26 @@
-"""The rules for phases: where a packet leads, and what a session may hold where it arrives.
+"""The rules for phases: where a packet leads, and what it finds when it leaves one.
 
 Promises: without a workflow nothing here refuses or writes anything; a packet never leads past a
 checkpoint that nobody has decided; one that leads on from a phase finds the phase's artifact there.
-Whoever enters a read-only phase holds nothing but what may be written in it.
+What may be held in a phase is said by ``core.duty`` and ``core.decide.leaving``.
 
     phase = next_phase(desk, Offer(session, patterns, draft, ttl_ms))   # raises CheckpointPending
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from handrail.core.decide.desk import Desk, Offer
-from handrail.core.decide.parts import within
 from handrail.core.decide.view import Changes, Policy
-from handrail.core.events import LeaseOrphaned
 from handrail.core.handed import PhaseEntered
-from handrail.core.lease import Lease
 from handrail.core.packet import draft
-from handrail.core.role import READ_ONLY
-from handrail.core.scope import Pattern, parse_pattern
 from handrail.core.task import BLOCK, COMPLETE, RETURN
-from handrail.core.workflow import EVIDENCE, Phase, artifact_path
+from handrail.core.workflow import Phase, artifact_path
 from handrail.errors import AS_PERSON
 from handrail.errors import handoff as refusals
-
-SANDBOX = "sandbox"
-
+from handrail.text import add_step
 
 # --- who fits ------------------------------------------------------------------------------------
 
@@ -162,7 +155,8 @@ def check_artifact(desk: Desk, phase: Phase) -> None:
     """Refuse if a phase has to leave a file that is not there; raises ArtifactMissing."""
     if phase.artifact is not None and desk.artifact is None:
         path = artifact_path(desk.task.id, phase.artifact)
-        raise refusals.ArtifactMissing(phase=phase.name, task=desk.task.id, path=path)
+        step = add_step(path, there=False)
+        raise refusals.ArtifactMissing(phase=phase.name, task=desk.task.id, path=path, next=step)
 
 
 def written_over(desk: Desk, phase: Phase | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,40 +196,6 @@ def arrives_in(desk: Desk) -> Phase | None:
             next=f"handrail handoff decline {desk.task.id}",
         )
     return phase
-
-
-def writable(desk: Desk, phase: Phase | None, role: str | None) -> tuple[Pattern, ...] | None:
-    """Return all that a session of a role may hold in a phase; None where the lane alone counts."""
-    if phase is None or phase.sandbox != READ_ONLY:
-        return None
-    known = desk.view.policy.roles.get(role or "")
-    own = () if known is None else known.may_write
-    texts = dict.fromkeys((*phase.may_write, *own, f"{EVIDENCE}/{desk.task.id}"))
-    return tuple(parse_pattern(text, fold_case=desk.fold_case) for text in texts)
-
-
-def confined(
-    desk: Desk, phase: Phase | None, session: str, role: str | None, now: int
-) -> tuple[Changes, tuple[Lease, ...]]:
-    """End what a session may not hold in a phase; returns that, and the leases that are left.
-
-    What is unfinished there stays its agent's.
-    """
-    leases = tuple(desk.view.leases)
-    bounds = writable(desk, phase, role)
-    if bounds is None:
-        return [], leases
-    gone = [
-        lease
-        for lease in leases
-        if lease.session == session and lease.live(now) and not _inside(lease.patterns, bounds)
-    ]
-    changes: Changes = [LeaseOrphaned(lease.token, None, SANDBOX) for lease in gone]
-    return changes, tuple(lease for lease in leases if lease not in gone)
-
-
-def _inside(patterns: Iterable[Pattern], bounds: tuple[Pattern, ...]) -> bool:
-    return all(within(pattern, bounds) for pattern in patterns)
 
 
 def entered(desk: Desk, phase: Phase | None, number: int) -> Changes:

@@ -13,7 +13,7 @@ from handrail.core.decide.claim import decide_claim, texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
 from handrail.core.decide.parts import common, others, taken, within
 from handrail.core.decide.view import Changes, Claim, Policy, View
-from handrail.core.duty import holdable, step_of
+from handrail.core.duty import lane_of, sandboxed
 from handrail.core.events import LeaseGranted, LeaseReleased, Move
 from handrail.core.lease import EXCLUSIVE, Lease, Session
 from handrail.core.role import READ_ONLY
@@ -82,11 +82,6 @@ def _kept(desk: Desk, patterns: Sequence[Pattern], agent: str, lapse_ms: int, no
     return [grant]
 
 
-def _lane(policy: Policy, role: str | None) -> tuple[Pattern, ...] | None:
-    """Return what a role may hold; None where there are no roles, and so no bounds."""
-    return (*policy.lanes.get(role or "", ()), *policy.commons) if policy.roles else None
-
-
 def received(
     desk: Desk,
     accept: Accept,
@@ -105,7 +100,7 @@ def received(
     if not offered:
         return changes, ()
     part = _wanted(desk, accept, offered)
-    lane = _lane(view.policy, session.role)
+    lane = lane_of(view.policy, session.role)
     mine = part if lane is None else common(part, lane, accept.single)
     if bounds is not None:
         # A pattern that lies there only in part stays reserved as a whole.
@@ -128,11 +123,6 @@ def received(
         rest = [pattern for pattern in offered if overlap((pattern,), mine) is None]
         changes += _kept(desk, rest, session.agent, accept.lapse_ms, now)
     return changes, mine
-
-
-def _reads_only(policy: Policy, phase: str | None) -> bool:
-    step = step_of(policy, phase)
-    return step is not None and step.read_only
 
 
 def _given(
@@ -183,8 +173,9 @@ def back(
     ]
     mine: tuple[Pattern, ...] = ()
     if giver is not None:
-        lane = holdable(view.policy, giver.role, desk.task, desk.task.phase)
-        mine = _given(free, lane, settle.single, whole=_reads_only(view.policy, desk.task.phase))
+        bounds = sandboxed(view.policy, giver.role, desk.task.id, desk.task.phase)
+        lane = bounds if bounds is not None else lane_of(view.policy, giver.role)
+        mine = _given(free, lane, settle.single, whole=bounds is not None)
         if mine:
             changes.append(
                 LeaseGranted(

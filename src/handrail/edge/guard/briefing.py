@@ -15,13 +15,13 @@ from typing import Final
 from handrail import errors
 from handrail.core.task import Packet, Task
 from handrail.gates.gate import PASS
-from handrail.service.gating import Checked, Gating
-from handrail.service.handoff_gates import HandoffGates
+from handrail.service.gating import Checked
 from handrail.service.packets import Briefing, Packets
 from handrail.service.policy import rules_in_force
 from handrail.service.turns import Turns
 from handrail.text import shell_quote, visible
 from handrail.wiring import Application
+from handrail.wiring.gates import Gates
 
 COMPACT: Final = "compact"
 STAGE: Final = "post-handoff"
@@ -138,12 +138,11 @@ def _gates(application: Application) -> Iterator[str]:
     def judge() -> None:
         twin = application.twin()
         try:
-            bench = twin.bench(twin.place.toplevel)
-            gating = Gating(twin.context, bench, twin.sources)
-            packet = HandoffGates(twin.context, bench, gating, lambda line: None)
-            handed = packet.to_check(STAGE, None)
+            gates = Gates(twin, twin.place.toplevel)
+            handed = gates.around().to_check(STAGE, None)
             # A plugin that hangs would be left with this program's stdout thrown away.
-            found.append(gating.check(STAGE, commands=False, plugins=False, handed=handed))
+            checked = gates.gating.check(STAGE, commands=False, plugins=False, handed=handed)
+            found.append(checked)
         except errors.HandrailError as error:
             found.append(error)
         finally:

@@ -19,6 +19,7 @@ from handrail.edge.cli.commands.check import whole_list
 from handrail.service.commit_check import CommitCheck
 from handrail.service.committing import Committing
 from handrail.service.guarding import Guarding
+from handrail.service.policy import rules_in_force
 from handrail.wiring import Application
 
 GO_ON = 0
@@ -86,6 +87,7 @@ def _pre_commit(hook: Hook) -> int:
     application = hook.application
     if _in_progress(application) or not _known(application):
         return GO_ON
+    _show(application)
     mode = Guarding(application.context).mode("commit")
     refusal = CommitCheck(application.context).staged(seen=application.traces.seen())
     if refusal is None:
@@ -96,6 +98,18 @@ def _pre_commit(hook: Hook) -> int:
         return GO_ON
     sys.stderr.write(text)
     return VETO if mode == "enforce" else GO_ON
+
+
+def _show(application: Application) -> None:
+    """Let the commit have the projections as they are now; of a part of the index nobody can."""
+    if "next-index" in os.environ.get("GIT_INDEX_FILE", ""):
+        return
+    with application.context.store.read() as reader:
+        if not rules_in_force(reader).settings.projections:
+            return
+    from handrail.service.projecting import Projecting
+
+    Projecting(application.context, application.projection_files).into_index()
 
 
 def _told(refusal: errors.HandrailError) -> str:

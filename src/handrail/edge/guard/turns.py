@@ -112,17 +112,14 @@ def _objections(application: Application) -> str | None:
     """Run the gates before a handoff, commands too; returns what they say, None if they pass."""
     from handrail.edge.checked import as_text
     from handrail.gates.gate import PASS
-    from handrail.service.gating import Gating
-    from handrail.service.handoff_gates import HandoffGates
+    from handrail.wiring.gates import Gates
 
-    bench = application.bench(application.place.toplevel)
-    timer = Timer(COMMANDS_S, bench.stop)
+    gates = Gates(application, application.place.toplevel)
+    timer = Timer(COMMANDS_S, gates.bench.stop)
     timer.daemon = True
     timer.start()
     try:
-        gating = Gating(application.context, bench, application.sources)
-        packet = HandoffGates(application.context, bench, gating, lambda line: None)
-        checked = gating.check(STAGE, handed=packet.to_check(STAGE, None))
+        checked = gates.gating.check(STAGE, handed=gates.around().to_check(STAGE, None))
     finally:
         timer.cancel()
     if checked.verdict == PASS:

@@ -16,8 +16,8 @@ from handrail.service.policy import rules_read_last
 from handrail.text import scope_word, visible
 
 if TYPE_CHECKING:
-    from handrail.service.gating import Gating
     from handrail.service.handoff_gates import HandoffGates
+    from handrail.wiring.gates import Gates
 
 STAGES: Final = ("commit", "push", "pre-handoff", "post-handoff", "land", "publish")
 AROUND: Final = ("pre-handoff", "post-handoff")
@@ -31,7 +31,7 @@ def check(invocation: Invocation) -> Reply:
     if invocation.flag("self_test"):
         from handrail.edge.checked import reply
 
-        return reply(gating_of(invocation).self_test(), form)
+        return reply(_gates(invocation).gating.self_test(), form)
     if not stage:
         reason = f"Name the stage: {', '.join(STAGES)}."
         raise errors.Usage(reason=reason, next=_NEXT)
@@ -72,10 +72,11 @@ def _of_gates(
     from handrail.edge.checked import reply
     from handrail.service.gating import covered_by
 
+    gates = _gates(invocation)
     more: dict[str, Any] = {}
     if stage in AROUND:
-        more["handed"] = gates_of(invocation).to_check(stage, _task(invocation))
-    checked = gating_of(invocation).check(
+        more["handed"] = gates.around().to_check(stage, _task(invocation))
+    checked = gates.gating.check(
         stage,
         only=invocation.words("only"),
         commands=not invocation.flag("no_commands"),
@@ -100,23 +101,15 @@ def _teller(invocation: Invocation) -> Callable[[str], None]:
     return tell
 
 
-def gating_of(invocation: Invocation) -> Gating:
-    """Return the use case of judging a stage here."""
-    from handrail.service.gating import Gating
+def _gates(invocation: Invocation) -> Gates:
+    from handrail.wiring.gates import Gates
 
-    application = invocation.application
-    bench = application.bench(invocation.directory)
-    return Gating(application.context, bench, application.sources, application.reruns)
+    return Gates(invocation.application, invocation.directory, reruns=True)
 
 
 def gates_of(invocation: Invocation, again: str = "") -> HandoffGates:
     """Return the gates around a handoff; ``again`` is the command that asks for it."""
-    from handrail.service.handoff_gates import HandoffGates
-
-    application = invocation.application
-    bench = application.bench(invocation.directory)
-    gating = gating_of(invocation)
-    return HandoffGates(application.context, bench, gating, _teller(invocation), again)
+    return _gates(invocation).around(_teller(invocation), again)
 
 
 def _of_leases(refusal: errors.NotCovered | None, form: str) -> Reply:

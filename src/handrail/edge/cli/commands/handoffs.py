@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from typing import Final
 
 from handrail import errors
 from handrail.core.packet import PACKET_BYTES_MAX
@@ -20,9 +22,11 @@ from handrail.service.handoff_gates import told
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Briefing, Packets
-from handrail.service.policy import rules_in_force
 from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
+
+TYPED_CHARS_MAX: Final = 2_000
+"""Of one option that is typed again; no message longer than that is."""
 
 
 def offer(invocation: Invocation) -> Reply:
@@ -38,7 +42,11 @@ def offer(invocation: Invocation) -> Reply:
         request_id=invocation.text("request_id"),
         next_phase=invocation.text("next_phase"),
     )
-    done = _judged(invocation, _again(invocation)).offer(asked, dry_run=dry_run)
+    try:
+        done = _judged(invocation, _again(invocation)).offer(asked, dry_run=dry_run)
+    except errors.HandrailError as error:
+        keep_typed(error, "handrail handoff offer", _typed(invocation), invocation.text("file"))
+        raise
     packet = done.packet
     data: Data = {**packet_data(packet), "file": done.file, "packet": json.loads(done.text)}
     status = 0
@@ -74,13 +82,42 @@ def _again(invocation: Invocation) -> str:
     words = ["handrail", "handoff", "offer"]
     file = invocation.text("file")
     words += [] if file is None else [shell_quote(file)]
-    for name in ("task", "to", "kind", "next_phase", "request_id"):
-        text = invocation.text(name)
-        flag = "--" + name.replace("_", "-")
-        words += [] if text is None else [flag, shell_quote(text)]
-    for text in invocation.words("scope"):
-        words += ["--scope", shell_quote(text)]
+    words += [word for flag, *rest in _typed(invocation) if flag != "-m" for word in (flag, *rest)]
     return " ".join(words)
+
+
+def keep_typed(
+    error: errors.HandrailError,
+    command: str,
+    typed: Sequence[tuple[str, str]],
+    file: str | None = None,
+) -> None:
+    """Let the command that leads on from an error keep what was typed and is not in question.
+
+    A next phase says for whom the packet is.
+    """
+    step = error.next
+    if step is None or not step.startswith(f"{command} ") or step.endswith("--help"):
+        return
+    words = [] if file is None or f" {shell_quote(file)}" in step else [shell_quote(file)]
+    for flag, word in typed:
+        known = (flag, "--next-phase") if flag == "--to" else (flag,)
+        if not any(f" {one} " in step for one in known):
+            words += [flag, word if len(word) <= TYPED_CHARS_MAX else "MESSAGE"]
+    error.lead_on(" ".join([step, *words]))
+
+
+def _typed(invocation: Invocation) -> list[tuple[str, str]]:
+    """Return the options of an offer that were typed, each with its word for a shell."""
+    found = [
+        ("--" + name.replace("_", "-"), text)
+        for name in ("task", "to", "kind", "next_phase", "request_id")
+        if (text := invocation.text(name)) is not None
+    ]
+    found += [("--scope", text) for text in invocation.words("scope")]
+    message = invocation.text("message")
+    found += [] if message is None else [("-m", message)]
+    return [(flag, shell_quote(text)) for flag, text in found]
 
 
 def _gates(checked: Checked) -> list[Data]:
@@ -136,12 +173,6 @@ def accept(invocation: Invocation) -> Reply:
     notes = [*_findings(done.checked), *notes]
     notes.append(f"what it says: handrail handoff briefing {task}")
     return Reply(data, text, tuple(notes))
-
-
-def _has_gates(invocation: Invocation) -> bool:
-    """Tell whether the configuration has commands that there can be evidence of."""
-    with invocation.application.store.read() as reader:
-        return bool(rules_in_force(reader).settings.gates)
 
 
 def decline(invocation: Invocation) -> Reply:

@@ -7,22 +7,28 @@ from contextlib import suppress
 from handrail.core.ledger import format_token
 from handrail.core.task import CLOSED, OPEN
 from handrail.edge.cli.commands.check import gates_of
-from handrail.edge.cli.commands.handoffs import packet_data
+from handrail.edge.cli.commands.handoffs import keep_typed, packet_data
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.phases import phase_data, phase_lines
 from handrail.edge.render import count, table
 from handrail.edge.reply import Data, Reply
-from handrail.errors import Unavailable
+from handrail.errors import HandrailError, Unavailable
 from handrail.service.packets import Packets
 from handrail.service.tasks import Tasks, TaskShown
-from handrail.text import rfc3339, visible
+from handrail.text import rfc3339, shell_quote, visible
 
 
 def new(invocation: Invocation) -> Reply:
     """Open a task."""
-    shown = Tasks(invocation.application.context).open(
-        invocation.text("task") or "", invocation.text("title"), invocation.text("to")
-    )
+    title = invocation.text("title")
+    try:
+        shown = Tasks(invocation.application.context).open(
+            invocation.text("task") or "", title, invocation.text("to")
+        )
+    except HandrailError as error:
+        typed = [] if title is None else [("--title", shell_quote(title))]
+        keep_typed(error, "handrail task new", typed)
+        raise
     with suppress(Unavailable):  # a copy; `handrail export` makes it anew
         Packets(invocation.application.context, invocation.application.packet_files).export()
     name, to_role = shown.task.id, shown.packets[0].to_role
