@@ -8,7 +8,6 @@ from importlib import import_module
 import pytest
 
 from handrail.config import parse_config, preset_names, render_preset
-from handrail.config.nearest import LETTERS_MAX, nearest
 from handrail.errors import MalformedConfig, Usage
 from tests.config.samples import SMALL
 
@@ -72,24 +71,7 @@ def test_what_is_no_mode_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "known", "expected"),
-    [
-        ("lanes", ["name", "lane", "note"], "lane"),
-        ("EXECUTOR", ["architect", "executor"], "executor"),
-        ("x", [], None),
-        ("", ["a"], "a"),
-        ("abcd", ["abxx", "cdab"], "abxx"),
-        ("x" * 10**6, ["y", "x" * (LETTERS_MAX - 1)], "x" * (LETTERS_MAX - 1)),
-    ],
-)
-def test_the_nearest_word_is_the_known_one_that_looks_most_alike(
-    word: str, known: list[str], expected: str | None
-) -> None:
-    assert nearest(word, known) == expected
-
-
-@pytest.mark.parametrize(
-    "module", ["lines", "nearest", "settings", "records", "kinds", "parse", "preset", "vocabulary"]
+    "module", ["lines", "settings", "records", "kinds", "parse", "preset", "vocabulary"]
 )
 def test_the_examples_in_the_documentation_of_the_code_hold(module: str) -> None:
     names = {"settings": parse_config(SMALL.encode())}

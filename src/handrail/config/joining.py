@@ -75,28 +75,29 @@ def joined(presets: Sequence[tuple[str, str]]) -> str:
     if not others:
         return text
     names = [name for name, _ in presets]
-    parts = _parts(first, text)
+    parts = parts_of(first, text)
     for name, more in others:
-        for part in _parts(name, more):
+        for part in parts_of(name, more):
             _add(parts, part, names)
     divided = any(part.name == "role" and not _owns_everything(part) for part in parts)
     kept = [part for part in parts if not (divided and _owns_everything(part))]
-    return "\n\n".join(part.text for part in kept) + "\n"
+    return text_of(kept)
 
 
 def listed(key: str, values: Sequence[str]) -> tuple[str, ...]:
     """Write a key with a list of texts, on one line if it is short enough."""
-    words = [_quoted(value) for value in values]
+    words = [in_toml(value) for value in values]
     line = f"{key} = [{', '.join(words)}]"
     if len(line) <= LINE_CHARS_MAX:
         return (line,)
     return (f"{key} = [", *(f"  {word}," for word in words), "]")
 
 
-def _quoted(text: str) -> str:
+def in_toml(value: str | bool) -> str:
+    """Write a text or a boolean as TOML does, which is as JSON does."""
     import json
 
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _owns_everything(part: Part) -> bool:
@@ -110,9 +111,14 @@ def _owns_everything(part: Part) -> bool:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _parts(preset: str, text: str) -> list[Part]:
+def parts_of(preset: str, text: str) -> list[Part]:
     """Read the tables of a preset's text."""
     return [_part(preset, paragraph) for paragraph in _paragraphs(text)]
+
+
+def text_of(parts: Sequence[Part]) -> str:
+    """Write tables as they are written."""
+    return "\n\n".join(part.text for part in parts) + "\n"
 
 
 def _paragraphs(text: str) -> Iterator[list[str]]:

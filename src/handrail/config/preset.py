@@ -9,10 +9,14 @@ Promise: what ``render_preset`` gives is a valid configuration of the workspace 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
-from handrail.config.nearest import nearest
+from handrail.core.nearest import nearest
 from handrail.errors import Usage
+
+if TYPE_CHECKING:
+    from handrail.config.adapting import Original
 
 WORKSPACE_ID_PLACE: Final = "<workspace-id>"
 MODE_PLACE: Final = 'mode = "enforce"'
@@ -46,22 +50,37 @@ def _shown(name: str) -> str:
     return f'"{visible(name[:NAME_SHOWN_MAX])}"'
 
 
-def render_preset(asked: str, workspace_id: str, *, mode: str = "enforce") -> str:
+def render_preset(
+    asked: str,
+    workspace_id: str,
+    *,
+    mode: str = "enforce",
+    found: Mapping[str, Original] | None = None,
+) -> str:
     """Write the `handrail.toml` of a preset, or of several joined by commas.
 
-    Raises MalformedConfig if id or mode are no such thing, Usage if there is no such preset or if
-    two of them contradict each other.
+    ``found`` is what runs here already, by preset. Raises MalformedConfig if id or mode are no such
+    thing, Usage if there is no such preset or if two of them contradict each other.
     """
     import json
-    from importlib.resources import files
 
     from handrail.config.joining import joined
     from handrail.config.parse import parse_config
 
-    folder = files("handrail.presets")
-    names = split_presets(asked)
-    text = joined([(name, (folder / f"{name}{_SUFFIX}").read_text("utf-8")) for name in names])
+    texts = [(name, _text(name, (found or {}).get(name))) for name in split_presets(asked)]
+    text = joined(texts)
     text = text.replace(f'"{WORKSPACE_ID_PLACE}"', json.dumps(workspace_id), 1)
     text = text.replace(MODE_PLACE, f"mode = {json.dumps(mode)}", 1)
     parse_config(text.encode())
     return text
+
+
+def _text(name: str, found: Original | None) -> str:
+    from importlib.resources import files
+
+    text = (files("handrail.presets") / f"{name}{_SUFFIX}").read_text("utf-8")
+    if found is None:
+        return text
+    from handrail.config.adapting import adapted
+
+    return adapted(text, found)

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Final
 
 from handrail.config.lines import Lines, Path
-from handrail.config.nearest import nearest
+from handrail.core.nearest import nearest
 from handrail.core.record import Record
 from handrail.text import visible
 

@@ -121,7 +121,7 @@ class Settings(Record):
         for role in self.roles:
             if role.name == name:
                 return role
-        from handrail.config.nearest import nearest
+        from handrail.core.nearest import nearest
 
         known = [role.name for role in self.roles]
         step = None if known else "handrail config validate"

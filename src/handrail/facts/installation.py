@@ -176,6 +176,20 @@ class Installation:
             return False
         return True
 
+    def setting(self, name: str) -> str | None:
+        """Return a setting of this clone's git, None if it has none; raises FactsUnavailable."""
+        words = ["config", "--local", "--null", "--get", name]
+        told = ask(self.toplevel, words, fine=(0, 1))  # 1: there is none
+        return os.fsdecode(told).removesuffix("\0") if told else None
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Give a setting of this clone's git this one value; raises FactsUnavailable."""
+        ask(self.toplevel, ["config", "--local", "--replace-all", name, value])
+
+    def forget_settings(self, section: str) -> None:
+        """Take a section out of the settings of this clone's git; raises FactsUnavailable."""
+        ask(self.toplevel, ["config", "--local", "--remove-section", section])
+
 
 def _like_before(descriptor: int, path: str, before: Before) -> None:
     """Give a file the permissions of the one that it replaces, and to whom that belongs."""

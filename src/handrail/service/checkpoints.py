@@ -116,7 +116,7 @@ class Checkpoints:
     def _check_known(self, rules: Rules, checkpoint: str) -> None:
         names = workflow_of(rules).checkpoints
         if checkpoint not in names:
-            from handrail.config.nearest import nearest
+            from handrail.core.nearest import nearest
 
             raise UnknownCheckpoint(checkpoint=checkpoint, nearest=nearest(checkpoint, names))
 

@@ -85,7 +85,7 @@ def _routed(
     taken = reader.packet(task.id, task.taken)
     phase = flow.phase(named)
     if named is not None and phase is None:
-        from handrail.config.nearest import nearest
+        from handrail.core.nearest import nearest
 
         close = nearest(named, [one.name for one in flow.phases])
         raise UnknownPhase(phase=named, nearest=close, task=task.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from handrail import errors
 from handrail.config import (
@@ -26,6 +26,9 @@ from handrail.service.install.site import Step
 from handrail.service.policy import policy_of, rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
 from handrail.store.port import Store, Tx
+
+if TYPE_CHECKING:
+    from handrail.config.records import ProjectionFile
 
 CONFIG_NAME: Final = "handrail.toml"
 _ID_CHARS: Final = 6
@@ -62,12 +65,12 @@ class Ground(Protocol):
 class Initialised(Record):
     """What ``init`` found and did; ``mode`` is that of the stage ``edit``.
 
-    ``presets`` are those whose files belong here.
+    ``projections`` are those of the configuration.
     """
 
     workspace: str
     epoch: str | None
-    presets: tuple[str, ...]
+    projections: tuple[ProjectionFile, ...]
     steps: tuple[Step, ...]
     config: str
     mode: str
@@ -86,12 +89,11 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
 
     Safe to repeat and to interrupt: each step is whole or not there, and what is there stays.
     """
-    names = split_presets(preset)
+    split_presets(preset)  # which raises for what is none, also where nothing is to be written
     store = _existing(ground)
     try:
         text = ground.config_file()
         steps = [Step(CONFIG_NAME, "created" if text is None else "kept")]
-        used = names if text is None and store is None else ()
         wanted = _first_text(ground, store, preset) if text is None else text
         settings = parse_config(wanted, file=CONFIG_NAME)
         if store is not None:
@@ -106,14 +108,15 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
         if store is None:
             if dry_run:
                 name, mode = settings.workspace.id, settings.mode("edit")
-                return Initialised(name, None, used, tuple(steps), "same", mode)
+                files = settings.projections
+                return Initialised(name, None, files, tuple(steps), "same", mode)
             store = ground.create_store(settings.workspace.id, ground.random_name(8))
             with store.read() as reader:
                 _check_workspace(settings, reader.workspace)
         config = _first_config(store, settings, wanted, dry_run=dry_run)
         with store.read() as reader:
-            mode = settings.mode("edit")
-            return Initialised(reader.workspace, reader.epoch, used, tuple(steps), config, mode)
+            mode, files = settings.mode("edit"), settings.projections
+            return Initialised(reader.workspace, reader.epoch, files, tuple(steps), config, mode)
     finally:
         if store is not None:
             store.close()
@@ -208,16 +211,16 @@ def keep_compiled(store: Store, settings: Settings, text: bytes) -> None:
             tx.commit([], UNATTRIBUTED)
 
 
-def mode_of_edits(context: Context) -> str:
-    """Return how strictly edits are judged: by the working tree's own file, else by what counts."""
+def settings_here(context: Context) -> Settings:
+    """Return what installed files go by: the working tree's own file, else what is in force."""
     text = context.outside.config_file()
     if text is not None:
         try:
-            return parse_config(text, file=CONFIG_NAME).mode("edit")
+            return parse_config(text, file=CONFIG_NAME)
         except errors.MalformedConfig:
             pass
     with context.store.read() as reader:
-        return rules_in_force(reader).settings.mode("edit")
+        return rules_in_force(reader).settings
 
 
 def _plain(folder: str) -> str:

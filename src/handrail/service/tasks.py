@@ -220,7 +220,7 @@ def check_receiver(settings: Settings, wanted: str | None, command: str) -> None
     names = [*(role.name for role in settings.roles), *(role.family for role in settings.roles)]
     if wanted is None or wanted in names:
         return
-    from handrail.config.nearest import nearest
+    from handrail.core.nearest import nearest
 
     close = nearest(wanted, names)
     raise errors.UnknownRole(

@@ -185,8 +185,8 @@ def is_waivable(gate: str) -> bool:
 
 
 def _check_gate(settings: Settings, asked: Waiving) -> None:
-    from handrail.config.nearest import nearest
     from handrail.config.vocabulary import BUILTIN_GATES
+    from handrail.core.nearest import nearest
     from handrail.gates.registry import GATES
 
     known = dict.fromkeys(

@@ -54,6 +54,10 @@ def _git(name: str, words: "Sequence[str]") -> int:
             from handrail.edge.guard.receiving import run as receive
 
             return receive(read_all())
+        if name == "merge":  # git's stdin is not for it
+            from handrail.edge.guard.merging import run as merge
+
+            return merge(words)
         from handrail.edge.guard.commits import run
 
         return run(name, words, read_all())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from handrail import errors
 from handrail.service.harness_sessions import Begun
+from handrail.service.policy import rules_in_force
 from handrail.text import rfc3339
 from handrail.wiring import Application
 
@@ -43,7 +44,10 @@ def _repaired(application: Application) -> list[str]:
     from handrail.service.install import LEFT, repair
 
     try:
-        steps = repair(application.site, Guarding(application.context).mode("edit"), tracked=False)
+        mode = Guarding(application.context).mode("edit")
+        with application.store.read() as reader:
+            projections = rules_in_force(reader).settings.projections
+        steps = repair(application.site, mode, projections, tracked=False)
     except errors.HandrailError as error:
         application.hook_log.write("session", error.code, error.message)
         return []

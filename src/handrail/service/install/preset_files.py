@@ -22,7 +22,7 @@ from typing import Final
 
 from handrail import errors
 from handrail.core.record import Record
-from handrail.service.install import marked
+from handrail.service.install.blocks import Unfit, fit, install_block, uninstall_block
 from handrail.service.install.marked import Marked
 from handrail.service.install.scripts import BEFORE
 from handrail.service.install.site import (
@@ -30,8 +30,6 @@ from handrail.service.install.site import (
     FILE,
     KEPT,
     LEFT,
-    LINK,
-    MERGED,
     NOTHING,
     REMOVED,
     REPLACED,
@@ -45,7 +43,7 @@ from handrail.service.install.site import (
 )
 
 SHIM: Final = b"# handrail:shim"
-"""The second line of a script of a preset; what is written has a digest behind it."""
+"""How the second line of each script begins that was written; behind it stands a digest."""
 CHANGED: Final = ".changed"
 """What is appended to the name of a script of ours that somebody changed."""
 _DIGEST_CHARS: Final = 16
@@ -56,18 +54,22 @@ _ANY_WRITE: Final = 0o222
 
 
 class Script(Record):
-    """A script that takes the place of the original's; its second line is the mark alone."""
+    """A script that takes the place of the original's; its first line says what runs it."""
 
     path: str
     resource: str
 
 
 class Document(Record):
-    """A document that the original names, or a script to be filled; only where nothing is."""
+    """A document that the original names, or a script to be filled; only where nothing is.
+
+    ``or_at`` is another place where some keep it; there it counts as well.
+    """
 
     path: str
     resource: str
     runnable: bool = False
+    or_at: str = ""
 
 
 class Block(Record):
@@ -80,32 +82,36 @@ class Block(Record):
     resource: str
     name: str
     unless: bytes
+    or_at: str = ""
 
+
+PROMPT_ELSEWHERE: Final = ".ai-agents/AI_AGENT_PROMPT.md"
 
 PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
-    "lanes": (),
+    "lanes": (
+        Document("ops/HUMAN_QUICKSTART.md", "HUMAN_QUICKSTART.md"),
+        Document("ops/SESSION_HANDOFF_AGENT.md", "SESSION_HANDOFF_AGENT.md"),
+    ),
     "mosaic": (
         Script(".mosaic/enforcement/handoff_validation_tests.py", "handoff_validation_tests.py"),
         Script(".mosaic/enforcement/session-gate.sh", "session-gate.sh"),
         Document(
             "scripts/verify_critical_features.sh", "verify_critical_features.sh", runnable=True
         ),
-        Document("AI_AGENT_PROMPT.md", "ai_agent_prompt.md"),
+        Document("AI_AGENT_PROMPT.md", "ai_agent_prompt.md", or_at=PROMPT_ELSEWHERE),
         Block(
             *("AI_AGENT_PROMPT.md", "ai_agent_start.md", "mosaic-start"),
             b"handoff_validation_tests.py --post-handoff",
+            or_at=PROMPT_ELSEWHERE,
         ),
         Block(
             *("AI_AGENT_PROMPT.md", "ai_agent_end.md", "mosaic-end"),
             b"handoff_validation_tests.py --pre-handoff",
+            or_at=PROMPT_ELSEWHERE,
         ),
     ),
 }
 """In the order in which they are written; ``resource`` is seen from ``presets/<preset>/``."""
-
-
-class _Unfit(Exception):
-    """What stands there cannot be changed without harm; the words say why."""
 
 
 def presets_of(formats: Sequence[str]) -> tuple[str, ...]:
@@ -114,15 +120,24 @@ def presets_of(formats: Sequence[str]) -> tuple[str, ...]:
     return tuple(preset for preset in PRESET_FILES if preset in known)
 
 
-def files_of(presets: Sequence[str]) -> tuple[str, ...]:
-    """Return the paths that the files of these presets have, from the top of the working tree."""
-    return tuple(dict.fromkeys(file.path for _, file in _files(presets)))
+def files_of(presets: Sequence[str]) -> frozenset[str]:
+    """Return the paths that files of these presets may have."""
+    scripts = {file.path for _, file in _files(presets)}
+    others = {file.or_at for _, file in _files(presets) if not isinstance(file, Script)}
+    return frozenset(scripts | others)
 
 
 def _files(presets: Sequence[str]) -> Iterator[tuple[str, Script | Document | Block]]:
     for preset in presets:
         for file in PRESET_FILES.get(preset, ()):
             yield preset, file
+
+
+def _place(site: Site, file: Script | Document | Block) -> str:
+    """Say where a file is, or is to be."""
+    if isinstance(file, Script) or not file.or_at or site.exists(f"{site.toplevel}/{file.path}"):
+        return file.path
+    return file.or_at if site.exists(f"{site.toplevel}/{file.or_at}") else file.path
 
 
 def _text(preset: str, resource: str) -> bytes:
@@ -138,40 +153,23 @@ def install_presets(site: Site, presets: Sequence[str], *, dry_run: bool) -> tup
     """Write what is missing of these presets; a block that is there or not wanted is no step."""
     steps = []
     for preset, file in _files(presets):
-        path = f"{site.toplevel}/{file.path}"
+        place = _place(site, file)
+        path = f"{site.toplevel}/{place}"
         text = _text(preset, file.resource)
         try:
-            seen = _fit(site, file.path)
+            seen = fit(site, place)
             if isinstance(file, Script):
                 steps.append(_install_script(site, path, seen, stamped(text), dry_run=dry_run))
             elif isinstance(file, Document):
                 mode = _EXECUTABLE if file.runnable else _PLAIN
                 steps.append(_install_document(site, path, seen, text, mode, dry_run=dry_run))
             elif seen.kind == FILE and file.unless not in seen.content:
-                steps.append(_install_block(site, path, seen, _marked(file, text), dry_run))
+                steps.append(install_block(site, path, seen, _marked(file, text), dry_run=dry_run))
         except errors.Unavailable as error:
             steps.append(Step(path, LEFT, reason_of(error)))
-        except _Unfit as unfit:
+        except Unfit as unfit:
             steps.append(Step(path, LEFT, str(unfit)))
     return tuple(steps)
-
-
-def _fit(site: Site, file: str) -> Seen:
-    """Look at a file of this working tree's own; raises _Unfit where it can be none."""
-    parts = file.split("/")
-    for count in range(1, len(parts)):
-        folder = "/".join(parts[:count])
-        above = site.look(f"{site.toplevel}/{folder}")
-        if above.kind == LINK:
-            raise _Unfit(f"{folder} is a symbolic link")
-        if above.kind not in ("folder", NOTHING):
-            raise _Unfit(f"{folder} is no folder")
-    seen = site.look(f"{site.toplevel}/{file}")
-    if seen.kind == LINK:
-        raise _Unfit("it is a symbolic link")
-    if seen.kind not in (FILE, NOTHING):
-        raise _Unfit("it is no ordinary file")
-    return seen
 
 
 def _install_script(site: Site, path: str, seen: Seen, wanted: bytes, *, dry_run: bool) -> Step:
@@ -183,13 +181,25 @@ def _install_script(site: Site, path: str, seen: Seen, wanted: bytes, *, dry_run
         return Step(path, UPDATED, "it was not executable")
     outcome, aside, note = _in_its_place(path, seen)
     if seen.kind == FILE and not seen.mode & _ANY_WRITE:
-        raise _Unfit("it is read-only")
+        raise Unfit("it is read-only")
     if not dry_run:
-        if aside:
-            site.keep(path, aside)
-        site.write(path, wanted, site.look(path), _EXECUTABLE)
-        site.permit(path, _runnable(site.look(path).mode))
+        _put_script(site, path, wanted, aside)
     return Step(path, outcome, note)
+
+
+def _put_script(site: Site, path: str, wanted: bytes, aside: str) -> None:
+    """Write a script, keeping what stands there ``aside``, if that is named."""
+    is_first = bool(aside) and site.look(aside).kind == NOTHING
+    if aside:
+        site.keep(path, aside)
+    try:
+        site.write(path, wanted, site.look(path), _EXECUTABLE)
+    except errors.Unavailable:
+        if is_first:  # a second name of what stands there, or its only one
+            site.rename(aside, path)
+            site.remove(aside)
+        raise
+    site.permit(path, _runnable(site.look(path).mode))
 
 
 def _in_its_place(path: str, seen: Seen) -> tuple[str, str, str]:
@@ -219,22 +229,6 @@ def _install_document(
     return Step(path, CREATED)
 
 
-def _install_block(site: Site, path: str, seen: Seen, block: Marked, dry_run: bool) -> Step:
-    if not seen.whole:
-        raise _Unfit("it is larger than 1 MiB")
-    try:
-        wanted = marked.with_block(seen.content, block)
-    except marked.Unpaired as error:
-        raise _Unfit("the marks of Handrail's block are not a pair") from error
-    if wanted == seen.content:
-        return Step(path, KEPT)
-    if not seen.mode & _ANY_WRITE:
-        raise _Unfit("it is read-only")
-    if not dry_run:
-        site.write(path, wanted, seen, _PLAIN)
-    return Step(path, MERGED)
-
-
 def _marked(block: Block, text: bytes) -> Marked:
     begin = f"<!-- handrail:begin {block.name} -->".encode("ascii")
     end = f"<!-- handrail:end {block.name} -->".encode("ascii")
@@ -245,9 +239,9 @@ def _marked(block: Block, text: bytes) -> Marked:
 
 
 def stamped(text: bytes) -> bytes:
-    """Return a script with the digest of the rest of it behind the mark in its second line."""
-    first, mark, rest = text.split(b"\n", 2)
-    assert mark == SHIM, "a script of a preset has the mark as its second line"
+    """Return a script with the mark as its second line, and behind it the digest of the others."""
+    first, rest = text.split(b"\n", 1)
+    rest = rest.removeprefix(SHIM + b"\n")
     return b"\n".join((first, SHIM + b" " + _digest(first, rest), rest))
 
 
@@ -274,23 +268,29 @@ def uninstall_presets(site: Site, *, dry_run: bool) -> tuple[Step, ...]:
     """Take the files of every preset out that are ours, and give back names to what was there."""
     steps: list[Step] = []
     for preset, file in reversed(tuple(_files(tuple(PRESET_FILES)))):
-        path = f"{site.toplevel}/{file.path}"
-        text = _text(preset, file.resource)
-        try:
-            seen = _fit(site, file.path)
-            if isinstance(file, Script):
-                steps += _uninstall_script(site, path, seen, dry_run=dry_run)
-            elif isinstance(file, Document):
-                steps += _uninstall_document(site, path, seen, text, dry_run=dry_run)
-            else:
-                steps += _uninstall_block(site, path, seen, _marked(file, text), dry_run=dry_run)
-        except errors.Unavailable as error:
-            steps.append(Step(path, LEFT, reason_of(error)))
-        except _Unfit:
-            continue  # we wrote nothing there
+        other = "" if isinstance(file, Script) else file.or_at
+        for place in filter(None, (file.path, other)):
+            steps += _uninstall(site, preset, file, place, dry_run=dry_run)
     if not dry_run:
         _remove_folders(site, [step.what for step in steps if step.outcome == REMOVED])
     return tuple(reversed(steps))
+
+
+def _uninstall(
+    site: Site, preset: str, file: Script | Document | Block, place: str, *, dry_run: bool
+) -> list[Step]:
+    path, text = f"{site.toplevel}/{place}", _text(preset, file.resource)
+    try:
+        seen = fit(site, place)
+        if isinstance(file, Script):
+            return _uninstall_script(site, path, seen, dry_run=dry_run)
+        if isinstance(file, Document):
+            return _uninstall_document(site, path, seen, text, dry_run=dry_run)
+        return uninstall_block(site, path, seen, _marked(file, text), dry_run=dry_run)
+    except errors.Unavailable as error:
+        return [Step(path, LEFT, reason_of(error))]
+    except Unfit:
+        return []  # we wrote nothing there
 
 
 def _uninstall_script(site: Site, path: str, seen: Seen, *, dry_run: bool) -> list[Step]:
@@ -327,23 +327,6 @@ def _uninstall_document(
     return [Step(path, REMOVED)]
 
 
-def _uninstall_block(
-    site: Site, path: str, seen: Seen, block: Marked, *, dry_run: bool
-) -> list[Step]:
-    try:
-        text = marked.without(seen.content, block)
-    except marked.Unpaired:
-        note = "the marks of Handrail's block are not a pair; take it out by hand"
-        return [Step(path, LEFT, note)]
-    if seen.kind != FILE or text == seen.content:
-        return []
-    if not seen.mode & _ANY_WRITE:
-        return [Step(path, LEFT, "it is read-only; take Handrail's block out by hand")]
-    if not dry_run:
-        site.write(path, text, seen, _PLAIN)
-    return [Step(path, RESTORED)]
-
-
 def _remove_folders(site: Site, paths: Sequence[str]) -> None:
     """Remove the folders that are empty now, deepest first."""
     folders = set()
@@ -367,8 +350,8 @@ def lost_presets(site: Site, presets: Sequence[str]) -> tuple[Lost, ...]:
             continue
         path = f"{site.toplevel}/{file.path}"
         try:
-            seen = _fit(site, file.path)
-        except _Unfit as unfit:
+            seen = fit(site, file.path)
+        except Unfit as unfit:
             lost.append(Lost(path, str(unfit)))
             continue
         reason = _why_lost(seen, stamped(_text(preset, file.resource)))

@@ -106,6 +106,15 @@ class Site(Protocol):
     def ignored(self, path: str) -> bool:
         """Tell whether git ignores a path of the working tree."""
 
+    def setting(self, name: str) -> str | None:
+        """Return a setting of this clone's git, None if it has none."""
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Give a setting of this clone's git this one value."""
+
+    def forget_settings(self, section: str) -> None:
+        """Take a section out of the settings of this clone's git."""
+
 
 class Lost(Record):
     """Something of ours that is not as it was written; ``gone`` if nothing is left of it."""

@@ -27,7 +27,7 @@ from handrail.service.health import (
 )
 from handrail.service.install import LEFT, is_installed, lost_hooks, repair
 from handrail.service.sessions import person_proof
-from handrail.service.setup import found_successor, initialise, mode_of_edits
+from handrail.service.setup import found_successor, initialise, settings_here
 
 SIGNS = {GOOD: "ok", BAD: "BAD"}
 REPAIR = "handrail doctor --repair"
@@ -86,15 +86,16 @@ def _hooks(invocation: Invocation) -> list[Finding]:
     """Say which hooks were lost, and bring them back where that is asked for."""
     application = invocation.application
     site, toplevel = application.site, application.place.toplevel
-    mode = mode_of_edits(application.context)
+    settings = settings_here(application.context)
+    mode, projections = settings.mode("edit"), settings.projections
     mended: list[Finding] = []
     if invocation.flag("repair"):
-        steps = repair(site, mode, tracked=True)
+        steps = repair(site, mode, projections, tracked=True)
         done = [step for step in steps if step.outcome != LEFT]
         mended = [Finding("repaired", NOTE, line) for line in step_lines(done, toplevel)]
     lost = [
         Finding("hooks", BAD, f"{shown(each.what, toplevel)}: {each.reason}", REPAIR)
-        for each in lost_hooks(site, mode)
+        for each in lost_hooks(site, mode, projections)
     ]
     if mended or lost:
         return mended + lost

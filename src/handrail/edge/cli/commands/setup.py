@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from handrail import errors
@@ -17,13 +17,15 @@ from handrail.service.install import (
     MERGED,
     REPLACED,
     UPDATED,
+    Projections,
     Step,
     guidance,
     install,
+    merge_driver,
     settings,
 )
 from handrail.service.install import uninstall as take_out
-from handrail.service.install.preset_files import files_of
+from handrail.service.install.preset_files import files_of, presets_of
 from handrail.service.install.tracked import HOOK, IGNORED
 from handrail.service.setup import (
     CONFIG_NAME,
@@ -57,7 +59,10 @@ def init(invocation: Invocation) -> Reply:
     later = _later(invocation.text("harness"))
     done = initialise(application.ground, invocation.text("preset") or "minimal", dry_run=dry_run)
     done = done._replace(
-        steps=(*done.steps, *install(application.site, done.mode, done.presets, dry_run=dry_run))
+        steps=(
+            *done.steps,
+            *install(application.site, done.mode, done.projections, dry_run=dry_run),
+        )
     )
     data: Data = {
         "workspace": done.workspace,
@@ -114,7 +119,7 @@ def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
         shown(step.what, toplevel)
         for step in done.steps
         if step.outcome in (CREATED, MERGED, REPLACED, UPDATED)
-        and _is_shared(step, toplevel, done.presets)
+        and _is_shared(step, toplevel, done.projections)
     ]
     if shared:
         words = " ".join(shell_quote(path) for path in shared)
@@ -123,8 +128,9 @@ def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _is_shared(step: Step, toplevel: str, presets: Sequence[str]) -> bool:
-    files = (HOOK, settings.FILE, guidance.FILE, *files_of(presets))
+def _is_shared(step: Step, toplevel: str, projections: Projections) -> bool:
+    presets = presets_of([one.format for one in projections])
+    files = (HOOK, settings.FILE, guidance.FILE, merge_driver.FILE, *files_of(presets))
     shared = step.what == CONFIG_NAME or step.what in {f"{toplevel}/{file}" for file in files}
     return shared and step.note != IGNORED
 

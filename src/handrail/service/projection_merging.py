@@ -1,0 +1,196 @@
+"""Merging a projection: what git asks when two branches changed the same file of the kind.
+
+Promises: what somebody wrote on either side is kept, or left in conflict for people to decide; it
+becomes an entry before the file is written, as a claim. What Handrail itself wrote on a side says
+nothing new. Fields of the tool are as they are now, on neither side. What cannot be read is left to
+git, which merges it as text.
+
+    ProjectionMerging(context, merge_text).merge(path, base, ours, theirs)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeAlias
+
+from handrail.config import blob_id
+from handrail.config.records import ProjectionFile
+from handrail.core.events import Event
+from handrail.core.projected import READ, ProjectionWritten, RowKept
+from handrail.core.record import Record
+from handrail.projections.port import Known, Projection, Row
+from handrail.projections.registry import PROJECTIONS
+from handrail.projections.text_merge import additions_kept
+from handrail.service.context import Context
+from handrail.service.identity import acting
+from handrail.service.policy import rules_in_force
+from handrail.service.projecting import known_of
+from handrail.store.port import Reader, Tx
+
+PEOPLES_TEXT: Final = ("lanes-tracker", "lanes-note", "mosaic-log", "mosaic-handoff")
+"""Formats in which people's own lines stand between those of the tool."""
+SIGN_CHARS: Final = 61
+"""So long are the signs of a conflict while it is looked at: no text has such."""
+SIGN_CHARS_OF_GIT: Final = 7
+
+
+At: TypeAlias = "tuple[str, str | None]"
+"""HEAD's commit and the branch that is checked out."""
+
+
+class MergeText(Protocol):
+    """Merges three versions of a text."""
+
+    def __call__(self, ours: bytes, base: bytes, theirs: bytes, *, size: int) -> bytes:
+        """Return the text, with signs of this size around conflicts; raises FactsUnavailable."""
+
+
+class Merged(Record):
+    """What is to be in the file, and whether nothing in it is left for people to decide."""
+
+    content: bytes
+    clean: bool
+
+
+class Versions(Record):
+    """The three versions of a file."""
+
+    base: bytes
+    ours: bytes
+    theirs: bytes
+
+
+class _Undecided(Exception):
+    """Both sides changed the same row."""
+
+
+class ProjectionMerging:
+    """The use case of merging a projection."""
+
+    def __init__(self, context: Context, merge_text: MergeText) -> None:
+        self._context = context
+        self._merge_text = merge_text
+
+    def merge(self, path: str, base: bytes, ours: bytes, theirs: bytes) -> Merged | None:
+        """Merge the versions of a file; None where it is no projection, or cannot be read."""
+        one = self._configured(path)
+        if one is None:
+            return None
+        projection, versions = PROJECTIONS[one.format], Versions(base, ours, theirs)
+        at = self._context.outside.at_head()[0], self._context.outside.branch()
+        try:
+            if one.format not in PEOPLES_TEXT:
+                try:
+                    return self._by_rows(projection, path, at, versions)
+                except _Undecided:
+                    pass
+            return self._by_lines(projection, path, at, versions)
+        except ValueError:
+            return None
+
+    def _configured(self, path: str) -> ProjectionFile | None:
+        with self._context.store.read() as reader:
+            rows = rules_in_force(reader).settings.projections
+        return next((one for one in rows if one.path == path), None)
+
+    def _known(self, reader: Reader, path: str, at: At) -> Known:
+        return known_of(reader, rules_in_force(reader), path, *at)
+
+    def _by_rows(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
+        """Keep the rows of both sides and write the file anew; raises _Undecided, ValueError."""
+        with self._context.store.transaction() as tx:
+            known = self._known(tx, path, at)
+            rows = _of_both(projection, known, tx, versions)
+            return self._entered(tx, projection, known, rows, versions.ours)
+
+    def _by_lines(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
+        """Merge the lines between those of the tool, which are the same in all three versions."""
+        with self._context.store.read() as reader:
+            known = self._known(reader, path, at)
+            same = Versions(*(_as_now(projection, known, reader, text) for text in versions))
+        text = self._merge_text(same.ours, same.base, same.theirs, size=SIGN_CHARS)
+        whole = additions_kept(text, SIGN_CHARS)
+        if whole is None:
+            text = self._merge_text(same.ours, same.base, same.theirs, size=SIGN_CHARS_OF_GIT)
+            return Merged(text, clean=False)
+        with self._context.store.transaction() as tx:
+            known = self._known(tx, path, at)
+            rows = _changed(projection, known, whole, versions.base)
+            return self._entered(tx, projection, known, rows, whole)
+
+    def _entered(
+        self, tx: Tx, projection: Projection, known: Known, rows: Sequence[Row], before: bytes
+    ) -> Merged:
+        """Enter the rows, and write the file from them and from what is known now."""
+        content = projection.render(_with(known, rows), before)
+        if content is None:
+            raise ValueError("there is nothing to show")
+        events: list[Event] = [
+            RowKept(known.path, row.key, row.record, READ, row.claimed_at) for row in rows
+        ]
+        blob = blob_id(content)
+        if (known.path, blob) not in tx.written_blobs(known.path):
+            events.append(ProjectionWritten(known.path, blob))
+        tx.commit(events, acting(tx, self._context))
+        return Merged(content, clean=True)
+
+
+def _of_both(
+    projection: Projection, known: Known, reader: Reader, versions: Versions
+) -> tuple[Row, ...]:
+    """Return what people wrote in any version and nobody knows; raises _Undecided, ValueError."""
+    foreign = (
+        [] if _wrote(reader, known.path, versions.base) else _read(projection, known, versions.base)
+    )
+    before = tuple(row for row in foreign if row.key not in known.rows)
+    known = _with(known, before)
+    ours: tuple[Row, ...] = ()
+    if not _wrote(reader, known.path, versions.ours):
+        ours = _changed(projection, known, versions.ours, versions.base)
+    known = _with(known, ours)
+    theirs: tuple[Row, ...] = ()
+    if not _wrote(reader, known.path, versions.theirs):
+        theirs = _changed(projection, known, versions.theirs, versions.base)
+    if {row.key for row in theirs} & {row.key for row in ours}:
+        raise _Undecided
+    return (*before, *ours, *theirs)
+
+
+def _changed(projection: Projection, known: Known, content: bytes, base: bytes) -> tuple[Row, ...]:
+    """Return the rows that a version has and neither the base nor who is known has so."""
+    was = {row.key: row.record for row in _read(projection, known, base)}
+    return tuple(
+        row
+        for row in projection.read(known, content, importing=False).rows
+        if row.record != known.rows.get(row.key, "") and row.record != was.get(row.key)
+    )
+
+
+def _read(projection: Projection, known: Known, base: bytes) -> tuple[Row, ...]:
+    """Read the base; there may be none, or one that was no such file yet."""
+    try:
+        return projection.read(known, base, importing=False).rows if base else ()
+    except ValueError:
+        return ()
+
+
+def _with(known: Known, rows: Sequence[Row]) -> Known:
+    kept = {**known.rows, **{row.key: row.record for row in rows}}
+    return known._replace(rows={key: text for key, text in kept.items() if text})
+
+
+def _wrote(reader: Reader, path: str, content: bytes) -> bool:
+    return (path, blob_id(content)) in reader.written_blobs(path)
+
+
+def _as_now(projection: Projection, known: Known, reader: Reader, text: bytes) -> bytes:
+    """Return a version with the fields of the tool as they are now."""
+    if not text:
+        return text
+    rows: tuple[Row, ...] = ()
+    if not _wrote(reader, known.path, text):
+        rows = _read(projection, known, text)
+    try:
+        return projection.render(_with(known, rows), text) or text
+    except ValueError:
+        return text
