@@ -12,7 +12,7 @@ from handrail.core.task import BLOCK as BLOCKED
 from handrail.core.task import RETURN
 from handrail.gates import packet, states
 from handrail.gates.cases import CASES
-from handrail.gates.facts import NO_PACKET, Cited, Facts, Handed, Named, Noted, Standing
+from handrail.gates.facts import NO_PACKET, Cited, Facts, Handed, Named, Noted, Standing, States
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Outcome, judged
 from handrail.gates.packet import MESSAGE_CHARS_MIN, receipt_number
 from handrail.gates.references import ALLOWED
@@ -21,17 +21,19 @@ from handrail.gates.states import problem_of
 from handrail.text import add_step
 
 STANDING = Standing("1" * 40, "2" * 40, None, (), "")
+NOTHING = Facts(standing=STANDING, states=States(()), resolved=())
+"""No packet, and no file that shows the state."""
 GOOD: Handed = CASES["packet-intact"].good.handed or NO_PACKET
 
 
 def judge(id: str, handed: Handed, **facts: Any) -> Outcome:
     gate = next(gate for gate in GATES if gate.id == id)
-    return judged(gate, Facts(handed=handed, **{"standing": STANDING, **facts}), BLOCK)
+    return judged(gate, NOTHING._replace(handed=handed, **facts), BLOCK)
 
 
 @pytest.mark.parametrize("gate", [gate for gate in GATES if "handed" in gate.needs[:1]])
 def test_without_a_packet_there_is_nothing_to_judge(gate: Any) -> None:
-    told = judged(gate, Facts(handed=NO_PACKET, standing=STANDING), BLOCK)
+    told = judged(gate, NOTHING._replace(handed=NO_PACKET), BLOCK)
     assert (told.verdict, told.applicable) == (PASS, False)
 
 

@@ -40,6 +40,8 @@ POST_HANDOFF_GATES: Final = (
     "tree-as-declared",
     "evidence",
     "reading",
+    "state-readable",
+    "message",
 )
 COMMIT_GATES: Final = ("attested", "lease-live", "packet-current", "sandbox", "policy-change")
 _GATES_BY_STAGE: Final = {

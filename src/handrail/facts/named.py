@@ -18,6 +18,7 @@ from handrail.facts.git import COMMITS_MAX, HEX, ask, changed_paths
 
 FILE_BYTES_MAX: Final = 16 << 20
 ALL_BYTES_MAX: Final = 64 << 20
+ID_CHARS_MIN: Final = 7
 
 
 def held(toplevel: str, commit: str, paths: Sequence[str]) -> dict[str, bytes | None]:
@@ -80,6 +81,14 @@ def relation(toplevel: str, commit: str) -> tuple[bool, bool, bool]:
     said = ask(toplevel, words)
     theirs, ours = (int(word) for word in said.split()[:2])
     return True, theirs == 0, ours == 0
+
+
+def has_commit(toplevel: str, name: str) -> bool:
+    """Tell whether HEAD has the commit of this id, or of the one id here that begins so."""
+    if not HEX.issuperset(name) or not ID_CHARS_MIN <= len(name) <= 64:
+        return False
+    said = ask(toplevel, ["cat-file", "--batch-check=%(objectname)"], f"{name}\n".encode()).split()
+    return len(said) == 1 and relation(toplevel, said[0].decode("ascii"))[1]
 
 
 def changed_since(toplevel: str, base: str) -> frozenset[str]:

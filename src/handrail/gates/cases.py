@@ -15,6 +15,7 @@ from handrail.core.packet import packet_hash
 from handrail.core.record import Record
 from handrail.core.task import COMPLETE, OPEN, Packet
 from handrail.gates.facts import (
+    NO_PACKET,
     Cited,
     Covered,
     Deployment,
@@ -25,7 +26,10 @@ from handrail.gates.facts import (
     Noted,
     PolicyChange,
     Pushed,
+    Resolved,
     Standing,
+    StateFile,
+    States,
     Tree,
 )
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Gate, judged
@@ -69,17 +73,37 @@ _LATE_LANDS: Final = Judged(1, ((_COMMIT, "no_packet", "no packet was accepted")
 
 
 class Cases(Record):
-    """Facts that a gate passes, and facts that it fails; one that never fails cannot tell."""
+    """Facts that a gate passes, and facts that it fails; one that never fails cannot tell.
+
+    ``worse`` are more that it must fail, one for each other thing that it looks at.
+    """
 
     good: Facts
     bad: Facts
     verdict: str = FAIL
+    worse: tuple[Facts, ...] = ()
+
+
+_STATE: Final = StateFile("state.json", changed=True)
+_SHORT: Final = ("handoff_message", "short_message", "it has 4 characters")
+_LACKS: Final = ("last_commit", "missing_field", "it is not there")
+_SOLVED: Final = Resolved("blockers.json", "B002", "It was the cache.", ((_COMMIT, True),))
+_GOOD: Final = Facts(
+    handed=_HANDED,
+    standing=_STANDING,
+    states=States((_STATE,), "src/b.py"),
+    resolved=(_SOLVED,),
+)
 
 
 def _around(**changes: Any) -> Cases:
     """Give a packet that is as it must be, and the same one with something wrong."""
-    bad = _HANDED._replace(**changes)
-    return Cases(Facts(handed=_HANDED, standing=_STANDING), Facts(handed=bad, standing=_STANDING))
+    return Cases(_GOOD, _GOOD._replace(handed=_HANDED._replace(**changes)))
+
+
+def _states(*files: StateFile) -> tuple[Facts, ...]:
+    """Give what is as it must be, but for one file that shows the state."""
+    return tuple(_GOOD._replace(states=States((one,), "src/b.py")) for one in files)
 
 
 CASES: Final[dict[str, Cases]] = {
@@ -108,18 +132,55 @@ CASES: Final[dict[str, Cases]] = {
         Facts(tree=_TREE),
         Facts(tree=_TREE._replace(files=frozenset(("a.md",)))),
     ),
-    "state-readable": _around(named=(Named("artifacts.produced", "a.json", problem="line 1"),)),
-    "message": _around(content={"message": "done"}),
+    "state-readable": _around(
+        named=(Named("artifacts.produced", "a.json", problem="line 1"),)
+    )._replace(
+        worse=_states(
+            _STATE._replace(present=False),
+            _STATE._replace(problem="it is no JSON"),
+            _STATE._replace(lacks=(_LACKS,)),
+        )
+    ),
+    "message": _around(content={"message": "done"})._replace(
+        worse=(_states(_STATE._replace(lacks=(_SHORT,)))[0]._replace(handed=NO_PACKET),)
+    ),
     "next-phase": _around(content={**_SAYS, "metadata": {"next_phase": "deploy"}}),
-    "blockers": _around(receipts=()),
+    "blockers": _around(receipts=())._replace(
+        worse=tuple(
+            _GOOD._replace(resolved=(one,))
+            for one in (
+                _SOLVED._replace(resolution=""),
+                _SOLVED._replace(commits=()),
+                _SOLVED._replace(commits=((_COMMIT, False),)),
+                _SOLVED._replace(receipt="9"),
+                _SOLVED._replace(receipt="9", cited=Cited(("make", "test"), False, "2" * 40, "")),
+            )
+        )
+    ),
+    "state-fresh": Cases(
+        _GOOD,
+        _states(_STATE._replace(exported=False))[0],
+        worse=_states(_STATE._replace(changed=False)),
+    ),
     "lane-note": Cases(Facts(notes=(_NOTED,)), Facts(notes=(_NOTED._replace(changed=False),))),
     "evidence": _around(receipts=()),
     "packet-intact": _around(stored='{"message":"done!"}'),
     "commit-present": _around(present=False)._replace(verdict=CANNOT_TELL),
     "artifacts": _around(named=(_HANDED.named[0]._replace(held="1" * 64),)),
     "tree-as-declared": _around(contained=False),
+    "state-readable at post-handoff": Cases(
+        _GOOD,
+        _states(_STATE._replace(present=False))[0],
+        worse=_states(_STATE._replace(problem="no JSON"), _STATE._replace(lacks=(_LACKS,))),
+    ),
+    "message at post-handoff": Cases(_GOOD, _states(_STATE._replace(lacks=(_SHORT,)))[0]),
     "reading": _around(named=(_HANDED.named[1]._replace(held=None),)),
 }
+
+
+def _cases_of(gate: Gate) -> Cases | None:
+    """Return the cases of a gate: those of its stage, where it looks at less than at others."""
+    return CASES.get(f"{gate.id} at {gate.stages[0]}", CASES.get(gate.id))
 
 
 def faults(gates: Sequence[Gate] = GATES) -> list[tuple[str, str]]:
@@ -129,7 +190,7 @@ def faults(gates: Sequence[Gate] = GATES) -> list[tuple[str, str]]:
     """
     found = []
     for gate in gates:
-        cases = Cases(*gate.cases) if gate.cases is not None else CASES.get(gate.id)
+        cases = Cases(*gate.cases) if gate.cases is not None else _cases_of(gate)
         if gate.without:
             if judged(gate, Facts(), BLOCK).applicable:
                 found.append((gate.id, "it judges something, and says that there is nothing"))
@@ -137,7 +198,8 @@ def faults(gates: Sequence[Gate] = GATES) -> list[tuple[str, str]]:
         if cases is None:
             found.append((gate.id, "it has no cases"))
             continue
-        for facts, wanted in ((cases.good, PASS), (cases.bad, cases.verdict)):
+        bad = (cases.bad, *cases.worse)
+        for facts, wanted in ((cases.good, PASS), *((one, cases.verdict) for one in bad)):
             told = judged(gate, facts, BLOCK)
             if told.verdict != wanted:
                 found.append((gate.id, f"a case that must be {wanted} is {told.verdict}"))

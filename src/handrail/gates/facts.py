@@ -165,6 +165,44 @@ class Deployment(Record):
     problem: str = ""
 
 
+class StateFile(Record):
+    """A file that shows the state, as it lies in the working tree.
+
+    ``problem`` says why it cannot be read; ``lacks`` what a receiver needs and does not find there:
+    (place, code, sentence). ``exported`` tells whether its bytes are what ``export`` writes,
+    ``changed`` whether the task's commits changed it.
+    """
+
+    path: str
+    present: bool = True
+    problem: str | None = None
+    lacks: tuple[tuple[str, str, str], ...] = ()
+    exported: bool = True
+    changed: bool = False
+
+
+class States(Record):
+    """The files that show the state; ``code``: what else the task's commits changed, if any."""
+
+    files: tuple[StateFile, ...]
+    code: str | None = None
+
+
+class Resolved(Record):
+    """A blocker that its file calls resolved, with what words and by what.
+
+    ``commits`` are those that it names, each with whether HEAD has it; ``receipt`` is the receipt
+    that it names, ``cited`` that one, where this ledger has it.
+    """
+
+    path: str
+    blocker: str
+    resolution: str
+    commits: tuple[tuple[str, bool], ...] = ()
+    receipt: str = ""
+    cited: Cited | None = None
+
+
 class Facts(Record):
     """All that was collected."""
 
@@ -178,3 +216,5 @@ class Facts(Record):
     handed: Handed | None = None
     notes: tuple[Noted, ...] | None = None
     deployment: Deployment | None = None
+    states: States | None = None
+    resolved: tuple[Resolved, ...] | None = None

@@ -18,6 +18,7 @@ from handrail.core.task import COMPLETE
 from handrail.gates.facts import Cited, Facts, Handed
 from handrail.gates.gate import CannotTell, Objection
 from handrail.gates.references import ALLOWED
+from handrail.gates.state import message_received, states_of, unproven, unreadable
 from handrail.text import shell_quote
 
 MESSAGE_CHARS_MIN: Final = 50
@@ -39,11 +40,11 @@ def handed_of(facts: Facts) -> Handed:
 
 def state_readable(facts: Facts) -> Found:
     """Object to a file of Handrail's or of the packet that is not what it is meant to be."""
-    handed = handed_of(facts)
+    handed, states = handed_of(facts), states_of(facts)
     files = [one for one in handed.named if one.field != ALLOWED]
-    if not (handed.copies or files):
+    if not (handed.copies or files or states):
         return None
-    found = of_copies(handed)
+    found = [*of_copies(handed), *unreadable(states)]
     for one in files:
         if one.problem is not None:
             place = shell_quote(f"./{one.path}")
@@ -71,10 +72,10 @@ def of_copies(handed: Handed) -> list[Objection]:
 
 
 def message(facts: Facts) -> Found:
-    """Object to a message that can tell nobody anything."""
+    """Object to a message that can tell nobody anything: the packet's, else that of the state."""
     handed = handed_of(facts)
     if not handed.written:
-        return None
+        return message_received(facts)
     chars = len(str(handed.part("message") or "").strip())
     if chars >= MESSAGE_CHARS_MIN:
         return ()
@@ -125,12 +126,12 @@ def resolved_blockers(handed: Handed) -> list[tuple[str, dict[str, object]]]:
 
 
 def blockers(facts: Facts) -> Found:
-    """Object to a blocker that is called resolved and that no receipt shows resolved."""
+    """Object to a blocker that is called resolved and that nothing shows resolved."""
     handed = handed_of(facts)
     claimed = resolved_blockers(handed)
-    if not claimed:
+    found = unproven(facts.resolved)
+    if not (claimed or facts.resolved):
         return None
-    found = []
     for name, claim in claimed:
         number = receipt_number(claim.get("evidence"))
         why, step = _not_backed(handed, number)

@@ -36,6 +36,7 @@ from handrail.gates.rules import (
     sandbox_judged,
     sandbox_staged,
 )
+from handrail.gates.state import message_received, state_fresh, state_received
 from handrail.gates.tree import committed, pushed
 
 GATES: Final[tuple[Gate, ...]] = (
@@ -97,9 +98,10 @@ GATES: Final[tuple[Gate, ...]] = (
     Gate(
         "state-readable",
         ("pre-handoff",),
-        ("handed",),
+        ("handed", "states"),
         state_readable,
-        "The task's packet files are as exported; JSON and TOML files among the artifacts parse.",
+        "The task's packet files are as exported; JSON and TOML files among the artifacts parse; "
+        "files that show the state are there, can be read and say what a receiver needs.",
     ),
     Gate(
         "committed",
@@ -138,9 +140,9 @@ GATES: Final[tuple[Gate, ...]] = (
     Gate(
         "message",
         ("pre-handoff",),
-        ("handed",),
+        ("handed", "states"),
         message,
-        "The packet's message has at least 50 characters.",
+        "The packet's message has at least 50 characters; without a packet, that of the state.",
     ),
     Gate(
         "next-phase",
@@ -152,19 +154,20 @@ GATES: Final[tuple[Gate, ...]] = (
     Gate(
         "blockers",
         ("pre-handoff",),
-        ("handed",),
+        ("handed", "resolved"),
         blockers,
         "A blocker that the packet's claims call resolved names a receipt of a command that "
-        "succeeded.",
+        "succeeded; one in a blockers file says what resolved it, and names a receipt or a commit "
+        "that HEAD has.",
         complete_only=True,
     ),
     Gate(
         "state-fresh",
         ("pre-handoff",),
-        (),
-        nothing,
-        "State files were updated with the work.",
-        without="this release writes no state files",
+        ("states",),
+        state_fresh,
+        "Files that show the state are what `handrail export` writes, and one of them was updated "
+        "with the work.",
     ),
     Gate(
         "lane-note",
@@ -232,6 +235,20 @@ GATES: Final[tuple[Gate, ...]] = (
         ("handed",),
         reading,
         "Required reading is in the packet's commit.",
+    ),
+    Gate(
+        "state-readable",
+        ("post-handoff",),
+        ("states",),
+        state_received,
+        "Files that show the state are there, can be read and say what a receiver needs.",
+    ),
+    Gate(
+        "message",
+        ("post-handoff",),
+        ("states",),
+        message_received,
+        "The message of a state file has at least 50 characters.",
     ),
 )
 """In the order in which they are judged and shown.

@@ -7,8 +7,21 @@ from __future__ import annotations
 
 from typing import Final
 
+from handrail.projections import (
+    agent_state,
+    blockers,
+    current_task,
+    latest_handoff,
+    session_log,
+)
 from handrail.projections.port import Projection
 
-_KNOWN: Final[tuple[Projection, ...]] = ()
+_KNOWN: Final[tuple[Projection, ...]] = (
+    agent_state.PROJECTION,
+    blockers.PROJECTION,
+    current_task.PROJECTION,
+    session_log.PROJECTION,
+    latest_handoff.PROJECTION,
+)
 
 PROJECTIONS: Final[dict[str, Projection]] = {one.format: one for one in _KNOWN}

@@ -62,7 +62,7 @@ POST_HANDOFF: Final = "post-handoff"
 EVIDENCE: Final = "evidence"
 NEEDS: Final = (
     *("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes"),
-    "deployment",
+    *("deployment", "states", "resolved"),
 )
 INSTALL: Final = "python -m pip install DISTRIBUTION"
 OF_WORKFLOWS: Final = ("message",)
@@ -254,6 +254,10 @@ class Gating:
         if need == "notes":
             base = facts.handed.base if facts.handed is not None else None
             return facts._replace(notes=notes_of(self._bench, rules, base))
+        if need in ("states", "resolved"):
+            from handrail.service.state_facts import collected
+
+            return collected(self._context, self._bench, rules, facts, need)
         if need == "pushed":
             return facts._replace(pushed=self._bench.pushed())
         if need == "deployment":

@@ -44,6 +44,12 @@ class Grounds(Bench, Protocol):
     def here(self, path: str) -> bytes | None:
         """Return the bytes of a file of the working tree; None if there is none."""
 
+    def projection(self, path: str) -> bytes | None:
+        """Return the bytes of a projection of the working tree; None if there is none."""
+
+    def has_commit(self, name: str) -> bool:
+        """Tell whether HEAD has the commit of this id, or of an id that begins so."""
+
     def exported(self, name: str) -> bytes | None:
         """Return the file of a packet; None if there is none."""
 
@@ -86,7 +92,7 @@ def to_offer(
         phases=tuple(phase.name for phase in rules.settings.phases),
         named=named,
         copies=_copies(reader, grounds, task),
-        receipts=_receipts(reader, said),
+        receipts=receipts_of(reader, said),
     )
 
 
@@ -107,7 +113,7 @@ def received(reader: Reader, grounds: Grounds, packet: Packet, own: Collection[s
         stored=stored,
         named=_named(grounds, head if present else "", content),
         copies=copies,
-        receipts=_receipts(reader, content),
+        receipts=receipts_of(reader, content),
         present=present,
         contained=contained,
         behind=behind,
@@ -188,7 +194,8 @@ def _copies(reader: Reader, grounds: Grounds, task: Task) -> tuple[tuple[str, st
     return tuple(found)
 
 
-def _receipts(reader: Reader, content: Mapping[str, Any]) -> tuple[tuple[int, Cited], ...]:
+def receipts_of(reader: Reader, content: Mapping[str, Any]) -> tuple[tuple[int, Cited], ...]:
+    """Return the receipts of this ledger that evidence and claims name, by their numbers."""
     entries = [*content.get("evidence", ()), *content.get("claims", ())]
     numbers = {receipt_number(entry, reader.epoch) for entry in entries}
     found = []

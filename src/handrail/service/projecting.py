@@ -143,21 +143,25 @@ class Projecting:
             return _left(one, error.code, error.message)
         with self._store.transaction() as tx:
             known = self._known(tx, one.path, commit, branch)
+            behind = None if projection.behind is None else projection.behind(known)
+            path = one.path if behind is None else beside(one.path, behind)
             try:
-                read = _edited(tx, projection, known, before, was)
+                if behind is not None:  # whatever the link leads to now
+                    before, was = self._files.read(path), self._at_head(path)
+                read = _edited(tx, projection, known, path, before, was)
+            except errors.Unavailable as error:
+                return _left(one, error.code, error.message)
             except ValueError as error:
                 return _left(one, "unreadable", str(error))
             events: list[Event] = [_row(one.path, row, READ) for row in read.rows]
             rows = {**known.rows, **{row.key: row.record for row in read.rows}}
             known = known._replace(rows={key: text for key, text in rows.items() if text})
             content = projection.render(known, before)
-            behind = None if projection.behind is None else projection.behind(known)
             if content is None:
                 outcome = ABSENT
             else:
-                same = content == before and (behind is None or self._files.target(one.path))
-                outcome = SAME if same else WRITTEN
-                path = one.path if behind is None else _beside(one.path, behind)
+                linked = behind is None or self._files.target(one.path) == behind
+                outcome = SAME if content == before and linked else WRITTEN
                 events += _unknown(tx, path, content)
                 if behind is not None:
                     events += _unknown(tx, one.path, behind.encode())  # what git keeps of a link
@@ -169,14 +173,14 @@ class Projecting:
                 self._write(one.path, behind, content)
             except errors.Unavailable as error:
                 return _left(one, error.code, error.message)
-        file = None if behind is None else _beside(one.path, behind)
+        file = None if behind is None else path
         return Shown(one.path, one.format, outcome, len(read.rows), read.told[:TOLD_MAX], file)
 
     def _write(self, path: str, behind: str | None, content: bytes) -> None:
         if behind is None:
             self._files.write(path, content)
             return
-        self._files.write(_beside(path, behind), content)
+        self._files.write(beside(path, behind), content)
         if self._files.target(path) != behind:
             self._files.link(path, behind)
 
@@ -257,18 +261,23 @@ def kept_rows(reader: Reader, path: str) -> dict[str, str]:
 
 
 def _edited(
-    reader: Reader, projection: Projection, known: Known, before: bytes | None, was: bytes | None
+    reader: Reader,
+    projection: Projection,
+    known: Known,
+    path: str,
+    before: bytes | None,
+    was: bytes | None,
 ) -> Read:
-    """Return what people changed in a file: not what they left as HEAD has it.
+    """Return what people changed in the file at a path: not what they left as HEAD has it.
 
     A file that Handrail wrote, now or at any time, holds no edit. Raises ValueError.
     """
-    written = reader.written_blobs(known.path)
-    if before is None or (known.path, blob_id(before)) in written:
+    written = reader.written_blobs(path)
+    if before is None or (path, blob_id(before)) in written:
         return Read(())
     read = projection.read(known, before, importing=False)
     old: dict[str, str] = {}
-    if was is not None and was != before and (known.path, blob_id(was)) in written:
+    if was is not None and was != before and (path, blob_id(was)) in written:
         try:
             old = {row.key: row.record for row in projection.read(known, was, importing=False).rows}
         except ValueError:
@@ -321,6 +330,7 @@ def _left(one: ProjectionFile, code: str, why: str) -> Shown:
     return Shown(one.path, one.format, LEFT, 0, (Told(one.path, code, why),))
 
 
-def _beside(path: str, name: str) -> str:
+def beside(path: str, name: str) -> str:
+    """Return the path of the file ``name`` in the folder of another."""
     folder, slash, _ = path.rpartition("/")
     return f"{folder}{slash}{name}"

@@ -47,10 +47,8 @@ class Play(Record):
 def _of_suite(stage: str, tests: tuple[str, ...]) -> Play:
     """Let each test of a stage fail for a reason of its own."""
     why = {test: f"{TOLD}: {test}" for test in tests}
-    rows = [
-        dict(test=test, name=test, verdict=FAIL, line=TOLD, failures=[text], warnings=[])
-        for test, text in why.items()
-    ]
+    plain = {"verdict": FAIL, "line": TOLD, "warnings": []}
+    rows = [{**plain, "test": test, "name": test, "failures": [one]} for test, one in why.items()]
     answer = json.dumps({"format": 1, "stage": stage, "tests": rows})
     return Play(_SUITE, (f"--{stage}",), answer, tuple(f"  - {text}\n" for text in why.values()))
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 from handrail.facts import documents
 from handrail.facts.exports import PacketFiles
-from handrail.facts.named import changed_since, held, here, relation
+from handrail.facts.named import changed_since, has_commit, held, here, relation
 from handrail.facts.refs import ref_value
 from handrail.facts.reports import Passed, load_report, mark_of
 from handrail.facts.repository import Place
@@ -57,6 +57,16 @@ class RepositoryBench:
     def here(self, path: str) -> bytes | None:
         """Return the bytes of a file of the working tree; None if there is none."""
         return here(self._place.toplevel, path)
+
+    def projection(self, path: str) -> bytes | None:
+        """Return the bytes of a projection of the working tree; None if there is none."""
+        from handrail.facts.projected import ProjectionFiles
+
+        return ProjectionFiles(self._place.toplevel).read(path)
+
+    def has_commit(self, name: str) -> bool:
+        """Tell whether HEAD has the commit of this id, or of an id that begins so."""
+        return has_commit(self._place.toplevel, name)
 
     def exported(self, name: str) -> bytes | None:
         """Return the file of a packet; None if there is none."""
