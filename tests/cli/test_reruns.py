@@ -17,11 +17,11 @@ import pytest
 from handrail.core.events import KIND_OF
 from handrail.core.handed import PacketReturned
 from handrail.core.ledger import read_event
-from handrail.core.receipts import EvidenceRecorded
-from handrail.errors.handoff import FactsChanged, GateUnsure, HandoffReturned
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
+from handrail.errors.handoff import FactsChanged, GateFailed, GateUnsure, HandoffReturned
 from handrail.facts import reruns
 from handrail.service.evidence_runs import EvidenceRuns, Receipt
-from handrail.service.handoffs import Accepted, Handoffs, Offering
+from handrail.service.handoffs import Accepted, Handoffs, Offered, Offering
 from handrail.service.tasks import Tasks
 from tests.cli.world import World, eventually, handing_over, refusal
 
@@ -106,9 +106,16 @@ class Scene:
         assert event.reason == found.value.values["findings"]
         return str(event.reason).removeprefix("evidence: ")
 
-    def packet(self) -> Any:
+    def offers_judged(self, evidence: tuple[object, ...] = ()) -> Offered:
+        """Offer behind all gates, as the command does."""
+        packet = json.dumps({"evidence": list(evidence), "message": "done"}).encode()
+        with self.world.open(self.worker) as app:
+            asked = Offering(packet=packet, task="t", to_role="checker")
+            return handing_over(app, self.world.path).offer(asked)
+
+    def packet(self, number: int = 2) -> Any:
         with self.world.open() as app, app.store.read() as reader:
-            return reader.packet("t", 2)
+            return reader.packet("t", number)
 
     def events(self, kind: type) -> list[Any]:
         with self.world.open() as app, app.store.read() as reader:
@@ -246,6 +253,32 @@ def test_evidence_of_another_commit_is_untrue(world: World, form: Any) -> None:
     said = f"receipt {seq} of tests is of commit {old[:12]}, not of the packet's {new[:12]}"
     assert scene.returned() == said
     assert scene.reruns() == []
+
+
+def test_a_receipt_that_a_re_run_contradicted_answers_for_nothing_until_it_is_made_anew(
+    world: World,
+) -> None:
+    scene = Scene(world, "sh", "t.sh")
+    script(world, "test -e deps")
+    world.repo.write("deps/x", "")
+    seq = scene.shows().seq
+    scene.offers()
+    scene.returned()
+    (said,) = scene.events(EvidenceContradicted)
+    assert (said.gate, said.receipt, said.rerun) == ("tests", seq, seq + 2)
+    (world.path / "deps/x").unlink()
+    (world.path / "deps").rmdir()
+    with pytest.raises(GateFailed, match="tests: sh ended with status 1"):
+        scene.offers_judged()
+    world.repo.write("deps/x", "")
+    with pytest.raises(GateFailed, match=f"receipt {seq} came out otherwise when it was run again"):
+        scene.offers_judged((str(seq),))
+    assert scene.packet(3) is None
+    anew = scene.shows().seq
+    done = scene.offers_judged().checked
+    assert done is not None
+    told = {one.gate: (one.receipt, one.reused) for one in done.outcomes}["tests"]
+    assert told == (anew, True), "it was run anew since, so it answers again"
 
 
 # --- what nobody can tell ------------------------------------------------------------------------

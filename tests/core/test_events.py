@@ -78,6 +78,8 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "session.compacted": ("session", "trigger", "note"),
     "projection.row": ("projection", "key", "record", "source", "claimed_at"),
     "projection.written": ("projection", "blob"),
+    "packet.traced": ("task", "number", "session", "process"),
+    "evidence.contradicted": ("about", "gate", "receipt", "rerun"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
@@ -111,6 +113,8 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "waiver.revoked": "waiver",
     "session.compacted": "session",
     **dict.fromkeys(("projection.row", "projection.written"), "projection"),
+    "packet.traced": "task",
+    "evidence.contradicted": "about",
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))

@@ -44,6 +44,7 @@ from handrail.core.handed import (
     PacketLapsed,
     PacketOffered,
     PacketReturned,
+    PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
@@ -78,7 +79,7 @@ from handrail.core.ledger import (
     verify,
 )
 from handrail.core.projected import ProjectionWritten, RowKept
-from handrail.core.receipts import EvidenceRecorded
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.errors import MalformedLedger, MalformedToken, NewerFormat
 from tests.core import makers
 from tests.core.makers import EPOCH, NOW
@@ -191,6 +192,10 @@ PROJECTED: Final[list[tuple[Actor, Event]]] = [
     (Actor(), ProjectionWritten("ops/tracker.json", "0" * 40)),
     (PLAIN, CommitAttested("1" * 40, "2" * 40, (), 1, "3" * 64, (), None, (14,))),
 ]
+AGAIN: Final[list[tuple[Actor, Event]]] = [
+    (PLAIN, PacketTraced("fix-login", 2, "s-1", "process:00")),
+    (PLAIN, EvidenceContradicted("gate:00", "tests", 17, 23)),
+]
 GOLDEN: Final = [
     (
         (
@@ -238,6 +243,7 @@ GOLDEN_WORKFLOW: Final = Head(
 GOLDEN_PROJECTED: Final = Head(
     15, "f2f16e3078bc9324bad74015457f873b6df14eb6f09f321dedb262988ea8ca6c"
 )
+GOLDEN_AGAIN: Final = Head(14, "5588681e897547675d1189e1beaff76f82ff63aeb81e88bf8235b4ab2fe802b2")
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
 
@@ -267,8 +273,9 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
         (HANDED, GOLDEN_HANDED),
         (WORKFLOW, GOLDEN_WORKFLOW),
         (PROJECTED, GOLDEN_PROJECTED),
+        (AGAIN, GOLDEN_AGAIN),
     ],
-    ids=["later", "evidence", "handed", "workflow", "projected"],
+    ids=["later", "evidence", "handed", "workflow", "projected", "again"],
 )
 def test_the_bytes_of_later_kinds_of_entries_never_change(
     later: list[tuple[Actor, Event]], golden: Head
@@ -283,7 +290,8 @@ def test_the_bytes_of_later_kinds_of_entries_never_change(
 
 
 def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
-    told = [event for _, event in (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *PROJECTED)]
+    every = (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *PROJECTED, *AGAIN)
+    told = [event for _, event in every]
     assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 
 

@@ -40,7 +40,7 @@ from handrail.core.events import (
     WaitKept,
     WriteUnheld,
 )
-from handrail.core.handed import SessionCompacted
+from handrail.core.handed import PacketTraced, SessionCompacted
 from handrail.core.lease import (
     EXCLUSIVE,
     LOCAL,
@@ -54,7 +54,7 @@ from handrail.core.lease import (
 )
 from handrail.core.ledger import Entry
 from handrail.core.projected import KeptRow, ProjectionWritten, RowKept
-from handrail.core.receipts import EvidenceRecorded
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.core.state import InForce, State, apply, evolve, replay
 from tests.core import makers, test_handing
 from tests.core.makers import EPOCH, HOUR, NOW, SECOND, a_lease, patterns
@@ -231,6 +231,8 @@ def test_evidence_changes_no_table() -> None:
     told = ("command:0", None, ("true",), "", "exited", 0, "h", 0, "", "c", "t", "", False, 1)
     assert tables(after(SessionCompacted("s", "auto", "note"))) == tables(State())
     assert tables(after(EvidenceRecorded(*told, None, None))) == tables(State())
+    assert tables(after(EvidenceContradicted("gate:0", "tests", 1, 2))) == tables(State())
+    assert tables(after(PacketTraced("fix", 2, "s", "process:0"))) == tables(State())
 
 
 def test_waiting_claims_get_tickets_in_order_and_never_one_again() -> None:
@@ -422,7 +424,7 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(WaitBegan, WaitKept, WaitEnded, StoreCreated, PayloadRedacted, HistoryImported),
         *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
         *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
-        *(EvidenceRecorded, SessionCompacted),
+        *(EvidenceRecorded, SessionCompacted, PacketTraced, EvidenceContradicted),
         *(*test_handing.TESTED, RowKept, ProjectionWritten),
     }
     assert {*get_args(Event), *get_args(Move)} == tested

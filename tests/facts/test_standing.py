@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from handrail import errors
 from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.facts import standing
 from handrail.facts.standing import look, look_pushed, look_tree
-from handrail.gates.facts import Standing
+from handrail.gates.facts import Facts, Standing
+from handrail.gates.tree import pushed
 from tests.support import Repo
 
 
@@ -98,6 +100,38 @@ def test_a_shallow_clone_says_so(repo: Repo, tmp_path: Path) -> None:
     repo.git("clone", "--quiet", "--depth=1", f"file://{repo.path}", str(clone.path))
     told = look_pushed(str(clone.path))
     assert (told.shallow, told.contained) == (True, True)
+
+
+def test_in_a_clone_of_a_single_branch_the_next_command_makes_a_push_of_another_known(
+    repo: Repo, tmp_path: Path
+) -> None:
+    clone = Repo(tmp_path / "clone")
+    repo.git("clone", "--quiet", "--single-branch", f"file://{repo.path}", str(clone.path))
+    clone.git("switch", "--quiet", "-c", "topic")
+    clone.write("a", "1\n")
+    clone.commit("more", "a")
+    clone.git("push", "--quiet", "-u", "origin", "topic")
+    told = look_pushed(str(clone.path))
+    assert (told.contained, told.narrow) == (False, True), "git keeps no word of what it pushed"
+    (objection,) = pushed(Facts(pushed=told)) or ()
+    assert objection.next is not None
+    subprocess.run(["sh", "-c", objection.next], cwd=clone.path, check=True, capture_output=True)
+    assert look_pushed(str(clone.path)).contained
+    clone.write("a", "2\n")
+    clone.commit("more", "a")
+    assert not look_pushed(str(clone.path)).narrow
+
+
+@pytest.mark.parametrize(
+    ("source", "covers"),
+    [
+        *(("refs/heads/*", True), ("refs/heads/a/b", True), ("refs/heads/a/*", True)),
+        *(("refs/heads/main", False), ("refs/heads/b/*", False), ("", False)),
+        *(("refs/*/b", True), ("refs/heads/a/b*b", False)),
+    ],
+)
+def test_a_refspec_means_a_ref_or_does_not(source: str, *, covers: bool) -> None:
+    assert standing._covers(source, "refs/heads/a/b") is covers
 
 
 def test_of_a_commit_all_paths_links_and_documents_are_told(repo: Repo) -> None:

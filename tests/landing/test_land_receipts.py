@@ -8,9 +8,10 @@ from typing import Any, Final
 import pytest
 
 from handrail.config import parse_config
+from handrail.core.events import Event
 from handrail.core.lease import Actor
 from handrail.core.ledger import GENESIS, Entry, Head, seal
-from handrail.core.receipts import EvidenceRecorded
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.core.written import Written
 from handrail.gates.facts import Standing
 from handrail.service.evidence_runs import about_of
@@ -95,14 +96,14 @@ class Asked:
         )
         return made._replace(**other)
 
-    def lacks(self, *receipts: EvidenceRecorded, every_ms: int = 1_000) -> str | None:
+    def lacks(self, *receipts: Event, every_ms: int = 1_000) -> str | None:
         """Return why nothing answers; None if something does."""
         found = lacking(self.settings, [ledger(receipts, every_ms)], TIP, TREE)
         assert [gate for gate, _ in found] in ([], ["tests"])
         return found[0][1] if found else None
 
 
-def ledger(receipts: Sequence[EvidenceRecorded], every_ms: int) -> Written:
+def ledger(receipts: Sequence[Event], every_ms: int) -> Written:
     entries: list[Entry] = []
     head = GENESIS
     for number, event in enumerate(receipts):
@@ -121,6 +122,9 @@ def test_a_success_on_the_very_tree_counts_and_a_newer_failure_outweighs_it() ->
     assert asked.lacks(good, good._replace(exit_status=1)) is not None
     assert asked.lacks(good._replace(exit_status=1), good) is None
     assert lacking(asked.settings, [], TIP, TREE) != []
+    doubt = EvidenceContradicted(asked.about, "tests", 1, 2)
+    assert "came out otherwise when it was run again" in (asked.lacks(good, doubt) or "")
+    assert asked.lacks(good, doubt, good) is None, "it was run anew since"
     both = [ledger([good._replace(exit_status=1)], 1), ledger([good], 1)]
     for ledgers in (both, both[::-1]):
         assert lacking(asked.settings, ledgers, TIP, TREE) == [], "one that vouches is enough"

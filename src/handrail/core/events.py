@@ -20,6 +20,7 @@ from handrail.core.handed import (
     PacketLapsed,
     PacketOffered,
     PacketReturned,
+    PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
@@ -33,7 +34,7 @@ from handrail.core.handed import (
 )
 from handrail.core.lease import Kind
 from handrail.core.projected import ProjectionWritten, RowKept
-from handrail.core.receipts import EvidenceRecorded
+from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.core.record import Record
 from handrail.core.shapes import SHAPES, Json
 
@@ -216,6 +217,8 @@ Event = (
     | SessionCompacted
     | RowKept
     | ProjectionWritten
+    | PacketTraced
+    | EvidenceContradicted
 )
 
 
@@ -328,6 +331,8 @@ KINDS: Final[dict[str, type[Event]]] = {
     "session.compacted": SessionCompacted,
     "projection.row": RowKept,
     "projection.written": ProjectionWritten,
+    "packet.traced": PacketTraced,
+    "evidence.contradicted": EvidenceContradicted,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -355,6 +360,8 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     **dict.fromkeys((WaiverUsed, WaiverRevoked), "waiver"),
     SessionCompacted: "session",
     **dict.fromkeys((RowKept, ProjectionWritten), "projection"),
+    PacketTraced: "task",
+    EvidenceContradicted: "about",
 }
 
 

@@ -131,6 +131,15 @@ class PacketReturned(Record):
     gates: tuple[str, ...]
 
 
+class PacketTraced(Record):
+    """A packet was offered below a harness's ``process`` (a digest), which was ``session`` then."""
+
+    task: str
+    number: int
+    session: str
+    process: str
+
+
 class WaiverAdded(Record):
     """An exception: what ``gate`` minds does not count, for one task or all, for a reason.
 

@@ -43,6 +43,15 @@ class EvidenceRecorded(Record):
         return self.ended == EXITED and self.exit_status == 0 and not self.disturbed
 
 
+class EvidenceContradicted(Record):
+    """A re-run, entry ``rerun``, came out otherwise than ``receipt``, which answers no more."""
+
+    about: str
+    gate: str | None
+    receipt: int
+    rerun: int
+
+
 def question(kind: str, *parts: str) -> str:
     """Name what is asked: a kind, and a digest of all that the answer depends on."""
     said = "".join(f"{len(part)}:{part}" for part in parts)

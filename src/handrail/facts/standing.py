@@ -79,13 +79,32 @@ def look_pushed(toplevel: str) -> Pushed:
         words = ["for-each-ref", "--contains=HEAD", "--count=1", "--format=%(refname)"]
         found = _lines(toplevel, [*words, "refs/remotes"])
     shallow = _lines(toplevel, ["rev-parse", "--is-shallow-repository"]) == ["true"]
-    return Pushed(
+    known = Pushed(
         commit=commit,
         branch=branch[0] if branch else None,
         remotes=remotes,
         contained=bool(found),
         shallow=shallow,
     )
+    return known._replace(narrow=not found and _is_narrow(toplevel, known))
+
+
+def _is_narrow(toplevel: str, known: Pushed) -> bool:
+    """Tell whether a push of the branch would leave no remote-tracking ref here."""
+    if known.branch is None:
+        return False
+    specs = _lines(toplevel, ["config", "--get-all", f"remote.{known.remote}.fetch"], fine=(0, 1))
+    sources = [spec.lstrip("+").partition(":")[0] for spec in specs if not spec.startswith("^")]
+    ref = f"refs/heads/{known.branch}"
+    return not any(_covers(source, ref) for source in sources)
+
+
+def _covers(source: str, ref: str) -> bool:
+    """Tell whether the left side of a refspec means a ref; it has one star at most."""
+    before, star, after = source.partition("*")
+    if not star:
+        return source == ref
+    return ref.startswith(before) and ref.endswith(after) and len(ref) >= len(before + after)
 
 
 def _lines(toplevel: str, words: Sequence[str], fine: Sequence[int] = (0,)) -> list[str]:

@@ -27,13 +27,22 @@ class Standing(Record):
 
 
 class Pushed(Record):
-    """Whether a remote-tracking ref contains HEAD, as far as this clone knows."""
+    """Whether a remote-tracking ref contains HEAD, as far as this clone knows.
+
+    ``narrow``: of the branch no such ref would be kept, as in a clone of another single branch.
+    """
 
     commit: str
     branch: str | None
     remotes: tuple[str, ...]
     contained: bool
     shallow: bool
+    narrow: bool = False
+
+    @property
+    def remote(self) -> str:
+        """The remote that is meant where none is named: origin, if there is one."""
+        return "origin" if "origin" in self.remotes else self.remotes[0]
 
 
 class Tree(Record):
@@ -87,12 +96,16 @@ class Named(Record):
 
 
 class Cited(Record):
-    """A receipt that a packet names: whether its command succeeded, and on which tree."""
+    """A receipt that a packet names: whether its command succeeded, and on which tree.
+
+    ``otherwise`` is the receipt of a re-run that contradicted it since, 0 if none did.
+    """
 
     argv: tuple[str, ...]
     succeeded: bool
     tree: str
     dirt: str
+    otherwise: int = 0
 
 
 class Handed(Record):

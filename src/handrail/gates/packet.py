@@ -181,6 +181,8 @@ def _outdated(facts: Facts, handed: Handed, number: int | None) -> tuple[str, st
         why = f"receipt {number} was made on another tree than what is handed over"
     elif cited.dirt not in ("", standing.fingerprint) or cited.dirt == UNKNOWN_DIRT:
         why = f"receipt {number} was made with unfinished work that is not handed over"
+    elif cited.otherwise:
+        why = f"receipt {number} came out otherwise when it was run again ({cited.otherwise})"
     step = f"handrail evidence run -- {' '.join(map(shell_quote, cited.argv))}"
     return (why, step) if why else ("", "")
 

@@ -53,11 +53,15 @@ def pushed(facts: Facts) -> Sequence[Objection] | None:
         raise CannotTell(why, "git fetch --unshallow")
     if not known.commit:
         return (Objection("no_commit", "there is no commit yet", None, "git commit"),)
-    remote = "origin" if "origin" in known.remotes else known.remotes[0]
+    remote = shell_quote(known.remote)
     if known.branch is None:
         sentence = f"HEAD is detached at {known.commit[:12]}, which no remote is known to have"
-        step = f"git switch -c NAME && git push -u {shell_quote(remote)} NAME"
+        step = f"git switch -c NAME && git push -u {remote} NAME"
         return (Objection("unpushed", sentence, None, step),)
     sentence = f"no remote is known to have {known.commit[:12]}, the tip of {known.branch}"
-    step = f"git push -u {shell_quote(remote)} {shell_quote(known.branch)}"
+    branch = shell_quote(known.branch)
+    step = f"git push -u {remote} {branch}"
+    if known.narrow:
+        sentence += ", and this clone keeps no word of that branch"
+        step = f"git remote set-branches --add {remote} {branch} && {step}"
     return (Objection("unpushed", sentence, None, step),)

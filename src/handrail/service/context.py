@@ -223,6 +223,9 @@ class Outside(Protocol):
     def alive(self, process: Process) -> bool | None:
         """Tell whether a process still runs; None where nobody can tell from here."""
 
+    def ancestors(self) -> list[Process]:
+        """Return the processes above this one, nearest first."""
+
 
 class Context(Record):
     """One command's surroundings."""

@@ -17,7 +17,12 @@ from handrail import errors
 from handrail.config.records import CommandGate
 from handrail.core.events import KIND_OF
 from handrail.core.ledger import Entry, read_event, read_header
-from handrail.core.receipts import UNKNOWN_DIRT, EvidenceRecorded, question
+from handrail.core.receipts import (
+    UNKNOWN_DIRT,
+    EvidenceContradicted,
+    EvidenceRecorded,
+    question,
+)
 from handrail.core.record import Record
 from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.service.context import Context
@@ -237,7 +242,7 @@ class EvidenceRuns:
         return receipt_of(entries[0], event)
 
     def reusable(self, reader: Reader, gate: CommandGate, standing: Standing) -> Receipt | None:
-        """Return the newest receipt that still answers for a gate: a success, and fresh."""
+        """Return the newest receipt that still answers for a gate: a success, fresh, undisputed."""
         if standing.fingerprint == UNKNOWN_DIRT or gate.fresh_for not in (TREE, COMMIT, AGE):
             return None
         entry = reader.latest(KIND_OF[EvidenceRecorded], about_of(gate, standing))
@@ -247,6 +252,8 @@ class EvidenceRuns:
         if gate.report is not None and event.tests_passed is None:
             return None
         receipt = receipt_of(entry, event)
+        if contradicted(reader, receipt) is not None:
+            return None
         if gate.fresh_for == AGE and receipt.at < reader.now - (gate.fresh_for_ms or 0):
             return None
         return receipt
@@ -300,6 +307,20 @@ def receipt_of(entry: Entry, event: EvidenceRecorded) -> Receipt:
     """Return what an entry recorded."""
     header = read_header(entry.header)
     return Receipt(header.seq, header.at, header.session, event)
+
+
+class Answers(Protocol):
+    """Where the newest entry of a kind about a subject is found: a store, or a ledger."""
+
+    def latest(self, kind: str, subject: str) -> Entry | None:
+        """Return it."""
+
+
+def contradicted(ledger: Answers, receipt: Receipt) -> int | None:
+    """Return the entry of the re-run that came out otherwise than a receipt, if one did since."""
+    entry = ledger.latest(KIND_OF[EvidenceContradicted], receipt.event.about)
+    event = None if entry is None or entry.seq < receipt.seq else read_event(entry)
+    return event.rerun if isinstance(event, EvidenceContradicted) else None
 
 
 def reports_of(gates: Collection[CommandGate]) -> frozenset[str]:

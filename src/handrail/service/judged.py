@@ -17,6 +17,7 @@ from typing import Any, Final
 from handrail.core.decide.handoff import decide_return
 from handrail.core.task import COMPLETE, OPEN, Packet, Task
 from handrail.errors.handoff import HandoffReturned
+from handrail.service.answering import Answering, check_same
 from handrail.service.attempts import with_facts
 from handrail.service.context import Context
 from handrail.service.handoff_gates import (
@@ -29,15 +30,7 @@ from handrail.service.handoff_gates import (
     told,
     untrue,
 )
-from handrail.service.handoffs import (
-    Accepted,
-    Answering,
-    Files,
-    Handoffs,
-    Offered,
-    Offering,
-    check_same,
-)
+from handrail.service.handoffs import Accepted, Files, Handoffs, Offered, Offering
 from handrail.service.identity import actor_of, require_session
 from handrail.service.lapses import desk_of, settle_of, task_named
 from handrail.service.policy import rules_in_force

@@ -25,7 +25,14 @@ from handrail.gates.facts import Standing
 from handrail.gates.gate import BLOCK, CANNOT_TELL, Outcome
 from handrail.service.context import History, Outside
 from handrail.service.evidence import Ledger
-from handrail.service.evidence_runs import AGE, Bench, about_of, reports_of
+from handrail.service.evidence_runs import (
+    AGE,
+    Bench,
+    about_of,
+    contradicted,
+    receipt_of,
+    reports_of,
+)
 from handrail.service.gating import Gating, Tell
 from handrail.service.ranges import base_at
 
@@ -145,6 +152,9 @@ def _unanswered(ledger: Ledger, gate: CommandGate, standing: Standing) -> str | 
         return f"{named} was not made on tree {standing.tree[:SHORT]} alone"
     if not event.succeeded:
         return f"{named} is no success"
+    rerun = contradicted(ledger, receipt_of(entry, event))
+    if rerun is not None:
+        return f"{named} came out otherwise when it was run again (receipt {rerun})"
     if gate.report is not None and event.tests_passed is None:
         return f"{named} has no report"
     if gate.fresh_for == AGE and not _is_fresh(ledger, entry, gate):

@@ -1,9 +1,9 @@
-"""What a session is told at its next hook event: who edits beside it, who waits for what it holds.
+"""What a session is told at its next hook event: who edits beside it, who waits, what came back.
 
 Promise: each occasion is told once. Asking costs one read where there is nothing to tell.
 
     for told in Notices(context).take():
-        told.kind, told.session, told.agent, told.paths   # "parallel_edit" | "waiter"
+        told.kind, told.session, told.agent, told.paths   # "parallel_edit" | "waiter" | "returned"
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 from handrail.core.events import Move, NoticeLeft, NoticesTaken
-from handrail.core.lease import Session, conflict
+from handrail.core.lease import Notice, Session, conflict
 from handrail.core.record import Record
+from handrail.core.task import OPEN, Packet
+from handrail.service.came_back import CAME_BACK
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.policy import Rules, rules_in_force
@@ -22,12 +24,16 @@ WAITER: Final = "waiter"
 
 
 class Told(Record):
-    """What there is to tell: ``parallel_edit`` or ``waiter``, who is meant, which paths."""
+    """What there is to tell: ``parallel_edit``, ``waiter`` or how a packet ended; who, which paths.
+
+    ``packet`` is one that the session offered, and that came back to it.
+    """
 
     kind: str
     session: str
     agent: str
     paths: tuple[str, ...]
+    packet: Packet | None = None
 
 
 class Notices:
@@ -47,12 +53,23 @@ class Notices:
         with self._store.transaction() as tx:
             session = require_session(tx, self._context)
             fresh = _waiting(tx, rules, session)
-            left = [(notice.kind, notice.other, notice.paths) for notice in tx.notices(session.id)]
-            left += [(notice.kind, notice.other, notice.paths) for notice in fresh]
-            told = [Told(kind, other, _agent(tx, other), paths) for kind, other, paths in left]
+            left: list[Notice | NoticeLeft] = [*tx.notices(session.id), *fresh]
+            told = [_told(tx, notice) for notice in left]
             moves: list[Move] = [*fresh, NoticesTaken(session.id)]
             tx.commit(moves, actor_of(session))
-        return tuple(told)
+        return tuple(one for one in told if one is not None)
+
+
+def _told(reader: Reader, notice: Notice | NoticeLeft) -> Told | None:
+    """Return what a notice says; None where it is over: its task has gone on since."""
+    told = Told(notice.kind, notice.other, _agent(reader, notice.other), notice.paths)
+    if notice.kind not in CAME_BACK:
+        return told
+    name, _, number = notice.key.rpartition(" ")
+    task = reader.task(name)
+    if task is None or task.state != OPEN or str(task.number) != number:
+        return None
+    return told._replace(packet=reader.packet(name, task.number))
 
 
 def _agent(reader: Reader, session: str) -> str:

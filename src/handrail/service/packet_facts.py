@@ -24,7 +24,7 @@ from handrail.gates.gate import Gate
 from handrail.gates.packet import EDITED, MISSING, receipt_number
 from handrail.gates.references import ALLOWED
 from handrail.gates.states import problem_of
-from handrail.service.evidence_runs import Bench
+from handrail.service.evidence_runs import Bench, contradicted, receipt_of
 from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
@@ -205,7 +205,8 @@ def receipts_of(reader: Reader, content: Mapping[str, Any]) -> tuple[tuple[int, 
             continue
         event = read_event(entry)
         if isinstance(event, EvidenceRecorded):
-            row = Cited(event.argv, event.succeeded, event.tree, event.dirt)
+            otherwise = contradicted(reader, receipt_of(entry, event)) or 0
+            row = Cited(event.argv, event.succeeded, event.tree, event.dirt, otherwise)
             found.append((number, row))
     return tuple(found)
 

@@ -15,6 +15,7 @@ from handrail.core.packet import pretty
 from handrail.core.record import Record
 from handrail.core.task import OPEN, Packet, Task, file_name
 from handrail.errors.handoff import NoHandoff
+from handrail.service.came_back import CAME_BACK, Back, back_of, came_back
 from handrail.service.context import Context
 from handrail.service.handoffs import Files
 from handrail.service.identity import require_session
@@ -46,6 +47,7 @@ class Briefing(Record):
     epoch: str
     pending: str | None
     artifact: str | None
+    back: Back | None
 
 
 class Packets:
@@ -70,6 +72,12 @@ class Packets:
                 for packet in reader.packets(settled=False)
             ]
             return sorted(rows, key=lambda row: (not row.mine, row.packet.offered_at))
+
+    def came_back(self) -> list[Back]:
+        """Return what came back to the asking session, or to its role; nobody is told nothing."""
+        with self._store.read() as reader:
+            session = self._session(reader)
+            return [] if session is None else came_back(reader, rules_in_force(reader), session)
 
     def _session(self, reader: Reader) -> Session | None:
         if self._context.caller.session is None:
@@ -98,6 +106,7 @@ class Packets:
                 epoch=reader.epoch,
                 pending=pending(workflow_of(rules), task),
                 artifact=artifact_of(workflow_of(rules), task),
+                back=_back(rules, task, packet, session),
             )
 
     def _meant(
@@ -145,3 +154,11 @@ class Packets:
             if path is not None:
                 written.append(path)
         return len(rows), tuple(written)
+
+
+def _back(rules: Rules, task: Task, packet: Packet, session: Session | None) -> Back | None:
+    """Return what is to be said of a packet that came back; None if it is no such one."""
+    if packet.state not in CAME_BACK or packet.number != task.number or task.state != OPEN:
+        return None
+    mine = session is not None and packet.session == session.id
+    return back_of(rules.settings, task, packet, mine=mine)

@@ -4,7 +4,7 @@ Promises: what is compared are receipts that lay in the ledger when the packet w
 came of the same command at the same commit in a working tree made for it. Equal means the same exit
 status and, where a report is named, the same set of passed tests; hashes of output are kept, not
 compared. What cannot be told (a missing input, a failing preparation, a time that is over) is never
-a difference. Every run is recorded.
+a difference. Every run is recorded; a receipt that one contradicts answers for no gate any more.
 
     Reruns(context, sites).compare(packet, content, tell)[0].verdict
 """
@@ -20,7 +20,7 @@ from handrail import errors
 from handrail.config.records import CommandGate
 from handrail.core.events import KIND_OF
 from handrail.core.ledger import read_event
-from handrail.core.receipts import EXITED, EvidenceRecorded, question
+from handrail.core.receipts import EXITED, EvidenceContradicted, EvidenceRecorded, question
 from handrail.core.record import Record
 from handrail.core.task import COMPLETE, Packet
 from handrail.gates.facts import Standing
@@ -146,8 +146,9 @@ class Reruns:
             differs = () if again.receipt is None else differences(claim, again)
             if again.unsure:
                 unsure.append(f"{claim.gate.id}: {again.unsure}")
-            else:
+            elif differs:
                 wrong += differs
+                self._contradict(claim, again)
             verdict = CANNOT_TELL if again.unsure else FAIL if differs else PASS
             how = " (run before)" if again.reused else ""
             tell(f"{EVIDENCE}: {claim.gate.id}: {verdict}{how}")
@@ -220,6 +221,14 @@ class Reruns:
         receipt = self._record(event)
         missed = getattr(passed, "missed", ())
         return Again(receipt, unsure, missed)
+
+    def _contradict(self, claim: Claim, again: Again) -> None:
+        """Let the giver's receipt answer no more, until its command is run anew."""
+        assert again.receipt is not None
+        said = claim.receipt
+        event = EvidenceContradicted(said.event.about, claim.gate.id, said.seq, again.receipt.seq)
+        with self._context.store.transaction() as tx:
+            tx.commit([event], acting(tx, self._context))
 
     def _record(self, event: EvidenceRecorded) -> Receipt:
         with self._context.store.transaction() as tx:

@@ -181,6 +181,12 @@ class Surroundings:
 
         return alive(process)
 
+    def ancestors(self) -> list[Process]:
+        """Return the processes above this one, nearest first."""
+        from handrail.facts.process import ancestors
+
+        return ancestors(os.getpid())
+
 
 def _salt() -> str:
     return os.urandom(16).hex()

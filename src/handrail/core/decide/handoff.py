@@ -28,7 +28,7 @@ from handrail.core.decide.phases import (
 from handrail.core.decide.reserved import again, back, own, received, reserve, reserved, tokens
 from handrail.core.decide.view import Changes, Policy, View
 from handrail.core.duty import acts_as, is_for, not_yours, why_stopped
-from handrail.core.events import LeaseReleased, LeaseRenewed
+from handrail.core.events import LeaseReleased, LeaseRenewed, NoticeLeft
 from handrail.core.handed import (
     PacketAccepted,
     PacketDeclined,
@@ -45,7 +45,17 @@ from handrail.core.ledger import format_token
 from handrail.core.packet import SCHEMA, canonical, check_packet, draft, packet_hash
 from handrail.core.role import WORKSPACE_WRITE
 from handrail.core.scope import Pattern, overlap, stored_pattern
-from handrail.core.task import CLOSED, COMPLETE, OPEN, SYSTEM, Packet, Task
+from handrail.core.task import (
+    CLOSED,
+    COMPLETE,
+    DECLINED,
+    LAPSED,
+    OPEN,
+    RETURNED,
+    SYSTEM,
+    Packet,
+    Task,
+)
 from handrail.core.workflow import Phase
 from handrail.errors import handoff as refusals
 from handrail.text import rfc3339
@@ -192,7 +202,9 @@ def decide_decline(desk: Desk, settle: Settle, now: int) -> Changes:
     assert session is not None
     _check_receiver(desk, packet, session)
     event = PacketDeclined(desk.task.id, packet.number, session.id, settle.reason)
-    return leaving(desk, [*back(desk, packet, settle, packet.patterns, "declined", now), event])
+    told = _tell_giver(desk, packet, DECLINED, session)
+    changes = back(desk, packet, settle, packet.patterns, "declined", now)
+    return leaving(desk, [*changes, *told, event])
 
 
 def decide_return(desk: Desk, settle: Settle, gates: tuple[str, ...], now: int) -> Changes:
@@ -201,7 +213,9 @@ def decide_return(desk: Desk, settle: Settle, gates: tuple[str, ...], now: int) 
     assert session is not None
     _check_receiver(desk, packet, session)
     event = PacketReturned(desk.task.id, packet.number, session.id, settle.reason, gates)
-    return leaving(desk, [*back(desk, packet, settle, packet.patterns, "returned", now), event])
+    told = _tell_giver(desk, packet, RETURNED, session)
+    changes = back(desk, packet, settle, packet.patterns, "returned", now)
+    return leaving(desk, [*changes, *told, event])
 
 
 def decide_withdraw(desk: Desk, settle: Settle, now: int) -> Changes:
@@ -224,12 +238,21 @@ def decide_lapse(desk: Desk, settle: Settle, now: int) -> Changes:
     packet = desk.packet
     if packet is not None and packet.state == OPEN and packet.lapses_at <= now:
         event = PacketLapsed(desk.task.id, packet.number, packet.lapses_at)
-        return [*back(desk, packet, settle, packet.returns, "lapsed", now), event]
+        told = _tell_giver(desk, packet, LAPSED, None)
+        return [*back(desk, packet, settle, packet.returns, "lapsed", now), *told, event]
     return [
         LeaseReleased(lease.token, "lapsed")
         for lease in reserved(desk.view, desk.task)
         if not lease.live(now)
     ]
+
+
+def _tell_giver(desk: Desk, packet: Packet, how: str, by: Session | None) -> Changes:
+    """Leave a word for whoever gave a packet that came back, unless it did that itself."""
+    if desk.giver is None or (by is not None and by.id == desk.giver.id):
+        return []
+    key = f"{packet.task} {packet.number}"
+    return [NoticeLeft(desk.giver.id, how, key, "" if by is None else by.id, packet.patterns)]
 
 
 def decide_close(desk: Desk, settle: Settle, now: int) -> Changes:

@@ -15,6 +15,7 @@ from typing import Final
 from handrail import errors
 from handrail.core.task import Packet, Task
 from handrail.gates.gate import PASS
+from handrail.service.came_back import Back
 from handrail.service.gating import Checked
 from handrail.service.packets import Briefing, Packets
 from handrail.service.policy import rules_in_force
@@ -44,19 +45,38 @@ def briefing(application: Application, source: str) -> Iterator[str]:
             yield "Handrail: when your thread was shortened, you stood at this:"
             yield from (f"  {line}" for line in note.split("\n"))
     with application.store.read() as reader:
-        tasks = [task for task in reader.tasks() if task.holder == session]
+        every = reader.tasks()
+        tasks = [task for task in every if task.holder == session]
         waiting = bool(reader.packets(settled=False))
         known = None if session is None else reader.session(session)
         role = known.role if known is not None else None
         roles = rules_in_force(reader).settings.roles
         reads = any(one.reading for one in roles if one.name == role)
-    if not (tasks or waiting or reads):
+    if not (every or reads):
         return
     packets = Packets(application.context, application.packet_files)
+    back = packets.came_back() if every else []
+    if not (tasks or waiting or reads or back):
+        return
     mine = [row for row in packets.inbox() if row.mine and not row.lapsed] if waiting else []
+    for one in back[:PACKETS_MAX]:
+        yield from _back(one)
     yield from _bounded(_handed(packets, tasks, [row.packet.task for row in mine]))
     if tasks or mine or reads:
         yield from _gates(application)
+
+
+def came_back(application: Application, packet: Packet) -> Iterator[str]:
+    """Yield what the giver of a packet that came back is told, once."""
+    found = Packets(application.context, application.packet_files).show(packet.task)
+    if found.back is not None:
+        yield from _back(found.back)
+
+
+def _back(back: Back) -> Iterator[str]:
+    """Yield what was minded of a packet; the words are somebody's, the command is ours."""
+    yield f"Handrail: {back.sentence}"
+    yield f"- next: `{back.next}`"
 
 
 def _handed(packets: Packets, tasks: Sequence[Task], waiting: Sequence[str]) -> Iterator[str]:

@@ -171,11 +171,16 @@ def _sessions(application: Application) -> HarnessSessions:
     return HarnessSessions(application.context)
 
 
-def _notices(application: Application) -> list[str]:
-    """Take what there is to tell; nothing is told twice."""
+def _notices(application: Application, *, briefed: bool = False) -> list[str]:
+    """Take what there is to tell; nothing is told twice. ``briefed``: packets were told of."""
     from handrail.service.notices import Notices
 
-    return [_notice(told) for told in Notices(application.context).take()]
+    return [
+        line
+        for told in Notices(application.context).take()
+        if told.packet is None or not briefed
+        for line in _notice(application, told)
+    ]
 
 
 # --- after a tool --------------------------------------------------------------------------------
@@ -232,12 +237,17 @@ def _unheld(found: Unheld) -> list[str]:
     return lines
 
 
-def _notice(told: Told) -> str:
+def _notice(application: Application, told: Told) -> list[str]:
+    if told.packet is not None:
+        from handrail.edge.guard.briefing import came_back
+
+        return list(came_back(application, told.packet))
     who = f"{told.agent} (session {told.session})" if told.agent else f"session {told.session}"
     paths = ", ".join(told.paths[:NAMED_MAX])
     if told.kind == "parallel_edit":
-        return f"Handrail: {who} edits {paths} in another working tree too; git will merge."
-    return f"Handrail: {who} waits for {paths}; `handrail release` gives it back when you are done."
+        return [f"Handrail: {who} edits {paths} in another working tree too; git will merge."]
+    release = "`handrail release` gives it back when you are done."
+    return [f"Handrail: {who} waits for {paths}; {release}"]
 
 
 # --- sessions ------------------------------------------------------------------------------------
@@ -259,7 +269,7 @@ def _session_start(places: Places, call: Call) -> Answer:
 
         lines += greeting(application, begun)
         lines += _briefing(application, call.source)
-        lines += _notices(application)
+        lines += _notices(application, briefed=True)
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
 
 

@@ -199,7 +199,8 @@ def withdraw(invocation: Invocation) -> Reply:
 
 def listed(invocation: Invocation) -> Reply:
     """List the packets that wait."""
-    rows = _packets(invocation).inbox()
+    packets = _packets(invocation)
+    rows, back = packets.inbox(), packets.came_back()
     shown = [
         (
             "*" if row.mine else "",
@@ -217,9 +218,14 @@ def listed(invocation: Invocation) -> Reply:
         "packets": [
             {**packet_data(row.packet), "lapsed": row.lapsed, "yours": row.mine, "title": row.title}
             for row in rows
-        ]
+        ],
+        "came_back": [
+            {**packet_data(one.packet), "title": one.title, "next": one.next} for one in back
+        ],
     }
-    return Reply(data, text if rows else "nothing is offered")
+    lines = [text if rows else "nothing is offered"]
+    lines += [f"back with you: {one.sentence}\n  next: {one.next}" for one in back]
+    return Reply(data, "\n".join(lines))
 
 
 def show(invocation: Invocation) -> Reply:
@@ -242,6 +248,7 @@ def briefing(invocation: Invocation) -> Reply:
         ),
     ]
     lines += [f"  {line}" for line in phase_lines(found.task, found.pending, found.artifact)]
+    lines += [] if found.back is None else [f"  {found.back.sentence}"]
     if content.get("message"):
         lines += ["", *(f"  {visible(line)}" for line in content["message"].split("\n"))]
     for title, values in (
@@ -276,6 +283,8 @@ def _steps(found: Briefing, session: str | None) -> tuple[str, ...]:
     task = found.task
     if _state(found)["state"] == OPEN:
         return (f"to take it: handrail handoff accept {task.id}",)
+    if session is not None and found.back is not None:
+        return (f"next: {found.back.next}",)
     if session is not None and task.holder == session and found.pending is None:
         return (f"when it is done: handrail handoff offer --task {task.id} -m MESSAGE",)
     return ()
