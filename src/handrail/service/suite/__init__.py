@@ -42,6 +42,7 @@ REFERENCES: Final = "references"
 # Which test shows what a gate minds; a gate that is not here is a test of its own.
 OF_PRE: Final = {
     "state-readable": "state-files",
+    "message": "state-files",
     "state-fresh": "production",
     "pushed": "production",
     REFERENCES: REFERENCES,
@@ -49,6 +50,8 @@ OF_PRE: Final = {
     "blockers": "blockers",
 }
 OF_POST: Final = {
+    "state-readable": "state-readable",
+    "message": "message",
     "packet-intact": "state-readable",
     "commit-present": "production",
     "tree-as-declared": "production",
@@ -85,12 +88,12 @@ class Suite:
             ("briefing", "Mandatory briefing updated", "Mandatory briefing exists"),
             ("blockers", "Blocker status matches reality", "Blocker status matches reality"),
         )
-        rows = self._shown(rules, tests, OF_PRE, outcomes)
         ground, briefing = self._ground, tests["briefing"]
         tests["state-files"].look(lambda: look_at_state_files(ground, tests["state-files"]))
         tests[REFERENCES].look(lambda: look_at_routine(ground, tests[REFERENCES]))
         briefing.look(lambda: look_at_briefing(ground, briefing, reading))
         tests["blockers"].look(lambda: look_at_resolved(ground, tests["blockers"]))
+        rows = self._shown(rules, tests, OF_PRE, outcomes)
         return Told(PRE_HANDOFF, _rows(tests, rows))
 
     def after(self) -> Told:
@@ -108,12 +111,12 @@ class Suite:
             (REFERENCES, "No missing files referenced", "All referenced files exist"),
             ("production", "Can determine production state", "Production state is known"),
         )
-        rows = self._shown(rules, tests, OF_POST, outcomes)
         ground, readable = self._ground, tests["state-readable"]
         readable.look(lambda: look_whether_readable(ground, readable))
         tests["message"].look(lambda: look_at_message(ground, tests["message"]))
         tests[REFERENCES].look(lambda: look_at_routine(ground, tests[REFERENCES]))
         tests["production"].look(lambda: look_at_production(ground, tests["production"]))
+        rows = self._shown(rules, tests, OF_POST, outcomes)
         return Told(POST_HANDOFF, _rows(tests, rows))
 
     def commit(self) -> Told:
@@ -177,7 +180,7 @@ class Suite:
         elif outcome.verdict == FAIL:
             words = WORDS.get(outcome.gate, as_it_is)
             to = found.failures if outcome.binds else found.warnings
-            found.look(lambda: to.extend(words(self._ground, found, binding)))
+            found.look(lambda: to.extend(_new(found, words(self._ground, found, binding))))
             if outcome.waiver is not None:
                 found.warnings.append(f"gate {outcome.gate}: waived by {outcome.waiver}")
         found.warnings += [plain(one) for one in outcome.objections if one.advice]
@@ -185,6 +188,11 @@ class Suite:
 
 def _tests(*rows: tuple[str, str, str]) -> dict[str, Found]:
     return {test: Found(test, name, fine) for test, name, fine in rows}
+
+
+def _new(found: Found, told: Sequence[str]) -> list[str]:
+    """Leave out what a test says already."""
+    return [one for one in dict.fromkeys(told) if one not in found.failures]
 
 
 def _rows(tests: dict[str, Found], others: Sequence[Row]) -> tuple[Row, ...]:

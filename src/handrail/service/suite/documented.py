@@ -16,12 +16,16 @@ from handrail import errors
 from handrail.gates.packet import MESSAGE_CHARS_MIN, RESOLVED
 from handrail.gates.states import problem_of
 from handrail.service.suite.rows import Found, Ground
-from handrail.service.suite.wording import HANDOFF, not_there
+from handrail.service.suite.wording import (
+    BLOCKERS,
+    HANDOFF,
+    STATE,
+    STATE_FILES,
+    TOO_SHORT,
+    not_there,
+)
 from handrail.text import visible
 
-STATE: Final = ".mosaic/agent_state.json"
-BLOCKERS: Final = ".mosaic/blockers.json"
-STATE_FILES: Final = (STATE, BLOCKERS, ".mosaic/current_task.json")
 SESSION_LOG: Final = ".mosaic/session_log.jsonl"
 BRIEFINGS: Final = (".mosaic/MANDATORY_AGENT_BRIEFING.md", "MANDATORY_AGENT_BRIEFING.md")
 ROUTINE: Final = (
@@ -90,7 +94,7 @@ def look_at_message(ground: Ground, found: Found) -> None:
     """Object to a message that can tell the next session nothing."""
     message = _state(ground).get("handoff_message")
     if not isinstance(message, str) or len(message.strip()) < MESSAGE_CHARS_MIN:
-        found.failures.append("handoff_message is empty or too short")
+        found.failures.append(TOO_SHORT)
 
 
 def look_at_production(ground: Ground, found: Found) -> None:
