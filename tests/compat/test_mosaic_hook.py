@@ -58,6 +58,7 @@ def test_as_a_hook_it_stops_a_commit_over_what_another_session_holds(ground: Gro
     assert head == ground.repo.git("rev-parse", "origin/main")
 
 
+@pytest.mark.nightly
 def test_as_a_hook_it_lets_a_person_commit_and_a_broken_state_file_does_not_pass(
     ground: Ground,
 ) -> None:
@@ -74,6 +75,7 @@ def test_as_a_hook_it_lets_a_person_commit_and_a_broken_state_file_does_not_pass
     assert f"  - Cannot read state file: {STATE}: it is no JSON" in done.out + done.err
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("variable", ["GIT_INDEX_FILE", "GIT_DIR", "GIT_PREFIX"])
 def test_a_variable_alone_makes_no_hook_of_it(ground: Ground, variable: str) -> None:
     ground.repo.write("search.py", "pass\n")
@@ -82,6 +84,7 @@ def test_a_variable_alone_makes_no_hook_of_it(ground: Ground, variable: str) -> 
     assert (done.code, "🔍 PRE-HANDOFF VALIDATION TESTS" in done.out) == (1, True)
 
 
+@pytest.mark.nightly
 def test_under_git_without_an_index_it_is_no_hook_of_a_commit(ground: Ground) -> None:
     done = ground.types(f"git -c alias.validate='!{PRE}' validate")
     assert (done.code, "🔍 PRE-HANDOFF VALIDATION TESTS" in done.out) == (0, True)
@@ -99,6 +102,7 @@ def test_in_another_working_tree_and_from_any_folder_it_judges_its_own_tree(
     assert ground.types(f"cd .mosaic && python3 ../{VALIDATOR} --pre-handoff").code == 0
 
 
+@pytest.mark.nightly
 def test_with_a_session_that_is_none_nobody_can_tell(ground: Ground) -> None:
     done = ground.types(PRE, {"HANDRAIL_SESSION": "gone"})
     assert done.code == 1

@@ -49,6 +49,7 @@ def test_the_scripts_as_they_are_written_refuse_where_everything_fails(adopted: 
         assert [one for one in adopted.judges(stage).rows if ":" not in one] == list(tests)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("file", "change"),
     [
@@ -69,6 +70,7 @@ def test_a_weakened_script_is_found(
     assert "fail" in {verdict for name, verdict in found.items() if Path(file).name in name}
 
 
+@pytest.mark.nightly
 def test_a_script_that_was_moved_is_found(adopted: Ground) -> None:
     adopted.repo.git("mv", VALIDATOR, "validate.py")
     adopted.saves()

@@ -30,8 +30,8 @@ from handrail.service.suite.documented import (
     look_whether_readable,
     session_gate,
 )
-from handrail.service.suite.rows import Found, Ground, Row, Told, advised, plain
-from handrail.service.suite.wording import WORDS, as_it_is
+from handrail.service.suite.rows import Found, Ground, Row, Told, advised
+from handrail.service.suite.wording import WORDS, advice, as_it_is
 from handrail.text import visible
 
 __all__ = ["COMMIT", "POST_HANDOFF", "PRE_HANDOFF", "Ground", "Row", "Suite", "Told"]
@@ -183,7 +183,7 @@ class Suite:
             found.look(lambda: to.extend(_new(found, words(self._ground, found, binding))))
             if outcome.waiver is not None:
                 found.warnings.append(f"gate {outcome.gate}: waived by {outcome.waiver}")
-        found.warnings += [plain(one) for one in outcome.objections if one.advice]
+        found.warnings += [advice(one) for one in outcome.objections if one.advice]
 
 
 def _tests(*rows: tuple[str, str, str]) -> dict[str, Found]:

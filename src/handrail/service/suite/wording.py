@@ -22,6 +22,7 @@ BLOCKERS: Final = ".mosaic/blockers.json"
 STATE_FILES: Final = (STATE, BLOCKERS, ".mosaic/current_task.json")
 OF_FILES: Final = ("state_missing", "unreadable_state")
 OF_FIELDS: Final = ("missing_field",)
+NO_ADDRESS: Final = "agent_state.json names no production URL"
 TOO_SHORT: Final = "handoff_message is empty or too short"
 
 Words = Callable[[Ground, Found, Sequence[Objection]], list[str]]
@@ -106,6 +107,11 @@ def outdated(ground: Ground, found: Found, rows: Sequence[Objection]) -> list[st
     states = ground.short_states()
     rows = [row for row in rows if row.code != "state_outdated" or row.path not in states]
     return [f"State file not updated: {plain(row)}" for row in rows]
+
+
+def advice(row: Objection) -> str:
+    """Say what only advises."""
+    return NO_ADDRESS if row.code == "no_service_url" else plain(row)
 
 
 def blocked(ground: Ground, found: Found, rows: Sequence[Objection]) -> list[str]:
