@@ -174,13 +174,15 @@ def test_a_blocker_that_is_called_resolved_without_evidence(work: Work) -> None:
     repair = blocked(work, line, "blockers", "unproven_blocker")
     assert repair == "handrail evidence run -- COMMAND"
     assert work.ada.types(repair.replace("COMMAND", "false")).code == 1
-    number = json.loads(work.ada.types("handrail evidence list --json").out)["receipts"][-1][
-        "receipt"
-    ]
-    line = work.packet(claims=[{**claim, "evidence": number}])
+
+    def newest() -> int:
+        told = json.loads(work.ada.types("handrail evidence list --json").out)
+        return int(told["receipts"][-1]["receipt"])
+
+    line = work.packet(claims=[{**claim, "evidence": newest()}])
     assert blocked(work, line, "blockers", "unproven_blocker").endswith("-- false")
     assert work.ada.types(repair.replace("COMMAND", "true")).code == 0
-    assert work.ada.types(work.packet(claims=[{**claim, "evidence": number + 1}])).code == 0
+    assert work.ada.types(work.packet(claims=[{**claim, "evidence": newest()}])).code == 0
 
 
 def test_a_state_that_was_not_updated_with_the_work(world: World, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from handrail.core.events import KIND_OF
-from handrail.core.handed import PacketReturned
+from handrail.core.handed import PacketReturned, StageJudged
 from handrail.core.ledger import read_event
 from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.errors.handoff import FactsChanged, GateFailed, GateUnsure, HandoffReturned
@@ -389,8 +389,12 @@ def test_accept_says_at_once_what_runs_and_refuses_with_the_gate(world: World) -
     assert scene.packet().state == "returned"
     assert world.holds(scene.worker, "src/a")
     with world.open() as app, app.store.read() as reader:
-        last = reader.newest(1)[0]
+        last, verdict = reader.newest(2)
     assert json.loads(last.header)["kind"] == KIND_OF[PacketReturned]
+    judged = read_event(verdict)
+    assert isinstance(judged, StageJudged)
+    assert (judged.stage, judged.verdict, judged.for_task) == ("post-handoff", "fail", "t")
+    assert [gate.partition(":")[0] for gate in judged.gates] == ["evidence"]
 
 
 @pytest.mark.parametrize("differs", [False, True])

@@ -418,6 +418,17 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: handrail ledger sync nowhere",
         "ada: git remote set-url origin ../gone.git && handrail ledger sync",
     ),
+    "metrics": (
+        START,
+        "ada: handrail metrics",
+        "ada: handrail check pre-handoff >check.txt",
+        "ada: rm check.txt && handrail check pre-handoff -q | tail -n 2",
+        "ada: handrail metrics --since 1h",
+        "ada: handrail metrics --since 2020-01-01 --json",
+        "ada: handrail metrics --format openmetrics",
+        "ada: handrail metrics --format csv",
+        "ada: handrail metrics --since yesterday",
+    ),
     "uninstall": (
         "ada: echo 'exit 0' >.git/hooks/pre-commit && echo '# Rules' >AGENTS.md",
         "ada: handrail init --quiet",

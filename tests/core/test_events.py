@@ -80,6 +80,7 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "projection.written": ("projection", "blob"),
     "packet.traced": ("task", "number", "session", "process"),
     "evidence.contradicted": ("about", "gate", "receipt", "rerun"),
+    "stage.judged": ("session", "stage", "verdict", "for_task", "gates", "advised", "judged"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
@@ -115,6 +116,7 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     **dict.fromkeys(("projection.row", "projection.written"), "projection"),
     "packet.traced": "task",
     "evidence.contradicted": "about",
+    "stage.judged": "session",
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))

@@ -48,6 +48,7 @@ from handrail.core.handed import (
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
+    StageJudged,
     TaskClosed,
     TaskOpened,
     TaskResumed,
@@ -196,6 +197,10 @@ AGAIN: Final[list[tuple[Actor, Event]]] = [
     (PLAIN, PacketTraced("fix-login", 2, "s-1", "process:00")),
     (PLAIN, EvidenceContradicted("gate:00", "tests", 17, 23)),
 ]
+JUDGED: Final[list[tuple[Actor, Event]]] = [
+    (PLAIN, StageJudged("s-1", "pre-handoff", "fail", "fix-login", ("committed",), 1, 9)),
+    (PLAIN, StageJudged("s-2", "post-handoff", "cannot-tell", None, (), 0, 1)),
+]
 GOLDEN: Final = [
     (
         (
@@ -244,6 +249,7 @@ GOLDEN_PROJECTED: Final = Head(
     15, "f2f16e3078bc9324bad74015457f873b6df14eb6f09f321dedb262988ea8ca6c"
 )
 GOLDEN_AGAIN: Final = Head(14, "5588681e897547675d1189e1beaff76f82ff63aeb81e88bf8235b4ab2fe802b2")
+GOLDEN_JUDGED: Final = Head(14, "8d9a6b5eb5909857efc7e99a415de979ce341ace8a230adf23016d16389c6536")
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
 
@@ -274,8 +280,9 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
         (WORKFLOW, GOLDEN_WORKFLOW),
         (PROJECTED, GOLDEN_PROJECTED),
         (AGAIN, GOLDEN_AGAIN),
+        (JUDGED, GOLDEN_JUDGED),
     ],
-    ids=["later", "evidence", "handed", "workflow", "projected", "again"],
+    ids=["later", "evidence", "handed", "workflow", "projected", "again", "judged"],
 )
 def test_the_bytes_of_later_kinds_of_entries_never_change(
     later: list[tuple[Actor, Event]], golden: Head
@@ -290,7 +297,7 @@ def test_the_bytes_of_later_kinds_of_entries_never_change(
 
 
 def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
-    every = (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *PROJECTED, *AGAIN)
+    every = (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *PROJECTED, *AGAIN, *JUDGED)
     told = [event for _, event in every]
     assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 

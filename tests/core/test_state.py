@@ -40,7 +40,7 @@ from handrail.core.events import (
     WaitKept,
     WriteUnheld,
 )
-from handrail.core.handed import PacketTraced, SessionCompacted
+from handrail.core.handed import PacketTraced, SessionCompacted, StageJudged
 from handrail.core.lease import (
     EXCLUSIVE,
     LOCAL,
@@ -230,6 +230,8 @@ def test_the_newest_attestation_of_a_commit_is_remembered() -> None:
 def test_evidence_changes_no_table() -> None:
     told = ("command:0", None, ("true",), "", "exited", 0, "h", 0, "", "c", "t", "", False, 1)
     assert tables(after(SessionCompacted("s", "auto", "note"))) == tables(State())
+    judged = StageJudged("s", "pre-handoff", "fail", "t", ("committed",), 1, 9)
+    assert tables(after(judged)) == tables(State())
     assert tables(after(EvidenceRecorded(*told, None, None))) == tables(State())
     assert tables(after(EvidenceContradicted("gate:0", "tests", 1, 2))) == tables(State())
     assert tables(after(PacketTraced("fix", 2, "s", "process:0"))) == tables(State())
@@ -425,7 +427,7 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
         *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
         *(EvidenceRecorded, SessionCompacted, PacketTraced, EvidenceContradicted),
-        *(*test_handing.TESTED, RowKept, ProjectionWritten),
+        *(*test_handing.TESTED, RowKept, ProjectionWritten, StageJudged),
     }
     assert {*get_args(Event), *get_args(Move)} == tested
 

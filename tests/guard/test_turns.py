@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import pytest
 
+from handrail.core.handed import StageJudged
+from handrail.core.ledger import read_event
 from handrail.edge.guard import briefing, quick, turns
 from handrail.edge.guard.tools import Answer, answered
 from handrail.edge.harness import claude
@@ -315,6 +317,8 @@ def test_nothing_is_completed_past_a_gate_that_fails(ada: Thread) -> None:
     (world.path / "src/broken").unlink()
     world.repo.commit("repair it")
     assert ada.hook("TaskCompleted", **done) == Answer()
+    said = [(who, stage, verdict) for who, stage, verdict, _ in judged(world)]
+    assert said == [("s-ada", "pre-handoff", verdict) for verdict in ("pass", "fail", "pass")]
 
 
 def test_what_no_gate_can_tell_is_not_completed(
@@ -429,6 +433,38 @@ def test_the_packet_that_waits_is_what_the_gates_look_at(world: World, ada: Thre
     assert "packet-intact" in bob.begins("resume")
 
 
+def judged(world: World) -> list[tuple[str, str, str, str | None]]:
+    """Return what gates said around handoffs: session, stage, verdict, task."""
+    with world.open() as application, application.store.read() as reader:
+        events = [read_event(entry) for entry in reader.entries()]
+    return [
+        (one.session, one.stage, one.verdict, one.for_task)
+        for one in events
+        if isinstance(one, StageJudged)
+    ]
+
+
+def test_what_a_new_session_begins_from_is_entered_once(world: World, ada: Thread) -> None:
+    world.repo.commit("configure")
+    ada.offers(to_role="tester", kind="return", message="please look at it again")
+    assert judged(world) == []
+    copy = world.path / ".handrail" / "handoffs" / "fix-002.json"
+    written = copy.read_text()
+    copy.write_text(written.replace("look", "glance"))
+    bob = Thread(world, "s-bob", role="tester")
+    assert "packet-intact" in bob.begins()
+    expected = [("s-bob", "post-handoff", "fail", "fix")]
+    assert judged(world) == expected
+    for source in ("resume", "compact"):
+        assert "packet-intact" in bob.begins(source)
+    assert judged(world) == expected, "it began before"
+    copy.write_text(written)
+    Thread(world, "s-eve").begins()
+    assert judged(world) == expected, "it had nothing to judge"
+    Thread(world, "s-tim", role="tester").begins()
+    assert judged(world) == [*expected, ("s-tim", "post-handoff", "pass", "fix")]
+
+
 def test_gates_that_are_not_done_in_time_hold_nobody_up(
     ada: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -451,6 +487,7 @@ def test_gates_that_are_not_done_in_time_hold_nobody_up(
         assert "not done within 0.05 s" in ada.begins("resume")
     finally:
         over.set()
+    assert judged(ada.world) == []
     monkeypatch.setattr(briefing, "DEADLINE_S", 20.0)
     assert "cannot tell" in ada.begins("resume")
 

@@ -109,6 +109,11 @@ def test_what_people_wrote_around_stays_byte_for_byte(text: str, *, above: bool)
     assert text in rendered(again), "kept where the file is lost"
 
 
+def test_handrails_part_has_the_line_ends_that_the_whole_file_has() -> None:
+    assert f"{BEGIN}\r\n" in rendered(ONE, b"a\r\nb\r\n")
+    assert f"{BEGIN}\n" in rendered(ONE, b"a\r\nb\n")
+
+
 def test_the_text_of_another_day_is_not_carried_over() -> None:
     imported = kept(NONE, read(NONE, b"# Session of January 7\n", importing=True))
     assert "January" not in rendered(imported._replace(packets=ONE.packets))

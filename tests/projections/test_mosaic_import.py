@@ -73,6 +73,12 @@ def test_what_is_no_such_file_is_refused_with_a_sentence(format: str, odd: str) 
     check_file(File(format, raw, (odd,), refused=True, exact=False))
 
 
+def test_a_merge_that_is_not_settled_is_called_one() -> None:
+    raw = b'{\n<<<<<<< HEAD\n  "a": 1\n=======\n  "a": 2\n>>>>>>> topic\n}\n'
+    with pytest.raises(ValueError, match=r"^line 2 is the mark of a merge conflict"):
+        read_json(raw)
+
+
 def test_each_oddity_of_a_state_is_told_with_its_place() -> None:
     value = {
         **{name: one for name, one in STATE.items() if name != "last_commit"},
@@ -168,6 +174,13 @@ def test_what_is_too_long_for_a_row_is_refused_by_name(size: int) -> None:
         imported(agent_state.PROJECTION, json.dumps(value).encode("ascii"), BEFORE)
     with pytest.raises(ValueError, match="line 1 has more than 65536"):
         imported(session_log.PROJECTION, b"x" * size, BEFORE)
+
+
+def test_a_value_is_sixty_four_levels_deep_and_not_one_more() -> None:
+    raw = b"[" * 64 + b"]" * 64
+    assert write_json(*read_json(raw)[:2]) == raw
+    with pytest.raises(ValueError, match="deeper than 64 levels"):
+        read_json(b"[" * 65 + b"]" * 65)
 
 
 JSON = st.recursive(

@@ -17,7 +17,6 @@ from handrail.projections import (
     current_task,
     kept,
     mosaic,
-    mosaic_words,
     session_log,
 )
 from handrail.projections import json_text as texts
@@ -47,7 +46,7 @@ def edited(raw: bytes, **fields: Any) -> bytes:
     return (json.dumps({**json.loads(raw), **fields}, indent=2) + "\n").encode("utf-8")
 
 
-@pytest.mark.parametrize("module", [kept, mosaic, mosaic_words, texts])
+@pytest.mark.parametrize("module", [kept, mosaic, texts])
 def test_the_examples_of_the_modules_are_true(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
 
@@ -248,6 +247,15 @@ def test_a_file_is_told_of_exactly_where_it_does_not_satisfy_its_schema(
     assert {one.removeprefix(".") for one in places} == {
         one.place for one in told if one.code not in ("missing_field", "unknown_field")
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "right"), [(1, True), (1.0, True), (True, False), ("1", False)]
+)
+def test_the_version_is_one_and_nothing_like_it(version: Any, *, right: bool) -> None:
+    value = {**world.STATE, "version": version}
+    assert jsonschema.Draft7Validator(SCHEMAS[0][2]).is_valid(value) == right
+    assert bool(check(value, STATE)) != right
 
 
 def test_the_schemas_are_of_the_originals_draft_and_name_its_words() -> None:

@@ -24,6 +24,7 @@ from handrail.core.handed import (
     PacketWithdrawn,
     PhaseEntered,
     SessionCompacted,
+    StageJudged,
     TaskClosed,
     TaskOpened,
     TaskResumed,
@@ -219,6 +220,7 @@ Event = (
     | ProjectionWritten
     | PacketTraced
     | EvidenceContradicted
+    | StageJudged
 )
 
 
@@ -333,6 +335,7 @@ KINDS: Final[dict[str, type[Event]]] = {
     "projection.written": ProjectionWritten,
     "packet.traced": PacketTraced,
     "evidence.contradicted": EvidenceContradicted,
+    "stage.judged": StageJudged,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -358,10 +361,10 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     **dict.fromkeys((TaskResumed, PhaseEntered, CheckpointDecided), "task"),
     WaiverAdded: "gate",
     **dict.fromkeys((WaiverUsed, WaiverRevoked), "waiver"),
-    SessionCompacted: "session",
     **dict.fromkeys((RowKept, ProjectionWritten), "projection"),
     PacketTraced: "task",
     EvidenceContradicted: "about",
+    **dict.fromkeys((SessionCompacted, StageJudged), "session"),
 }
 
 

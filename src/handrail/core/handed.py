@@ -178,3 +178,19 @@ class SessionCompacted(Record):
     session: str
     trigger: str
     note: str
+
+
+class StageJudged(Record):
+    """Gates judged a stage around a handoff: what the suite said, and whose binding gates minded.
+
+    ``gates`` names those that bound and did not pass, ``advised`` counts those that objected and
+    bound nobody, ``judged`` all that had something to judge.
+    """
+
+    session: str
+    stage: str
+    verdict: str
+    for_task: str | None
+    gates: tuple[str, ...]
+    advised: int
+    judged: int

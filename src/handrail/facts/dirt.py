@@ -15,7 +15,6 @@ import stat
 import subprocess
 from collections.abc import Mapping, Sequence
 from hashlib import sha1, sha256
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from handrail.core.record import Record
@@ -164,6 +163,8 @@ def merged(toplevel: str, path: str, base: str, head: str) -> str | None:
     if theirs is None:
         return None
     plain = mine.replace(b"\r\n", b"\n") if b"\r\n" not in theirs else mine
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory(prefix="handrail-merge-") as folder:
         for name, content in (("mine", plain), ("base", versions[0][1] or b""), ("theirs", theirs)):
             with open(os.path.join(folder, name), "wb") as file:

@@ -11,9 +11,9 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import IO, Final
 
+from handrail.core.digest import sha256
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable, MalformedRange
 

@@ -23,6 +23,7 @@ from handrail.facts.neutral import neutral
 COMMITS_MAX: Final = 100_000
 PATHS_MAX: Final = 5_000_000
 COMMITS_BETWEEN_TOLD: Final = 1_000
+SECONDS_CHARS_MAX: Final = 12
 _HEAD: Final = ("%H", "%P", "%an", "%ae", "%at", "%s")
 
 
@@ -51,6 +52,19 @@ def read_past(
             if len(found) % COMMITS_BETWEEN_TOLD == 0:
                 tell(len(found))
         return last, found
+
+
+def committed_at(folder: str, name: str) -> int | None:
+    """Return when a commit was made, in ms since 1970; None where the name means none here."""
+    with neutral(folder) as git:
+        commit = History(folder, git).resolve((name,))[0]
+        if commit is None:
+            return None
+        words = ["log", "-1", "--format=%ct", "--end-of-options", commit, "--"]
+        said = b"".join(git.stream(words)).strip()
+    if not said.isdigit() or len(said) > SECONDS_CHARS_MAX:
+        raise FactsUnavailable(what="git log", reason="its answer makes no sense")
+    return int(said) * 1000
 
 
 def _fields(pieces: Iterable[bytes]) -> Iterator[bytes]:

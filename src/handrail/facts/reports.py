@@ -13,10 +13,10 @@ import errno
 import os
 import re
 import stat
-from hashlib import sha256
 from typing import Final
 from xml.parsers import expat
 
+from handrail.core.digest import sha256
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
 

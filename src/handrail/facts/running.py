@@ -20,11 +20,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from hashlib import sha256
 from typing import Final
 
 from handrail.core.record import Record
-from handrail.core.redaction import Redactor, redacted_words, secret_values
 
 TAIL_BYTES_MAX: Final = 2_048
 PIECE_BYTES: Final = 1 << 16
@@ -172,6 +170,11 @@ class _Kept:
     """What is kept of the output: a hash, a number, an end."""
 
     def __init__(self, order: Order, show: Callable[[bytes], None] | None) -> None:
+        # Their expressions cost more than all the rest of this module, and most asks run nothing.
+        from hashlib import sha256
+
+        from handrail.core.redaction import Redactor, redacted_words, secret_values
+
         values = secret_values((*os.environ.items(), *order.env))
         self._argv = redacted_words(order.argv, values)
         self._show = show

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from hashlib import sha256
 from typing import Final
 
+from handrail.core.digest import sha256
 from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.errors import FactsUnavailable
 from handrail.facts.dirt import dirty

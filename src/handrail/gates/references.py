@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
-from urllib.parse import unquote
 
 from handrail.gates.facts import Facts, Tree
 from handrail.gates.gate import CannotTell, Objection
@@ -52,6 +51,8 @@ def _target(match: re.Match[str]) -> str | None:
     raw = match["angle"] or match["target"]
     if raw.startswith(("#", "/")) or re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", raw):
         return None
+    from urllib.parse import unquote
+
     return unquote(re.split(r"[#?]", raw, maxsplit=1)[0])
 
 

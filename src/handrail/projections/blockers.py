@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from handrail.core.record import Record
+from handrail.projections.aliases import resolved as meant
 from handrail.projections.kept import LAYOUT, FieldsFile, Kept
 from handrail.projections.mosaic import BLOCKER_STATES, BLOCKERS, schema
-from handrail.projections.mosaic_words import meant
 from handrail.projections.port import Known, Projection
 from handrail.text import rfc3339
 
@@ -76,7 +76,7 @@ def resolved(rows: Mapping[str, str]) -> tuple[Resolved, ...]:
 def _is_resolved(value: Mapping[str, Any]) -> bool:
     said = value.get("status")
     word = said if isinstance(said, str) else ""
-    return word == RESOLVED or meant("status", word, BLOCKER_STATES) == RESOLVED
+    return meant("mosaic_status", word, BLOCKER_STATES).value == RESOLVED
 
 
 def _resolved(key: str, value: Mapping[str, Any]) -> Resolved:

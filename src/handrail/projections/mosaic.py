@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from handrail.core.record import Record
-from handrail.projections.mosaic_words import MOSAIC, meant
+from handrail.projections.aliases import ALIASES, resolved
 from handrail.projections.port import Told
 
 TOOL: Final = "tool"
@@ -149,7 +149,7 @@ _SHAPES: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "one": ({"const": 1}, "1"),
     "text": ({"type": "string", "minLength": 1}, "a text that says something"),
     "agent": (
-        {"type": "string", "minLength": 1, "not": {"enum": sorted(MOSAIC["agent"])}},
+        {"type": "string", "minLength": 1, "not": {"enum": sorted(ALIASES["mosaic_agent"])}},
         "an agent",
     ),
     "time": ({"type": "string", "pattern": _TIME}, "an instant like 2026-01-07T22:30:00Z"),
@@ -222,7 +222,7 @@ def _check(value: Any, field: Field, where: str) -> list[Told]:
     wanted, words = _SHAPES[field.shape]
     if _satisfies(value, wanted):
         return []
-    if field.shape == "agent" and value in tuple(MOSAIC["agent"]):
+    if field.shape == "agent" and value in tuple(ALIASES["mosaic_agent"]):
         return [_drift(value, field._replace(one_of=AGENTS), where)]
     return [_wrong(value, where, words)]
 
@@ -257,8 +257,11 @@ def _satisfies(value: Any, wanted: Mapping[str, Any]) -> bool:
 
 def _drift(value: Any, field: Field, where: str) -> Told:
     words = field.one_of
-    kind = "agent" if field.shape == "agent" else field.name
-    suggestion = meant(kind, value, words) if isinstance(value, str) else None
+    suggestion = None
+    if isinstance(value, str):
+        kind = "agent" if field.shape == "agent" else field.name.removeprefix("last_")
+        found = resolved(f"mosaic_{kind}", value, words)
+        suggestion = found.value or found.suggestion
     sentence = f"{shown(value)} is none of {', '.join(words)}; it is kept"
     return Told(where, "not_in_vocabulary", sentence, suggestion)
 

@@ -14,9 +14,15 @@ from handrail.projections import (
     latest_handoff,
     session_log,
 )
+from handrail.projections.coordination import COORDINATION
+from handrail.projections.lane_note import LANE_NOTE
 from handrail.projections.port import Projection
+from handrail.projections.tracker import TRACKER
 
 _KNOWN: Final[tuple[Projection, ...]] = (
+    COORDINATION,
+    TRACKER,
+    LANE_NOTE,
     agent_state.PROJECTION,
     blockers.PROJECTION,
     current_task.PROJECTION,

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from handrail.core.decide.handoff import fits
 from handrail.core.events import Event
-from handrail.core.handed import WaiverUsed
 from handrail.core.lease import Session
 from handrail.core.packet import ITEMS_MAX
 from handrail.core.record import Record
@@ -33,6 +32,7 @@ from handrail.service.gating import EVIDENCE, POST_HANDOFF, Checked, Gating, Tel
 from handrail.service.identity import require_session
 from handrail.service.packet_facts import Grounds, open_task, received, to_offer, with_digests
 from handrail.service.policy import Rules, rules_in_force
+from handrail.service.verdicts import enter, judgement
 from handrail.service.waivers import counted
 from handrail.store.port import Reader
 
@@ -54,14 +54,15 @@ class Watch(Record):
 class Look(Record):
     """A look that has to hold in the transaction; ``deep``: the working tree is looked at again.
 
-    ``used`` are the waivers that the verdict rests on.
+    ``checked`` is what the gates said, ``task`` what it is about: with what it leads to, that is
+    entered, and the waivers that it rests on are counted.
     """
 
     watch: Watch
     deep: bool
-    stage: str
+    checked: Checked
+    task: str
     again: str
-    used: tuple[WaiverUsed, ...] = ()
 
 
 class HandoffGates:
@@ -111,8 +112,8 @@ class HandoffGates:
         elif self._grounds.head() != watch.standing.commit:
             moved = "HEAD"
         if moved:
-            raise FactsChanged(what=moved, stage=look.stage, next=look.again or None)
-        return counted(reader, look.used)
+            raise FactsChanged(what=moved, stage=look.checked.stage, next=look.again or None)
+        return [*judgement(session, look.checked, look.task), *counted(reader, look.checked.used)]
 
     # --- asking beforehand ------------------------------------------------------------------------
 
@@ -131,7 +132,8 @@ class HandoffGates:
             packet = self._accepted_or_waiting(reader, rules, target)
             if packet is None:
                 return NO_PACKET
-            standing = standing_here(self._context, self._grounds.standing(()))
+        standing = standing_here(self._context, self._grounds.standing(()))
+        with self._context.store.read() as reader:
             return self._received(reader, packet, standing.dirty)
 
     def _own(self, reader: Reader) -> Task | None:
@@ -236,15 +238,21 @@ class HandoffGates:
             PRE_HANDOFF, tell=self._tell, handed=handed, standing=watch.standing
         )
         again = f"handrail task close {mine[0].id}"
-        refuse(checked, rules, f"the end of task {mine[0].id}")
-        look = looked(watch, checked, again)
-        return self.unmoved(look)
+        self.refuse(checked, rules, mine[0].id, f"the end of task {mine[0].id}")
+        return self.unmoved(looked(watch, checked, mine[0].id, again))
+
+    def refuse(self, checked: Checked, rules: Rules, task: str, what: str) -> None:
+        """Refuse what its gates do not let pass, and enter that; raises GateFailed, GateUnsure."""
+        refusal = refused(checked, rules, what)
+        if refusal is not None:
+            enter(self._context, checked, task)
+            raise refusal
 
 
-def looked(watch: Watch, checked: Checked, again: str) -> Look:
+def looked(watch: Watch, checked: Checked, task: str, again: str) -> Look:
     """Return what has to hold: deep where more was asked than what looks and is done at once."""
     long = any(_may_last(checked.stage, one) for one in checked.outcomes)
-    return Look(watch, long, checked.stage, again, checked.used)
+    return Look(watch, long, checked, task, again)
 
 
 def _may_last(stage: str, outcome: Outcome) -> bool:
@@ -269,10 +277,10 @@ def untrue(checked: Checked) -> tuple[Outcome, ...]:
     )
 
 
-def refuse(checked: Checked, rules: Rules, what: str) -> None:
-    """Refuse what its gates do not let pass; raises GateFailed, GateUnsure."""
+def refused(checked: Checked, rules: Rules, what: str) -> GateFailed | GateUnsure | None:
+    """Return the refusal of what its gates do not let pass; None where they do."""
     if rules.settings.mode(checked.stage) != ENFORCE:
-        return
+        return None
     for verdict, kind in ((FAIL, GateFailed), (CANNOT_TELL, GateUnsure)):
         bad = [one for one in checked.outcomes if one.binds and one.verdict == verdict]
         if not bad:
@@ -281,7 +289,7 @@ def refuse(checked: Checked, rules: Rules, what: str) -> None:
             *(row.next for one in bad for row in one.objections if row.next and not row.advice),
             *(one.next for one in bad if one.next),
         ]
-        raise kind(
+        return kind(
             what=what,
             failed="A gate is" if len(bad) == 1 else f"{len(bad)} gates are",
             findings="; ".join(told(bad)),
@@ -289,6 +297,7 @@ def refuse(checked: Checked, rules: Rules, what: str) -> None:
             gates=[_row(one) for one in bad],
             next=next(iter(steps), None),
         )
+    return None
 
 
 def told(outcomes: Sequence[Outcome]) -> list[str]:

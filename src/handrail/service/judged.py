@@ -26,7 +26,6 @@ from handrail.service.handoff_gates import (
     Look,
     declared,
     looked,
-    refuse,
     told,
     untrue,
 )
@@ -64,9 +63,9 @@ class JudgedHandoffs(Handoffs):
         )
         if dry_run:
             return trial._replace(checked=checked)
-        refuse(checked, rules, f"the offer of task {task.id}")
+        gates.refuse(checked, rules, task.id, f"the offer of task {task.id}")
         added: dict[str, Any] = {name: content[name] for name in _ADDED if name in content}
-        look = looked(watch, checked, gates.again)
+        look = looked(watch, checked, task.id, gates.again)
         done = self._attempt(asked, given, {**written, **added}, check=gates.unmoved(look))
         return done._replace(checked=checked)
 
@@ -79,11 +78,12 @@ class JudgedHandoffs(Handoffs):
             return super()._decide_accept(asked)
         checked, rules = self._gates.accepting(packet, watch)
         again = f"handrail handoff accept {packet.task}"
-        look = looked(watch, checked, again)
+        look = looked(watch, checked, packet.task, again)
         false = untrue(checked)
         if false and rules.settings.mode(checked.stage) == ENFORCE:
             self._return(packet, told(false), tuple(one.gate for one in false), look)
-        refuse(checked, rules, f"packet {packet.number} of task {packet.task}")
+        what = f"packet {packet.number} of task {packet.task}"
+        self._gates.refuse(checked, rules, packet.task, what)
         check = self._gates.unmoved(look)
         done = with_facts(
             self._context, lambda looked: self._accept(asked, looked, check, judged=packet)
@@ -98,12 +98,14 @@ class JudgedHandoffs(Handoffs):
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             session = require_session(tx, self._context)
-            self._gates.unmoved(look._replace(used=()))(tx, rules, session)
+            plain = look._replace(checked=look.checked._replace(used=()))
+            entered = self._gates.unmoved(plain)(tx, rules, session)
             task = task_named(tx, packet.task)
             check_same(task, packet)
             desk = desk_of(tx, rules, task, session)
             settle = settle_of(self._context, rules, desk, session, said[:RETURN_CHARS_MAX])
-            tx.commit(decide_return(desk, settle, names, tx.now), actor_of(session))
+            changes = decide_return(desk, settle, names, tx.now)
+            tx.commit([*changes, *entered], actor_of(session))
         raise HandoffReturned(
             number=packet.number,
             task=packet.task,

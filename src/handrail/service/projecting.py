@@ -103,6 +103,11 @@ class Projecting:
         """
         return tuple(self._export(one, dry_run=dry_run) for one in self._configured(only))
 
+    def lead_on(self) -> tuple[Shown, ...]:
+        """Write those projections anew that lead to the newest packet, after an offer."""
+        paths = [one.path for one in self._configured(()) if PROJECTIONS[one.format].behind]
+        return self.export(only=paths) if paths else ()
+
     def into_index(self) -> tuple[Shown, ...]:
         """Write what git tracks anew, and let the commit that is being made have it.
 

@@ -213,6 +213,12 @@ class Application:
         said = ask(self.place.toplevel, ["--version"]).decode("utf-8", "replace").strip()
         return visible(said)[:GIT_VERSION_CHARS_MAX]
 
+    def committed_at(self, name: str) -> int | None:
+        """Return when a commit was made, in ms; None where git knows none of that name."""
+        from handrail.facts.past import committed_at
+
+        return committed_at(self.place.toplevel, name)
+
     @property
     def leases(self) -> Leases:
         """The use cases around leases."""

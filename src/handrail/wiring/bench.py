@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from handrail.facts import documents
 from handrail.facts.exports import PacketFiles
@@ -12,11 +13,13 @@ from handrail.facts.named import changed_since, has_commit, held, here, relation
 from handrail.facts.refs import ref_value
 from handrail.facts.reports import Passed, load_report, mark_of
 from handrail.facts.repository import Place
-from handrail.facts.reruns import TemporaryTree, temporary_tree
 from handrail.facts.running import Order, Ran, Runner
 from handrail.facts.standing import look, look_pushed, look_tree, operation
 from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.gates.gate import Gate
+
+if TYPE_CHECKING:
+    from handrail.facts.reruns import TemporaryTree
 
 
 class RepositoryBench:
@@ -154,4 +157,6 @@ class TemporaryTrees:
 
     def at(self, commit: str) -> AbstractContextManager[TemporaryTree]:
         """Make a working tree of a commit, and take it away in the end."""
+        from handrail.facts.reruns import temporary_tree
+
         return temporary_tree(self._place, commit)

@@ -281,6 +281,29 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ),
     ),
     Command(
+        "metrics",
+        "metrics:metrics",
+        "Say from the ledger whether handoffs work: how many fail, how long resuming takes.",
+        "handrail metrics --since 30d",
+        (),
+        (
+            Option(
+                "since",
+                ("--since",),
+                "text",
+                "From when on: a duration, a date or a commit (default 30d).",
+                "WHEN",
+            ),
+            Option(
+                "format",
+                ("--format",),
+                "text",
+                "table, json or openmetrics (default table).",
+                "FORMAT",
+            ),
+        ),
+    ),
+    Command(
         "store verify",
         "health:store_verify",
         "Check the store's file, its ledger, and the tables against the ledger.",

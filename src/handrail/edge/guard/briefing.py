@@ -20,6 +20,7 @@ from handrail.service.gating import Checked
 from handrail.service.packets import Briefing, Packets
 from handrail.service.policy import rules_in_force
 from handrail.service.turns import Turns
+from handrail.service.verdicts import enter
 from handrail.text import shell_quote, visible
 from handrail.wiring import Application
 from handrail.wiring.gates import Gates
@@ -36,8 +37,11 @@ NAMED_MAX: Final = 8
 FINDINGS_MAX: Final = 8
 
 
-def briefing(application: Application, source: str) -> Iterator[str]:
-    """Yield what the acting session should know of tasks and packets."""
+def briefing(application: Application, source: str, *, new: bool) -> Iterator[str]:
+    """Yield what the acting session should know of tasks and packets.
+
+    What the gates say to a ``new`` session is entered in the ledger.
+    """
     session = application.caller.session
     if source == COMPACT:
         note = Turns(application.context).note_of(session)
@@ -63,7 +67,7 @@ def briefing(application: Application, source: str) -> Iterator[str]:
         yield from _back(one)
     yield from _bounded(_handed(packets, tasks, [row.packet.task for row in mine]))
     if tasks or mine or reads:
-        yield from _gates(application)
+        yield from _gates(application, new=new)
 
 
 def came_back(application: Application, packet: Packet) -> Iterator[str]:
@@ -151,9 +155,9 @@ def _short(text: str) -> str:
 # --- gates ---------------------------------------------------------------------------------------
 
 
-def _gates(application: Application) -> Iterator[str]:
+def _gates(application: Application, *, new: bool) -> Iterator[str]:
     """Yield what the built-in gates after a handoff mind; whoever is not done in time is left."""
-    found: list[Checked | errors.HandrailError] = []
+    found: list[tuple[Checked, str] | errors.HandrailError] = []
 
     def judge() -> None:
         twin = application.twin()
@@ -162,7 +166,7 @@ def _gates(application: Application) -> Iterator[str]:
             handed = gates.around().to_check(STAGE, None)
             # A plugin that hangs would be left with this program's stdout thrown away.
             checked = gates.gating.check(STAGE, commands=False, plugins=False, handed=handed)
-            found.append(checked)
+            found.append((checked, handed.task))
         except errors.HandrailError as error:
             found.append(error)
         finally:
@@ -177,9 +181,13 @@ def _gates(application: Application) -> Iterator[str]:
     for one in found:
         if isinstance(one, errors.HandrailError):
             yield f"- The gates after a handoff cannot tell ({visible(one.message)}): {again}"
-        elif one.verdict != PASS:
+            continue
+        checked, task = one
+        if new:
+            enter(application.context, checked, task or None)
+        if checked.verdict != PASS:
             yield f"- The gates after a handoff do not all pass: {again}"
-            yield from _findings(one)
+            yield from _findings(checked)
 
 
 def _findings(checked: Checked) -> Iterator[str]:

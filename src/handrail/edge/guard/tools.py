@@ -268,17 +268,17 @@ def _session_start(places: Places, call: Call) -> Answer:
         from handrail.edge.guard.greeting import greeting
 
         lines += greeting(application, begun)
-        lines += _briefing(application, call.source)
+        lines += _briefing(application, call.source, new=not begun.started.resumed)
         lines += _notices(application, briefed=True)
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
 
 
-def _briefing(application: Application, source: str) -> list[str]:
+def _briefing(application: Application, source: str, *, new: bool) -> list[str]:
     """Say what waits and what is acted for; what fails there keeps no session from beginning."""
     from handrail.edge.guard.briefing import briefing
 
     try:
-        return list(briefing(application, source))
+        return list(briefing(application, source, new=new))
     except errors.HandrailError as error:
         application.hook_log.write("session", error.code, error.message)
         return [f"- What waits for you cannot be told: {error.message}"]

@@ -112,6 +112,7 @@ def _objections(application: Application) -> str | None:
     """Run the gates before a handoff, commands too; returns what they say, None if they pass."""
     from handrail.edge.checked import as_text
     from handrail.gates.gate import PASS
+    from handrail.service.verdicts import enter
     from handrail.wiring.gates import Gates
 
     gates = Gates(application, application.place.toplevel)
@@ -119,9 +120,11 @@ def _objections(application: Application) -> str | None:
     timer.daemon = True
     timer.start()
     try:
-        checked = gates.gating.check(STAGE, handed=gates.around().to_check(STAGE, None))
+        handed = gates.around().to_check(STAGE, None)
+        checked = gates.gating.check(STAGE, handed=handed)
     finally:
         timer.cancel()
+    enter(application.context, checked, handed.task or None)
     if checked.verdict == PASS:
         return None
     head = "handrail: not completed: the gates before a handoff do not all pass\n"

@@ -84,7 +84,19 @@ def _of_gates(
         covered=covered_by(refusal) if asked else None,
         **more,
     )
-    return reply(checked, form)
+    told = reply(checked, form)
+    if stage not in AROUND or not _is_whole(invocation, stage):
+        return told
+    from handrail.service.verdicts import enter
+
+    why = enter(invocation.application.context, checked, more["handed"].task or None)
+    return told if why is None else told._replace(notes=(f"note: this is not entered: {why}",))
+
+
+def _is_whole(invocation: Invocation, stage: str) -> bool:
+    """Tell whether the whole suite was asked; of a receiver's, as a session's start asks it."""
+    part = invocation.words("only") or (stage == AROUND[0] and invocation.flag("no_commands"))
+    return not part
 
 
 def _task(invocation: Invocation) -> str | None:

@@ -74,7 +74,21 @@ def offer(invocation: Invocation) -> Reply:
         notes.append(f"note: written by Handrail instead: {', '.join(done.overwritten)}")
     if done.file is None and not dry_run:
         notes.append("note: the packet's file could not be written; handrail export makes it")
+    notes += [] if dry_run else _lead_on(invocation)
     return Reply(data, text, tuple(notes), status)
+
+
+def _lead_on(invocation: Invocation) -> tuple[str, ...]:
+    """Write what leads readers to the newest packet; returns what is to be said of it."""
+    from handrail.service.projecting import Projecting
+
+    application = invocation.application
+    shown = Projecting(application.context, application.projection_files).lead_on()
+    if not shown:
+        return ()
+    from handrail.edge.cli.commands.export import told_lines
+
+    return told_lines(shown)
 
 
 def _again(invocation: Invocation) -> str:
