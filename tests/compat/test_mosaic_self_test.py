@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from handrail.service.install.preset_files import install_presets, lost_presets
+from handrail.service.install.site import KEPT, UPDATED, Site
 from handrail.service.rehearsal import AFTER, BEFORE
+from handrail.wiring import Application
 from tests.compat.mosaic_ground import GATE, VALIDATOR, Ground
 from tests.support import Handrail
 
@@ -76,3 +80,44 @@ def test_a_script_that_was_moved_is_found(adopted: Ground) -> None:
     adopted.saves()
     found = self_test(adopted)
     assert {verdict for name, verdict in found.items() if "validation" in name} == {"fail"}
+
+
+def test_what_people_add_to_the_validator_stays_and_what_they_cut_is_missed(
+    adopted: Ground,
+) -> None:
+    path = adopted.path / VALIDATOR
+    text = path.read_text(encoding="utf-8")
+    added = text.replace(
+        "    # --- what tests use",
+        "    def test_mine(self) -> bool:\n        return True\n\n    # --- what tests use",
+    )
+    path.write_text(added, encoding="utf-8")
+    assert (again(adopted), lost(adopted), path.read_text(encoding="utf-8")) == (KEPT, [], added)
+    assert set(self_test(adopted).values()) == {"pass"}
+    path.write_text(
+        added.replace("self._report(stage, passed, count)\n", "pass\n"), encoding="utf-8"
+    )
+    assert lost(adopted) == [f"{path}: somebody changed it"]
+    assert (again(adopted), path.read_text(encoding="utf-8")) == (UPDATED, text)
+
+
+def again(ground: Ground) -> str:
+    """Write the preset's files again; returns what became of the validator."""
+    with opened(ground) as site:
+        steps = install_presets(site, ("mosaic",), dry_run=False)
+    return next(step.outcome for step in steps if step.what.endswith(VALIDATOR))
+
+
+def lost(ground: Ground) -> list[str]:
+    """Return what is wrong with the preset's scripts."""
+    with opened(ground) as site:
+        return [f"{one.what}: {one.reason}" for one in lost_presets(site, ("mosaic",))]
+
+
+@contextmanager
+def opened(ground: Ground) -> Iterator[Site]:
+    application = Application.open(str(ground.path), {}, terminal=False)
+    try:
+        yield application.site
+    finally:
+        application.close()

@@ -34,7 +34,9 @@ ROUTINE: Final = (
     "scripts/verify_critical_features.sh",
 )
 """What the documented routine runs, and so refers to."""
-DOCUMENTS: Final = ("AI_AGENT_PROMPT.md", HANDOFF, *ROUTINE)
+PROMPTS: Final = ("AI_AGENT_PROMPT.md", ".ai-agents/AI_AGENT_PROMPT.md")
+DOCUMENTS: Final = (PROMPTS, (HANDOFF,), *((path,) for path in ROUTINE))
+"""The documents that a session begins with, each at any of its places."""
 REQUIRED: Final = (("last_commit", str), ("last_agent", str), ("implementation_progress", dict))
 RESOLVED_MAX: Final = 3
 DECISIONS_SHOWN_MAX: Final = 20
@@ -172,7 +174,7 @@ def _gate_decisions(ground: Ground, found: Found) -> None:
 
 
 def _gate_documents(ground: Ground, found: Found) -> None:
-    gone = [path for path in DOCUMENTS if ground.behind_links(path) is None]
+    gone = [places[0] for places in DOCUMENTS if not any(map(ground.behind_links, places))]
     found.failures += [f"Document does not exist: {path}" for path in gone]
 
 
