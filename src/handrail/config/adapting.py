@@ -9,10 +9,10 @@ the lane that its name or its note tells, or none; everything else of the text s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from handrail.config.joining import Part, in_toml, listed, parts_of, text_of
+from handrail.config.joining import Part, Row, in_toml, listed, parts_of, text_of
 from handrail.core.record import Record
 
 NOTE: Final = "lanes-note"
@@ -27,13 +27,18 @@ class Found(Record):
     note: str | None = None
     owns: bool = True
     lane: tuple[str, ...] = ()
+    coordinates: bool = False
 
 
 class Original(Record):
-    """What the original says of roles, in its order, and which paths need no lease."""
+    """What the original says of roles, in its order, and which paths need no lease.
+
+    ``moved`` are documents that lie elsewhere here than the preset says: from where to where.
+    """
 
     roles: tuple[Found, ...] = ()
     exempt: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
 
 
 def adapted(text: str, original: Original) -> str:
@@ -46,7 +51,10 @@ def adapted(text: str, original: Original) -> str:
             _with_exempt(part, original.exempt) if part.name == "workspace" else part
             for part in parts
         ]
-    return text_of(parts)
+    text = text_of(parts)
+    for old, new in original.moved:
+        text = text.replace(in_toml(old), in_toml(new))
+    return text
 
 
 def is_in_lane(path: str, lane: Sequence[str]) -> bool:
@@ -65,12 +73,12 @@ def _with_roles(parts: Sequence[Part], roles: Sequence[Found]) -> list[Part]:
         rows[0] = rows[0]._replace(head=first.head)
     at = parts.index(first)
     rest = [part for part in parts[at:] if part.name != "role"]
-    return [*parts[:at], *rows, *_with_notes(rest, roles)]
+    notes = [part.value["note"] for part in rows if "note" in part.value]
+    return [*parts[:at], *rows, *_with_notes(rest, dict.fromkeys(notes))]
 
 
-def _with_notes(parts: Sequence[Part], roles: Sequence[Found]) -> list[Part]:
+def _with_notes(parts: Sequence[Part], notes: Iterable[str]) -> list[Part]:
     """Return the tables with a projection for each role's note, and for no other."""
-    notes = dict.fromkeys(role.note for role in roles if role.note is not None)
     kept: list[Part] = []
     at = None
     for part in parts:
@@ -92,19 +100,22 @@ def _role(part: Part | None, role: Found, first: Part) -> Part:
         value[_EVERYBODY] = first.value[_EVERYBODY]
     old = value.pop("note", None)
     lane = [text for text in value["lane"] if text != old]
-    if part is None and role.owns:
-        lane = _lane_of(role)
+    if part is None:
+        lane = _lane_of(role) if role.owns else []
+        if role.coordinates:
+            value["coordinates"] = True
     lane += [text for text in role.lane if text not in lane]
-    if role.note is not None:
-        value["note"] = role.note
-        if not is_in_lane(role.note, lane):
-            lane.append(role.note)
+    note = role.note or old
+    if note is not None:
+        value["note"] = note
+        if not is_in_lane(note, lane):
+            lane.append(note)
     value["lane"] = lane
     if part is not None and value == part.value:
         return part
     order = ("name", "lane", "note", *(key for key in value if key not in ("name", "lane", "note")))
-    lines = [line for key in order if key in value for line in _written(key, value[key])]
-    return Part("role", True, part.head if part else first.head[-1:], (), tuple(lines), "")
+    keys = [Row(key, _written(key, value[key]), value[key], "") for key in order if key in value]
+    return Part("role", True, part.head if part else first.head[-1:], tuple(keys), (), "")
 
 
 def _lane_of(role: Found) -> list[str]:

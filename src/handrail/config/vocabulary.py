@@ -43,6 +43,7 @@ POST_HANDOFF_GATES: Final = (
     "state-readable",
     "message",
 )
+PUBLISH_GATES: Final = ("publisher",)
 COMMIT_GATES: Final = ("attested", "lease-live", "packet-current", "sandbox", "policy-change")
 _GATES_BY_STAGE: Final = {
     "pre-handoff": PRE_HANDOFF_GATES,
@@ -50,10 +51,11 @@ _GATES_BY_STAGE: Final = {
     "commit": COMMIT_GATES,
     "push": COMMIT_GATES,
     "land": COMMIT_GATES,
+    "publish": PUBLISH_GATES,
 }
 BUILTIN_GATES: Final = {
     gate: tuple(stage for stage, gates in _GATES_BY_STAGE.items() if gate in gates)
-    for gate in dict.fromkeys(PRE_HANDOFF_GATES + POST_HANDOFF_GATES + COMMIT_GATES)
+    for gate in dict.fromkeys(PRE_HANDOFF_GATES + POST_HANDOFF_GATES + COMMIT_GATES + PUBLISH_GATES)
 }
 """Built-in gates by id, each with the stages at which it runs."""
 UNASKED_OFF: Final = ("deployment",)

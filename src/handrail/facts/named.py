@@ -91,6 +91,27 @@ def has_commit(toplevel: str, name: str) -> bool:
     return len(said) == 1 and relation(toplevel, said[0].decode("ascii"))[1]
 
 
+def compared(toplevel: str, ref: str) -> tuple[str, dict[str, str]]:
+    """Return where HEAD left a ref, and what HEAD changed since: path to blob, '' for a removal.
+
+    Raises FactsUnavailable, also where the ref is no commit or has no ancestor with HEAD.
+    """
+    words = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
+    tip = ask(toplevel, words, fine=(0, 1)).decode("ascii", "replace").strip()
+    if not tip or not HEX.issuperset(tip):
+        raise FactsUnavailable(what=ref[:80] or "''", reason="it is no commit here")
+    base = ask(toplevel, ["merge-base", tip, "HEAD"], fine=(0, 1)).decode("ascii").strip()
+    if not base:
+        raise FactsUnavailable(what=ref[:80], reason="HEAD and it have no common ancestor here")
+    words = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff"]
+    fields = ask(toplevel, [*words, base, "HEAD", "--"]).split(b"\0")
+    found = {}
+    for row, path in zip(fields[::2], fields[1::2], strict=False):
+        blob = row.split()[3].decode("ascii")
+        found[os.fsdecode(path)] = blob if blob.strip("0") else ""
+    return base, found
+
+
 def changed_since(toplevel: str, base: str) -> frozenset[str]:
     """Return the paths that the own commits since ``base`` changed: merges bring others' work."""
     words = ["rev-list", "--first-parent", "--no-merges", f"--max-count={COMMITS_MAX + 1}"]

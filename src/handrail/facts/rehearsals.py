@@ -1,6 +1,6 @@
 r"""A script tried out where nothing is real: in a folder of its own, with a given launch line.
 
-Promises: the script runs under the interpreter that its users have, without Handrail's session and
+Promises: it is the top of an empty repository; the script runs under the interpreter that its users have, without Handrail's session and
 without git's variables, for ``TIMEOUT_S`` at the most; the folder is gone afterwards. What the
 script does elsewhere is its own: it runs with the rights of whoever asks, as it always does.
 
@@ -36,7 +36,10 @@ def rehearse(path: str, script: bytes, words: Sequence[str], launch: str) -> tup
     with TemporaryDirectory(prefix="handrail-rehearsal-") as folder:
         root = Path(folder).resolve()
         place = root / path
-        for file, content in ((root / LAUNCH, launch.encode()), (place, script)):
+        for folder_of_git in ("objects", "refs"):
+            (root / ".git" / folder_of_git).mkdir(parents=True)
+        head = (root / ".git/HEAD", b"ref: refs/heads/main\n")
+        for file, content in (head, (root / LAUNCH, launch.encode()), (place, script)):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
         place.chmod(_EXECUTABLE)

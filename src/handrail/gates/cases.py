@@ -16,6 +16,7 @@ from handrail.core.record import Record
 from handrail.core.task import COMPLETE, OPEN, Packet
 from handrail.gates.facts import (
     NO_PACKET,
+    ActivityRow,
     Cited,
     Covered,
     Deployment,
@@ -25,11 +26,13 @@ from handrail.gates.facts import (
     Named,
     Noted,
     PolicyChange,
+    Publisher,
     Pushed,
     Resolved,
     Standing,
     StateFile,
     States,
+    Tracked,
     Tree,
 )
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Gate, judged
@@ -64,6 +67,13 @@ _HANDED: Final = Handed(
     ),
 )
 _NOTED: Final = Noted("maker", "NOTES.md", "src/a.py", changed=True)
+_TRACKED: Final = Tracked(
+    "TRACKER.md",
+    (("maker", "src/a.py"), ("tester", "tests/a.py")),
+    ("boss",),
+    (ActivityRow("s-1", "maker", "agent"), ActivityRow("s-2", "tester", "agent")),
+    ("s-3",),
+)
 _JUDGED: Final = Judged(1, ((_COMMIT, "unseen", "the ledger knows nothing of it"),), ())
 
 _CAGED: Final = Covered((("src/b.py", "sandbox_read_only", "the phase only reads"),), None)
@@ -163,6 +173,16 @@ CASES: Final[dict[str, Cases]] = {
         worse=_states(_STATE._replace(changed=False)),
     ),
     "lane-note": Cases(Facts(notes=(_NOTED,)), Facts(notes=(_NOTED._replace(changed=False),))),
+    "activity-row": Cases(
+        Facts(tracked=_TRACKED), Facts(tracked=_TRACKED._replace(activity=_TRACKED.activity[1:]))
+    ),
+    "coordinator-row": Cases(
+        Facts(tracked=_TRACKED), Facts(tracked=_TRACKED._replace(coordination=()))
+    ),
+    "publisher": Cases(
+        Facts(publisher=Publisher(("boss",), ("boss",))),
+        Facts(publisher=Publisher(("maker",), ("boss",))),
+    ),
     "evidence": _around(receipts=()),
     "packet-intact": _around(stored='{"message":"done!"}'),
     "commit-present": _around(present=False)._replace(verdict=CANNOT_TELL),

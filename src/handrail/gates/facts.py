@@ -166,18 +166,6 @@ class Noted(Record):
     changed: bool
 
 
-class Deployment(Record):
-    """What a state file claims to be live, and the HTTP status with which it answers.
-
-    ``problem`` says why nobody can tell.
-    """
-
-    path: str
-    claimed: bool
-    status: int = 0
-    problem: str = ""
-
-
 class StateFile(Record):
     """A file that shows the state, as it lies in the working tree.
 
@@ -216,6 +204,49 @@ class Resolved(Record):
     cited: Cited | None = None
 
 
+class ActivityRow(Record):
+    """A row of the tracker's table of activity: whose session, as which role."""
+
+    session: str
+    role: str
+    agent: str
+
+
+class Tracked(Record):
+    """What a change did to lanes, and to the tracker that tells of it.
+
+    ``tracker`` is its path. ``touched`` are the roles, other than the coordinators, whose lanes the
+    change touches, each with a path. ``activity`` are the rows that it adds or changes in the table
+    of activity, ``coordination`` the sessions of those in the coordinator's log.
+    """
+
+    tracker: str
+    touched: tuple[tuple[str, str], ...] = ()
+    coordinators: tuple[str, ...] = ()
+    activity: tuple[ActivityRow, ...] = ()
+    coordination: tuple[str, ...] = ()
+
+
+class Publisher(Record):
+    """Who publishes: the roles it acts as, those that coordinate; a person at a terminal or not."""
+
+    roles: tuple[str, ...]
+    coordinators: tuple[str, ...]
+    person: bool = False
+
+
+class Deployment(Record):
+    """What a state file claims to be live, and the HTTP status with which it answers.
+
+    ``problem`` says why nobody can tell.
+    """
+
+    path: str
+    claimed: bool
+    status: int = 0
+    problem: str = ""
+
+
 class Facts(Record):
     """All that was collected."""
 
@@ -228,6 +259,8 @@ class Facts(Record):
     policy: PolicyChange | None = None
     handed: Handed | None = None
     notes: tuple[Noted, ...] | None = None
-    deployment: Deployment | None = None
     states: States | None = None
     resolved: tuple[Resolved, ...] | None = None
+    tracked: Tracked | None = None
+    publisher: Publisher | None = None
+    deployment: Deployment | None = None

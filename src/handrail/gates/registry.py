@@ -16,7 +16,6 @@ from handrail.gates.packet import (
     lane_note,
     message,
     next_phase,
-    nothing,
     state_readable,
 )
 from handrail.gates.received import (
@@ -37,6 +36,7 @@ from handrail.gates.rules import (
     sandbox_staged,
 )
 from handrail.gates.state import message_received, state_fresh, state_received
+from handrail.gates.tracking import activity_row, coordinator_row, publisher
 from handrail.gates.tree import committed, pushed
 
 GATES: Final[tuple[Gate, ...]] = (
@@ -179,18 +179,18 @@ GATES: Final[tuple[Gate, ...]] = (
     Gate(
         "activity-row",
         ("pre-handoff",),
-        (),
-        nothing,
-        "The activity table has a row for the change.",
-        without="this release keeps no activity table",
+        ("tracked",),
+        activity_row,
+        "Where there is a tracker, the task's commits add or change a row of its section 2 for "
+        "each lane that they change.",
     ),
     Gate(
         "coordinator-row",
         ("pre-handoff",),
-        (),
-        nothing,
-        "The coordinator's table has a row for the change.",
-        without="this release keeps no coordinator's table",
+        ("tracked",),
+        coordinator_row,
+        "Where the task's commits change several lanes, they add or change a row of the tracker's "
+        "section 3.",
     ),
     Gate(
         "evidence",
@@ -249,6 +249,14 @@ GATES: Final[tuple[Gate, ...]] = (
         ("states",),
         message_received,
         "The message of a state file has at least 50 characters.",
+    ),
+    Gate(
+        "publisher",
+        ("publish",),
+        ("publisher",),
+        publisher,
+        "Where a role coordinates, whoever runs stage publish acts as one that does, or is a "
+        "person at a terminal.",
     ),
 )
 """In the order in which they are judged and shown.

@@ -50,5 +50,5 @@ def _both(sides: list[list[bytes]]) -> list[bytes] | None:
     ours, before, theirs = sides
     if before or not all(line.lstrip().startswith(_ROWS) for line in (*ours, *theirs)):
         return None
-    ended = [line if line.endswith(b"\n") else line + b"\n" for line in ours]
-    return ended + [line for line in theirs if line.rstrip() not in {row.rstrip() for row in ours}]
+    there = {row.rstrip() for row in ours}
+    return ours + [line for line in theirs if line.rstrip() not in there]

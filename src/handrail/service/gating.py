@@ -18,8 +18,6 @@ from handrail.config import Settings
 from handrail.config.levels import plugin_of
 from handrail.config.records import CommandGate
 from handrail.core.handed import WaiverUsed
-from handrail.core.landing import CANNOT_TELL as UNSURE
-from handrail.core.landing import REFUSED, Judgment
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
 from handrail.core.task import COMPLETE, Packet
@@ -28,8 +26,6 @@ from handrail.gates.facts import (
     Covered,
     Facts,
     Handed,
-    Judged,
-    PolicyChange,
     Standing,
 )
 from handrail.gates.gate import (
@@ -46,24 +42,18 @@ from handrail.gates.gate import (
     verdict_of,
 )
 from handrail.gates.registry import GATES
-from handrail.service.clean import standing_here
-from handrail.service.commit_check import CommitCheck
+from handrail.service.collecting import NEEDS, Collector
 from handrail.service.context import Context
-from handrail.service.deployments import look_at_deployment
 from handrail.service.evidence_runs import EvidenceRuns, Receipt, Trial, reports_of
-from handrail.service.identity import acting, require_session
-from handrail.service.packet_facts import Grounds, notes_of
+from handrail.service.identity import acting
+from handrail.service.packet_facts import Grounds
 from handrail.service.policy import Rules, rules_in_force
-from handrail.service.verification import Sources, Verification
+from handrail.service.verification import Sources
 from handrail.service.waivers import seen
 from handrail.text import shell_quote
 
 POST_HANDOFF: Final = "post-handoff"
 EVIDENCE: Final = "evidence"
-NEEDS: Final = (
-    *("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes"),
-    *("deployment", "states", "resolved"),
-)
 INSTALL: Final = "python -m pip install DISTRIBUTION"
 OF_WORKFLOWS: Final = ("message",)
 """Gates that bind where the work has phases, or where the configuration names them."""
@@ -105,7 +95,7 @@ class Gating:
         self._context = context
         self._bench = bench
         self._rerun = rerun
-        self._sources = sources
+        self._collector = Collector(context, bench, sources)
         self._runs = EvidenceRuns(context, bench)
 
     def check(
@@ -227,7 +217,7 @@ class Gating:
         kind = facts.handed.kind if facts.handed is not None else COMPLETE
         for need in dict.fromkeys(need for gate in gates for need in gate.needs):
             try:
-                facts = self._collect(facts, need, rules)
+                facts = self._collector.collect(facts, need, rules)
             except (errors.Unavailable, errors.MalformedRange, errors.Usage) as error:
                 missing[need] = error.message.rstrip(".")
         found = []
@@ -241,66 +231,6 @@ class Gating:
             else:
                 found.append(judged(gate, facts, level))
         return found
-
-    def _collect(self, facts: Facts, need: str, rules: Rules) -> Facts:
-        settings = rules.settings
-        if need == "handed":
-            return facts
-        if need == "standing":
-            if facts.standing is not None:
-                return facts
-            standing = self._bench.standing(reports_of(settings.gates))
-            return facts._replace(standing=standing_here(self._context, standing))
-        if need == "notes":
-            base = facts.handed.base if facts.handed is not None else None
-            return facts._replace(notes=notes_of(self._bench, rules, base))
-        if need in ("states", "resolved"):
-            from handrail.service.state_facts import collected
-
-            return collected(self._context, self._bench, rules, facts, need)
-        if need == "pushed":
-            return facts._replace(pushed=self._bench.pushed())
-        if need == "deployment":
-            return facts._replace(deployment=look_at_deployment(self._bench, settings))
-        if need == "tree":
-            reading = tuple((role.name, path) for role in settings.roles for path in role.reading)
-            tree = self._bench.tree(settings.references.docs)
-            return facts._replace(tree=tree, reading=reading)
-        if need == "covered":
-            return facts if facts.covered is not None else facts._replace(covered=self._covered())
-        if need == "judged":
-            return facts._replace(judged=self._landing())
-        return facts._replace(policy=self._policy(rules))
-
-    def _covered(self) -> Covered:
-        return covered_by(CommitCheck(self._context).staged())
-
-    def _landing(self) -> Judged:
-        found = Verification(self._sources).verify([]).judgments
-        refused = [_said(one) for one in found if one.verdict == REFUSED]
-        unsure = [_said(one) for one in found if one.verdict == UNSURE]
-        return Judged(len(found), tuple(refused), tuple(unsure))
-
-    def _policy(self, rules: Rules) -> PolicyChange:
-        """Return what is staged of what gates protect; the configuration is no path to hold."""
-        fold = rules.settings.workspace.fold_case
-        holds = [
-            (rules.pattern(text), f"gate {gate.id} protects it")
-            for gate in rules.settings.gates
-            for text in gate.protects
-        ]
-        found = []
-        for raw in self._context.outside.staged() if holds else ():
-            path = normalise_path(raw, fold_case=fold)
-            why = next((why for pattern, why in holds if matches(pattern, path)), None)
-            if why is not None:
-                found.append((raw, why))
-        if not found:
-            return PolicyChange((), may_change=True)
-        with self._context.store.read() as reader:
-            role = require_session(reader, self._context).role
-        known = None if role is None else rules.policy.roles.get(role)
-        return PolicyChange(tuple(found), may_change=known is not None and known.coordinates)
 
     # --- commands ---------------------------------------------------------------------------------
 
@@ -409,21 +339,8 @@ def _level(settings: Settings, gate: Gate, kind: str = COMPLETE) -> str:
     return ADVISE if gate.complete_only and kind != COMPLETE and level == BLOCK else level
 
 
-def _said(judgment: Judgment) -> tuple[str, str, str]:
-    return judgment.commit, judgment.code, judgment.sentence
-
-
 def _reused(gate: CommandGate, receipt: Receipt) -> Outcome:
     return Outcome(gate.id, PASS, BLOCK, receipt=receipt.seq, reused=True)
-
-
-def covered_by(refusal: errors.NotCovered | None) -> Covered:
-    """Return what ``CommitCheck.staged`` said as a fact."""
-    if refusal is None:
-        return Covered((), None)
-    reasons = refusal.values.get("reasons", ())
-    assert isinstance(reasons, tuple)
-    return Covered(reasons, refusal.next)
 
 
 def watched(rules: Rules, files: frozenset[str]) -> Outcome:

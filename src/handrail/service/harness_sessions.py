@@ -73,6 +73,26 @@ class HarnessSessions:
             )
             return Begun(started, held, adopted, tuple(reader.orphans(tree)), others, reader.epoch)
 
+    def taken_over(self, id: str, process: Process) -> None:
+        """Let a live session act for a harness's process from here on, in the place of its own.
+
+        What the harness's own session left unfinished is not adopted: its agent is another one.
+        """
+        with self._store.read() as reader:
+            before = reader.acts_for(process)
+        if before != id:
+            self._end_predecessors(id, process)
+            self._settle(self.acting(id), Sessions(self.acting(id)).show().session, process)
+
+    def stands_in(self, id: str, process: Process | None) -> str | None:
+        """Return the session that took over the process of one that has ended; None if none did."""
+        with self._store.read() as reader:
+            own = reader.session(id)
+            name = None if process is None or own is None or own.live else reader.acts_for(process)
+            other = None if name is None else reader.session(name)
+        here = other is not None and other.worktree == self._context.caller.worktree
+        return other.id if other is not None and other.live and here else None
+
     def ended(self, id: str, reason: str) -> Ended | None:
         """End the session of a harness; None if it was never begun here or has ended."""
         with self._store.read() as reader:

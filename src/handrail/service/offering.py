@@ -44,7 +44,10 @@ if TYPE_CHECKING:
 
 
 class Offering(Record):
-    """An offer as it was asked for; what is None or empty is taken from the packet or found out."""
+    """An offer as it was asked for; what is None or empty is taken from the packet or found out.
+
+    ``fresh``: where no task is named, one is opened for it, whatever else the giver acts for.
+    """
 
     packet: bytes | None = None
     message: str | None = None
@@ -54,6 +57,7 @@ class Offering(Record):
     scope: tuple[str, ...] = ()
     request_id: str | None = None
     next_phase: str | None = None
+    fresh: bool = False
 
 
 class Offered(Record):
@@ -152,7 +156,7 @@ class Offers:
         name = asked.task if asked.task is not None else given.get("task_id")
         if name is not None:
             return task_named(tx, str(name))
-        if not rules.settings.phases and not acts_for_any(tx, session):
+        if not rules.settings.phases and (asked.fresh or not acts_for_any(tx, session)):
             # Where there are phases a task begins with the first of them, by `task new`.
             return task_for(tx, session, self._context.outside.branch())
         return own_task(tx, session, "handoff offer --task")

@@ -59,6 +59,9 @@ class Grounds(Bench, Protocol):
     def changed_since(self, base: str) -> frozenset[str]:
         """Return the paths that the own commits since ``base`` changed."""
 
+    def compared(self, ref: str) -> tuple[str, dict[str, str]]:
+        """Return where HEAD left a ref, and what it changed since: path to blob, '' if removed."""
+
     def plugin(self, name: str) -> Gate:
         """Load the gate of a plugin."""
 

@@ -207,7 +207,7 @@ class Projecting:
             except ValueError as error:
                 return _left(one, "unreadable", str(error))
             if not dry_run:
-                rows = [_row(one.path, row, IMPORTED) for row in _bounded(read.rows)]
+                rows = [_row(one.path, row, IMPORTED) for row in bounded(read.rows)]
                 tx.commit(rows, acting(tx, self._context))
         return Shown(one.path, one.format, SAME, len(read.rows), read.told[:TOLD_MAX])
 
@@ -289,13 +289,13 @@ def _edited(
             old = {}
     rows = [
         row
-        for row in _bounded(read.rows)
+        for row in bounded(read.rows)
         if row.record != known.rows.get(row.key, "") and row.record != old.get(row.key)
     ]
     return read._replace(rows=tuple(rows))
 
 
-def _bounded(rows: Iterable[Row]) -> list[Row]:
+def bounded(rows: Iterable[Row]) -> list[Row]:
     """Refuse what no table holds; raises ValueError."""
     found = list(rows)
     if len(found) > ROWS_MAX:

@@ -18,17 +18,21 @@ from handrail.config.records import ProjectionFile
 from handrail.core.events import Event
 from handrail.core.projected import READ, ProjectionWritten, RowKept
 from handrail.core.record import Record
+from handrail.projections.json_merge import BASE, OURS, THEIRS, merged
+from handrail.projections.lane_note import LANE_NOTE, with_newer_lease
 from handrail.projections.port import Known, Projection, Row
 from handrail.projections.registry import PROJECTIONS
 from handrail.projections.text_merge import additions_kept
 from handrail.service.context import Context
 from handrail.service.identity import acting
 from handrail.service.policy import rules_in_force
-from handrail.service.projecting import known_of
+from handrail.service.projecting import bounded, known_of
 from handrail.store.port import Reader, Tx
 
 PEOPLES_TEXT: Final = ("lanes-tracker", "lanes-note", "mosaic-log", "mosaic-handoff")
 """Formats in which people's own lines stand between those of the tool."""
+DOCUMENTS: Final = ("mosaic-state", "mosaic-blockers", "mosaic-task")
+"""Formats of JSON in which any field may be somebody's."""
 SIGN_CHARS: Final = 61
 """So long are the signs of a conflict while it is looked at: no text has such."""
 SIGN_CHARS_OF_GIT: Final = 7
@@ -67,18 +71,25 @@ class _Undecided(Exception):
 class ProjectionMerging:
     """The use case of merging a projection."""
 
-    def __init__(self, context: Context, merge_text: MergeText) -> None:
+    def __init__(self, context: Context, merge_text: MergeText, *, looking: bool = False) -> None:
+        """Merge for good, or for somebody who is only ``looking`` at merges of the past."""
         self._context = context
         self._merge_text = merge_text
+        self._looking = looking
 
     def merge(self, path: str, base: bytes, ours: bytes, theirs: bytes) -> Merged | None:
-        """Merge the versions of a file; None where it is no projection, or cannot be read."""
+        """Merge the versions of a file; None where it is no projection, or cannot be read.
+
+        Raises UnknownSession and the like where a session is named that is none.
+        """
         one = self._configured(path)
         if one is None:
             return None
         projection, versions = PROJECTIONS[one.format], Versions(base, ours, theirs)
         at = self._context.outside.at_head()[0], self._context.outside.branch()
         try:
+            if one.format in DOCUMENTS:
+                return self._by_values(projection, path, at, versions)
             if one.format not in PEOPLES_TEXT:
                 try:
                     return self._by_rows(projection, path, at, versions)
@@ -103,11 +114,29 @@ class ProjectionMerging:
             rows = _of_both(projection, known, tx, versions)
             return self._entered(tx, projection, known, rows, versions.ours)
 
+    def _by_values(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
+        """Merge field by field; fields of the tool are as they are now. Raises ValueError."""
+        base, ours, theirs = (text.decode("utf-8") for text in versions)
+        with self._context.store.transaction() as tx:
+            known = self._known(tx, path, at)
+            found = {}
+            for side in (OURS, BASE, THEIRS):
+                text = merged(base, ours, theirs, side).encode("utf-8", "surrogatepass")
+                rows = _changed(projection, known, text, versions.base)
+                found[side] = rows, projection.render(_with(known, rows), text) or text
+            if found[OURS][1] == found[THEIRS][1]:
+                return self._entered(tx, projection, known, found[OURS][0], found[OURS][1])
+        sides = (found[side][1] for side in (OURS, BASE, THEIRS))
+        return Merged(self._merge_text(*sides, size=SIGN_CHARS_OF_GIT), clean=False)
+
     def _by_lines(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
         """Merge the lines between those of the tool, which are the same in all three versions."""
         with self._context.store.read() as reader:
             known = self._known(reader, path, at)
             same = Versions(*(_as_now(projection, known, reader, text) for text in versions))
+        if projection is LANE_NOTE:
+            sides = same.ours, same.theirs
+            same = Versions(*(with_newer_lease(text, sides) if text else text for text in same))
         text = self._merge_text(same.ours, same.base, same.theirs, size=SIGN_CHARS)
         whole = additions_kept(text, SIGN_CHARS)
         if whole is None:
@@ -125,13 +154,15 @@ class ProjectionMerging:
         content = projection.render(_with(known, rows), before)
         if content is None:
             raise ValueError("there is nothing to show")
-        events: list[Event] = [
-            RowKept(known.path, row.key, row.record, READ, row.claimed_at) for row in rows
-        ]
-        blob = blob_id(content)
-        if (known.path, blob) not in tx.written_blobs(known.path):
-            events.append(ProjectionWritten(known.path, blob))
-        tx.commit(events, acting(tx, self._context))
+        if not self._looking:
+            events: list[Event] = [
+                RowKept(known.path, row.key, row.record, READ, row.claimed_at)
+                for row in bounded(rows)
+            ]
+            blob = blob_id(content)
+            if (known.path, blob) not in tx.written_blobs(known.path):
+                events.append(ProjectionWritten(known.path, blob))
+            tx.commit(events, acting(tx, self._context))
         return Merged(content, clean=True)
 
 

@@ -59,6 +59,11 @@ BEFORE: Final = (
 )
 AFTER: Final = ("state-readable", "message", "references", "production")
 PLAYS: Final[dict[str, tuple[Play, ...]]] = {
+    "lanes": (
+        Play("scripts/check_tracking_contracts.py", ("--check",)),
+        Play("scripts/check_fast.sh", ()),
+        Play("scripts/check_all.sh", ()),
+    ),
     "mosaic": (
         _of_suite("pre-handoff", BEFORE),
         _of_suite("post-handoff", AFTER),

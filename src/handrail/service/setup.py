@@ -29,7 +29,9 @@ from handrail.store.port import Store, Tx
 
 if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile
+    from handrail.projections.port import Told
 
+MINIMAL: Final = "minimal"
 CONFIG_NAME: Final = "handrail.toml"
 _ID_CHARS: Final = 6
 _APPLYING: Final = ("applying a configuration", ("config", "apply"), OR_COORDINATOR)
@@ -42,6 +44,9 @@ class Ground(Protocol):
 
     def config_file(self) -> bytes | None:
         """Return ``handrail.toml``, None if there is none."""
+
+    def file(self, path: str) -> bytes | None:
+        """Return a file of the working tree by its path from the top, None if there is none."""
 
     def write_config(self, text: str) -> None:
         """Write ``handrail.toml`` whole or not at all; one that came to be meanwhile stays."""
@@ -65,7 +70,7 @@ class Ground(Protocol):
 class Initialised(Record):
     """What ``init`` found and did; ``mode`` is that of the stage ``edit``.
 
-    ``projections`` are those of the configuration.
+    ``projections`` are those of the configuration, ``told`` what of the original's was in vain.
     """
 
     workspace: str
@@ -74,6 +79,7 @@ class Initialised(Record):
     steps: tuple[Step, ...]
     config: str
     mode: str
+    told: tuple[Told, ...] = ()
 
 
 class Applied(Record):
@@ -89,12 +95,13 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
 
     Safe to repeat and to interrupt: each step is whole or not there, and what is there stays.
     """
-    split_presets(preset)  # which raises for what is none, also where nothing is to be written
+    presets = split_presets(preset)
+    told: list[Told] = []
     store = _existing(ground)
     try:
         text = ground.config_file()
         steps = [Step(CONFIG_NAME, "created" if text is None else "kept")]
-        wanted = _first_text(ground, store, preset) if text is None else text
+        wanted = _first_text(ground, store, presets, told) if text is None else text
         settings = parse_config(wanted, file=CONFIG_NAME)
         if store is not None:
             with store.read() as reader:
@@ -109,14 +116,16 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
             if dry_run:
                 name, mode = settings.workspace.id, settings.mode("edit")
                 files = settings.projections
-                return Initialised(name, None, files, tuple(steps), "same", mode)
+                return Initialised(name, None, files, tuple(steps), "same", mode, tuple(told))
             store = ground.create_store(settings.workspace.id, ground.random_name(8))
             with store.read() as reader:
                 _check_workspace(settings, reader.workspace)
         config = _first_config(store, settings, wanted, dry_run=dry_run)
         with store.read() as reader:
-            mode, files = settings.mode("edit"), settings.projections
-            return Initialised(reader.workspace, reader.epoch, files, tuple(steps), config, mode)
+            return Initialised(
+                *(reader.workspace, reader.epoch, settings.projections, tuple(steps)),
+                *(config, settings.mode("edit"), tuple(told)),
+            )
     finally:
         if store is not None:
             store.close()
@@ -132,15 +141,29 @@ def _existing(ground: Ground) -> Store | None:
         return None
 
 
-def _first_text(ground: Ground, store: Store | None, preset: str) -> bytes:
-    """Return what to write where there is no file: what is in force, else the preset's text."""
+def _first_text(
+    ground: Ground, store: Store | None, presets: Sequence[str], told: list[Told]
+) -> bytes:
+    """Return what to write where there is no file: what is in force, else the presets' text.
+
+    What an original that runs here says in vain is added to ``told``.
+    """
     workspace = f"{_plain(ground.folder)}-{ground.random_name(_ID_CHARS)}"
     if store is not None:
         with store.read() as reader:
             in_force, workspace = reader.config(), reader.workspace
         if in_force is not None:
             return in_force.text.encode("utf-8")
-    return render_preset(preset, workspace).encode("utf-8")
+    found = {}
+    if presets != (MINIMAL,):
+        from handrail.service.adopting import original_of
+
+        for preset in presets:
+            original, in_vain = original_of(preset, ground.file)
+            told += in_vain
+            if original is not None:
+                found[preset] = original
+    return render_preset(",".join(presets), workspace, found=found).encode("utf-8")
 
 
 def _first_config(store: Store, settings: Settings, text: bytes, *, dry_run: bool) -> str:

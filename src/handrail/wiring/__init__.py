@@ -200,6 +200,16 @@ class Application:
 
         return harness_above(os.getpid())
 
+    def registered_process(self) -> Process | None:
+        """Return the nearest process above this one that a harness registered here."""
+        with self.store.read() as reader:
+            known = {process for process, _ in reader.processes()}
+        if not known:
+            return None
+        from handrail.facts.process import ancestors
+
+        return next((one for one in ancestors(os.getpid()) if one in known), None)
+
     def sqlite_version(self) -> str:
         """Say which SQLite keeps the store."""
         from handrail.store.sqlite.connection import sqlite_version

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from handrail.facts import documents
 from handrail.facts.exports import PacketFiles
-from handrail.facts.named import changed_since, has_commit, held, here, relation
+from handrail.facts.named import changed_since, compared, has_commit, held, here, relation
 from handrail.facts.refs import ref_value
 from handrail.facts.reports import Passed, load_report, mark_of
 from handrail.facts.repository import Place
@@ -82,6 +82,10 @@ class RepositoryBench:
     def changed_since(self, base: str) -> frozenset[str]:
         """Return the paths that the own commits since ``base`` changed."""
         return changed_since(self._place.toplevel, base)
+
+    def compared(self, ref: str) -> tuple[str, dict[str, str]]:
+        """Return where HEAD left a ref, and what it changed since: path to blob, '' if removed."""
+        return compared(self._place.toplevel, ref)
 
     def plugin(self, name: str) -> Gate:
         """Load the gate of a plugin; raises FactsUnavailable."""

@@ -200,6 +200,10 @@ class SqliteGround(Surroundings):
         self.folder = place.folder
         self._state_dir = state_dir
 
+    def file(self, path: str) -> bytes | None:
+        """Return a file of the working tree by its path from the top, None if there is none."""
+        return read_bounded(os.path.join(self._place.toplevel, path))
+
     def write_config(self, text: str) -> None:
         """Write ``handrail.toml`` if it is still not there."""
         path = os.path.join(self._place.toplevel, CONFIG_NAME)

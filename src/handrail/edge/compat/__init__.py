@@ -14,7 +14,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-SYSTEMS: Final = {"mosaic": "handrail.edge.compat.mosaic"}
+SYSTEMS: Final = {
+    "lanes": "handrail.edge.compat.lanes",
+    "mosaic": "handrail.edge.compat.mosaic",
+}
 """What each preset's commands are run by: a module with ``main(words, folder) -> int``."""
 USAGE: Final = 2
 BUG: Final = 70
@@ -32,6 +35,8 @@ def run(words: Sequence[str]) -> int:
     system = __import__(module, fromlist=["main"])
     try:
         status: int = system.main(rest[1:], folder)
+    except SystemExit as end:  # argparse has said why
+        return end.code if isinstance(end.code, int) else USAGE
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -17,6 +17,10 @@ from handrail.wiring import Application, read_file
 from handrail.wiring.merging import merge_text, replace_ours
 
 NOT_DONE: Final = 1
+_LOOKING: Final = frozenset(
+    ("diff", "diff-tree", "format-patch", "log", "merge-tree", "range-diff", "rev-list", "show")
+)
+"""Commands of git that merge for the eye alone: what comes of it is no news."""
 BYTES_MAX: Final = 1 << 26
 
 
@@ -35,7 +39,10 @@ def run(words: Sequence[str]) -> int:
     try:
         if not application.ground.store_exists():
             return NOT_DONE
-        merging = ProjectionMerging(application.context, merge_text)
+        if not _is_known(application):
+            application.act_as_nobody()
+        looking = application.ground.calling_git() in _LOOKING
+        merging = ProjectionMerging(application.context, merge_text, looking=looking)
         done = merging.merge(words[3], base, ours, theirs)
         if done is None:
             return NOT_DONE
@@ -48,3 +55,14 @@ def run(words: Sequence[str]) -> int:
     if not done.clean:
         sys.stderr.write(f"handrail: {words[3]}: both sides changed the same; yours to decide\n")
     return MERGED_STATUS if done.clean else CONFLICT_STATUS
+
+
+def _is_known(application: Application) -> bool:
+    """Tell whether a session that is proven and belongs here merges."""
+    from handrail.service.commit_check import CommitCheck
+
+    try:
+        CommitCheck(application.context).session()
+    except errors.HandrailError:
+        return False
+    return True

@@ -33,6 +33,7 @@ ALLOW = 0
 DENY = 2
 NAMED_MAX = 20
 ENFORCE = "enforce"
+COMPACTED = "compact"
 LATER = ("Stop", "SubagentStop", "TaskCompleted", "PreCompact")
 """Where exit 2 would hold up what writes nothing."""
 
@@ -159,8 +160,11 @@ def _join(application: Application, call: Call) -> None:
         name = session_here(reader, call.session, application.caller.worktree)
         known = reader.session(name)
     if known is None or not known.live:
-        process = application.harness_process()
-        _sessions(application).started(name, harness=claude.HARNESS, process=process)
+        process, sessions = application.harness_process(), _sessions(application)
+        other = sessions.stands_in(name, process)
+        if other is None:
+            sessions.started(name, harness=claude.HARNESS, process=process)
+        name = other or name
     application.act_as(name)
 
 
@@ -258,10 +262,10 @@ def _session_start(places: Places, call: Call) -> Answer:
     lines: list[str] = []
     for application in places.around(call.cwd):
         sessions = _sessions(application)
-        name = sessions.name_here(call.session)
-        begun = sessions.started(
-            name, harness=claude.HARNESS, process=application.harness_process()
-        )
+        name, process = sessions.name_here(call.session), application.harness_process()
+        if call.source == COMPACTED:  # it goes on, so whoever took its place keeps it
+            name = sessions.stands_in(name, process) or name
+        begun = sessions.started(name, harness=claude.HARNESS, process=process)
         application.act_as(name)
         application.traces.edit_ends(call.session)
         application.traces.keep(_dirty(application))
@@ -289,7 +293,9 @@ def _session_end(places: Places, call: Call) -> Answer:
     for application in places.around(call.cwd):
         sessions = _sessions(application)
         application.traces.edit_ends(call.session)
-        sessions.ended(sessions.name_here(call.session), call.reason or "ended")
+        name = sessions.name_here(call.session)
+        name = sessions.stands_in(name, application.harness_process()) or name
+        sessions.ended(name, call.reason or "ended")
     return Answer()
 
 

@@ -27,6 +27,7 @@ from handrail.service.install.preset_files import (
     install_presets,
     lost_presets,
     presets_of,
+    uninstall_files,
     uninstall_presets,
 )
 from handrail.service.install.scripts import HOOKS
@@ -88,10 +89,14 @@ def install(
         )
 
 
-def uninstall(site: Site, *, dry_run: bool = False) -> tuple[Step, ...]:
-    """Take all of it out again; what is in a working tree, out of this one only."""
+def uninstall(site: Site, files: Sequence[str] = (), *, dry_run: bool = False) -> tuple[Step, ...]:
+    """Take all of it out again; what is in a working tree, out of this one only.
+
+    ``files`` are those that Handrail wrote to show its state.
+    """
     with site.alone():
         return (
+            *uninstall_files(site, files, dry_run=dry_run),
             *uninstall_tracked(site, dry_run=dry_run),
             *uninstall_presets(site, dry_run=dry_run),
             *uninstall_driver(site, dry_run=dry_run),

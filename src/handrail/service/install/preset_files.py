@@ -93,6 +93,12 @@ PROMPT_ELSEWHERE: Final = ".ai-agents/AI_AGENT_PROMPT.md"
 
 PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
     "lanes": (
+        Document("ops/PROJECT_TRACKER.md", "PROJECT_TRACKER.md"),
+        Script("scripts/agent_coord.py", "agent_coord.py"),
+        Script("scripts/check_tracking_contracts.py", "check_tracking_contracts.py"),
+        Script("scripts/agent_run.sh", "agent_run.sh"),
+        Script("scripts/check_fast.sh", "check_fast.sh"),
+        Script("scripts/check_all.sh", "check_all.sh"),
         Document("ops/HUMAN_QUICKSTART.md", "HUMAN_QUICKSTART.md"),
         Document("ops/SESSION_HANDOFF_AGENT.md", "SESSION_HANDOFF_AGENT.md"),
     ),
@@ -292,6 +298,22 @@ def uninstall_presets(site: Site, *, dry_run: bool) -> tuple[Step, ...]:
     if not dry_run:
         _remove_folders(site, [step.what for step in steps if step.outcome == REMOVED])
     return tuple(reversed(steps))
+
+
+def uninstall_files(site: Site, files: Sequence[str], *, dry_run: bool) -> tuple[Step, ...]:
+    """Remove files that Handrail wrote, by their paths from the top, and folders left empty."""
+    steps = []
+    for file in files:
+        path = f"{site.toplevel}/{file}"
+        try:
+            if not dry_run:
+                site.remove(path)
+            steps.append(Step(path, REMOVED))
+        except errors.Unavailable as error:
+            steps.append(Step(path, LEFT, reason_of(error)))
+    if not dry_run:
+        _remove_folders(site, [step.what for step in steps])
+    return tuple(steps)
 
 
 def _uninstall(

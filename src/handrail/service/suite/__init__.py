@@ -3,7 +3,7 @@
 Promises: the gates decide, and each that binds and does not pass shows in a test, by its own
 sentence where the documents have none; what only advises, or is waived, is a warning; a gate that
 no documented test stands for is a test of its own where it has something to judge. Nothing is
-written but the receipts of command gates.
+written but receipts of command gates and what the gates said, into the ledger.
 
     Suite(context, ground, gating, gates).before().rows[0].verdict
 """
@@ -15,9 +15,10 @@ from typing import Final
 
 from handrail.gates.facts import NO_PACKET
 from handrail.gates.gate import CANNOT_TELL, FAIL, OFF, Outcome
+from handrail.service.collecting import covered_by
 from handrail.service.commit_check import CommitCheck
 from handrail.service.context import Context
-from handrail.service.gating import POST_HANDOFF, Gating, covered_by
+from handrail.service.gating import POST_HANDOFF, Gating
 from handrail.service.handoff_gates import ENFORCE, PRE_HANDOFF, HandoffGates
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.suite.documented import (
@@ -32,6 +33,7 @@ from handrail.service.suite.documented import (
 )
 from handrail.service.suite.rows import Found, Ground, Row, Told, advised
 from handrail.service.suite.wording import WORDS, advice, as_it_is
+from handrail.service.verdicts import enter
 from handrail.text import visible
 
 __all__ = ["COMMIT", "POST_HANDOFF", "PRE_HANDOFF", "Ground", "Row", "Suite", "Told"]
@@ -78,7 +80,8 @@ class Suite:
         """Judge whether work may be marked complete."""
         rules = self._rules()
         handed = self._gates.to_check(PRE_HANDOFF, None)
-        outcomes = self._gating.check(PRE_HANDOFF, handed=handed, tell=tell).outcomes
+        checked = self._gating.check(PRE_HANDOFF, handed=handed, tell=tell)
+        enter(self._context, checked, handed.task or None)
         reading = [path for role in rules.settings.roles for path in role.reading]
         tests = _tests(
             ("state-files", "State files exist", "All state files exist"),
@@ -93,14 +96,16 @@ class Suite:
         tests[REFERENCES].look(lambda: look_at_routine(ground, tests[REFERENCES]))
         briefing.look(lambda: look_at_briefing(ground, briefing, reading))
         tests["blockers"].look(lambda: look_at_resolved(ground, tests["blockers"]))
-        rows = self._shown(rules, tests, OF_PRE, outcomes)
+        rows = self._shown(rules, tests, OF_PRE, checked.outcomes)
         return Told(PRE_HANDOFF, _rows(tests, rows))
 
     def after(self) -> Told:
         """Judge whether a session can go on from what was left; no command is run again."""
         rules = self._rules()
         handed = self._gates.to_check(POST_HANDOFF, None)
-        outcomes = [*self._gating.check(POST_HANDOFF, handed=handed, commands=False).outcomes]
+        checked = self._gating.check(POST_HANDOFF, handed=handed, commands=False)
+        enter(self._context, checked, handed.task or None)
+        outcomes = list(checked.outcomes)
         if rules.settings.gate_level(REFERENCES) != OFF:
             only = (REFERENCES,)
             more = self._gating.check(PRE_HANDOFF, only=only, commands=False, handed=NO_PACKET)

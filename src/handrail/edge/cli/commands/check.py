@@ -70,7 +70,7 @@ def _of_gates(
     asked: bool,
 ) -> Reply:
     from handrail.edge.checked import reply
-    from handrail.service.gating import covered_by
+    from handrail.service.collecting import covered_by
 
     gates = _gates(invocation)
     more: dict[str, Any] = {}

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
@@ -54,7 +55,7 @@ def run(invocation: Invocation) -> Reply:
         started = sessions.start(role=asked.role)
         application.act_as(started.session.id)
     granted: Granted | None = None
-    relay = _Relay()
+    relay = Relay()
     try:
         if invocation.text("wait") is not None:
             granted = wait_for(invocation, asked)
@@ -63,9 +64,12 @@ def run(invocation: Invocation) -> Reply:
         if not invocation.flag("quiet"):
             say(f"handrail: holding {' '.join(map(visible, granted.scope))} ({granted.token})")
         relay.begin()
-        child = _start(invocation, words, granted.session, own_session=own_session)
+        environment = {**os.environ, "HANDRAIL_SESSION": granted.session}
+        if own_session:
+            environment.pop("HANDRAIL_SECRET", None)
+        child = start(words, environment, invocation.text("directory"), "handrail run --help")
         relay.pass_on_to(child)
-        return Reply({}, status=_supervise(application, granted, child, asked.ttl_ms))
+        return Reply({}, status=supervise(application, [granted], child, asked.ttl_ms))
     finally:
         relay.hold_back()
         _give_back(application, granted, own_session=own_session)
@@ -83,35 +87,35 @@ def _give_back(application: Application, granted: Granted | None, *, own_session
         say(f"handrail: {error.code}: {error.message}")
 
 
-def _start(
-    invocation: Invocation, words: tuple[str, ...], session: str, *, own_session: bool
+def start(
+    words: Sequence[str], environment: Mapping[str, str], folder: str | None, help: str
 ) -> subprocess.Popen[bytes]:
-    """Start the command in the folder to act in; raises Usage."""
-    environment = {**os.environ, "HANDRAIL_SESSION": session}
-    if own_session:
-        environment.pop("HANDRAIL_SECRET", None)
+    """Start a command in a folder; raises Usage, which names ``help`` as the next command."""
     try:
-        return subprocess.Popen(list(words), env=environment, cwd=invocation.text("directory"))
+        return subprocess.Popen(list(words), env=environment, cwd=folder)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise errors.Usage(
             reason=f"{visible(words[0]).strip() or repr(words[0])} could not be started: {reason}.",
-            next="handrail run --help",
+            next=help,
         ) from error
 
 
-def _supervise(
+def supervise(
     application: Application,
-    granted: Granted,
+    granted: Sequence[Granted],
     child: subprocess.Popen[bytes],
     ttl_ms: int | None,
 ) -> int:
-    """Keep the lease while the command runs; returns the exit status."""
-    keeper = _Keeper(application, granted, child, ttl_ms)
-    keeper.start()
+    """Keep leases while the command runs; returns the exit status."""
+    keepers = [Keeper(application, lease, child, ttl_ms) for lease in granted]
+    for keeper in keepers:
+        keeper.start()
     status = child.wait()
-    keeper.stop()
-    lost = keeper.lost or _lost(application, granted, ttl_ms)
+    for keeper in keepers:
+        keeper.stop()
+    ends = [k.lost or _lost(application, g, ttl_ms) for k, g in zip(keepers, granted, strict=True)]
+    lost = next((end for end in ends if end is not None), None)
     if lost is not None:
         say(f"handrail: {lost.code}: {lost.message}")
         return errors.EXIT_LEASE_LOST
@@ -129,7 +133,7 @@ def _lost(application: Application, granted: Granted, ttl_ms: int | None) -> err
     return None
 
 
-class _Relay:
+class Relay:
     """What happens to a signal: handed to the command, or held back where it would do harm."""
 
     def __init__(self) -> None:
@@ -187,7 +191,7 @@ def _trusted_ms(lease: Granted, application: Application) -> int:
     return max(0, lease.trusted_until - application.now())
 
 
-class _Keeper(threading.Thread):
+class Keeper(threading.Thread):
     """Renews the lease from a thread with a store of its own, at half of what it trusts."""
 
     def __init__(

@@ -13,6 +13,7 @@ from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.service.install import (
     CREATED,
+    KEPT,
     LEFT,
     MERGED,
     REPLACED,
@@ -32,6 +33,7 @@ from handrail.service.setup import (
     Initialised,
     apply_config,
     initialise,
+    settings_here,
     uninstall_plan,
 )
 from handrail.text import shell_quote, visible
@@ -73,8 +75,16 @@ def init(invocation: Invocation) -> Reply:
     if dry_run:
         data["dry_run"] = True
     lines = step_lines(done.steps, application.place.toplevel, dry_run=dry_run)
+    notes: list[str] = []
+    if done.projections:
+        from handrail.edge.cli.commands.adopting import adopted
+
+        more, notes = adopted(application, done, data, dry_run=dry_run)
+        lines += more
     lines.append(f"workspace {done.workspace} {'would be ' if dry_run else 'is '}ready")
-    return Reply(data, "\n".join(lines), (*later, *_notes(done, application.place.toplevel)))
+    notes += _unused(done, invocation.text("preset"))
+    notes += _notes(done, application.place.toplevel)
+    return Reply(data, "\n".join(lines), (*later, *notes))
 
 
 def of_working_tree(found: errors.BareRepository) -> bool:
@@ -104,6 +114,14 @@ def _later(named: str | None) -> tuple[str, ...]:
         )
     missing = ", ".join(name for name in names if name != CLAUDE)
     return (f"note: hooks for {missing} are not in this release yet",) if missing else ()
+
+
+def _unused(done: Initialised, preset: str | None) -> list[str]:
+    """Say so if a preset was asked for and a configuration was there already."""
+    kept = (CONFIG_NAME, KEPT) in ((step.what, step.outcome) for step in done.steps)
+    if preset is None or not kept:
+        return []
+    return [f"note: {CONFIG_NAME} was there and counts; nothing of --preset was written into it"]
 
 
 def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
@@ -200,7 +218,14 @@ def uninstall(invocation: Invocation) -> Reply:
 
         return uninstall_bare(invocation)
     plan = uninstall_plan(application.context)
-    taken = take_out(application.site, dry_run=dry_run)
+    projections = settings_here(application.context).projections
+    shown_files: tuple[str, ...] = ()
+    if projections:
+        from handrail.service.adopting import left_behind
+
+        files = application.projection_files
+        shown_files = left_behind(application.context, files, projections)
+    taken = take_out(application.site, shown_files, dry_run=dry_run)
     prefix = "would be " if dry_run else ""
     steps = step_lines(taken, application.place.toplevel)
     if plan.remove_config:

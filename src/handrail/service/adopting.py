@@ -1,0 +1,142 @@
+"""What `init` makes of the files of another system: history entered, roles taken, gaps filled.
+
+Promises: a file that is there keeps its bytes; each file is read once, and read as history, which
+gives nobody a lease; whatever cannot be used is told, with its place.
+
+    original_of("lanes", ground.file)
+    adopt(Projecting(context, files), files, settings.projections)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from handrail import errors
+from handrail.config import blob_id
+from handrail.config.adapting import Found, Original
+from handrail.projections.contracts import COORDINATOR, read_contracts
+from handrail.projections.port import Known, Read, Told
+from handrail.projections.registry import PROJECTIONS
+from handrail.service.context import Context
+from handrail.service.install.preset_files import PROMPT_ELSEWHERE
+from handrail.service.projecting import (
+    ABSENT,
+    LEFT,
+    SAME,
+    WRITTEN,
+    Projecting,
+    ProjectionFiles,
+    Shown,
+)
+
+if TYPE_CHECKING:
+    from handrail.config.records import ProjectionFile
+
+LANES: Final = "lanes"
+MOSAIC: Final = "mosaic"
+PROMPT: Final = "AI_AGENT_PROMPT.md"
+CONTRACTS: Final = "ops/tracker/contracts.json"
+WEBSITE: Final = "website"
+
+
+def original_of(
+    preset: str, read: Callable[[str], bytes | None]
+) -> tuple[Original | None, tuple[Told, ...]]:
+    """Return what the original of a preset says of roles here, and what it says in vain.
+
+    ``read`` gives a file's bytes by its path, None if it is not there.
+    """
+    if preset == MOSAIC and read(PROMPT) is None and read(PROMPT_ELSEWHERE) is not None:
+        return Original(moved=((PROMPT, PROMPT_ELSEWHERE),)), ()
+    content = read(CONTRACTS) if preset == LANES else None
+    if content is None:
+        return None, ()
+    try:
+        contracts = read_contracts(content)
+    except ValueError as error:
+        sentence = f"{error} The preset's own roles count."
+        return None, (Told(CONTRACTS, "unreadable", sentence),)
+    website = _patterns(contracts.website_prefixes, contracts.website_files)
+    roles = tuple(
+        Found(
+            name,
+            contracts.notes.get(name),
+            owns=name in contracts.owned,
+            lane=tuple(website) if name == WEBSITE else (),
+            coordinates=name == COORDINATOR,
+        )
+        for name in contracts.roles
+    )
+    exempt = tuple(_patterns(contracts.ignored_prefixes, contracts.ignored_files))
+    return Original(roles, exempt), contracts.told
+
+
+def _patterns(prefixes: Sequence[str], files: Sequence[str]) -> Iterator[str]:
+    """Yield what covers these files, and whatever begins as the original's prefixes do."""
+    for prefix in prefixes:
+        if prefix.endswith("/"):
+            yield f"{prefix}**"
+        else:
+            yield from (f"{prefix}*", f"{prefix}*/**")
+    yield from files
+
+
+def adopt(
+    projecting: Projecting, files: ProjectionFiles, projections: Sequence[ProjectionFile]
+) -> tuple[Shown, ...]:
+    """Enter what files of these projections say as history, and write those that are not there."""
+    missing = [one.path for one in projections if _is_missing(files, one.path)]
+    imported = projecting.import_all()
+    written = projecting.export(only=missing) if missing else ()
+    return (*(one for one in imported if one.outcome != ABSENT), *written)
+
+
+def foreseen(files: ProjectionFiles, projections: Sequence[ProjectionFile]) -> tuple[Shown, ...]:
+    """Tell what adopting would do where there is no store yet, and writes nothing."""
+    shown = []
+    for one in projections:
+        try:
+            content = files.read(one.path)
+            read = Read(())
+            if content is not None:
+                read = PROJECTIONS[one.format].read(Known(0), content, importing=True)
+        except (errors.Unavailable, ValueError) as error:
+            told = Told(one.path, "unreadable", str(error))
+            shown.append(Shown(one.path, one.format, LEFT, 0, (told,)))
+            continue
+        outcome = WRITTEN if content is None else SAME
+        shown.append(Shown(one.path, one.format, outcome, len(read.rows), read.told))
+    return tuple(shown)
+
+
+def left_behind(
+    context: Context, files: ProjectionFiles, projections: Sequence[ProjectionFile]
+) -> tuple[str, ...]:
+    """Return the files that would be nobody's without Handrail: as it wrote them, in no commit.
+
+    What they show is in the store. Those that HEAD has stay, as do those that somebody wrote into.
+    """
+    commit = context.outside.at_head()[0]
+    found: list[str] = []
+    with context.store.read() as reader, context.outside.history() as history:
+        written = reader.written_blobs()
+        for one in projections:
+            try:
+                content, target = files.read(one.path), files.target(one.path)
+            except errors.Unavailable:
+                continue
+            place = one.path if target is None else f"{one.path.rpartition('/')[0]}/{target}"
+            if content is None or (place, blob_id(content)) not in written:
+                continue
+            if not commit or history.file_at(commit, place) is None:
+                found += dict.fromkeys((one.path, place))
+    return tuple(found)
+
+
+def _is_missing(files: ProjectionFiles, path: str) -> bool:
+    """Tell whether there is nothing at a path; what cannot be seen is something."""
+    try:
+        return files.read(path) is None and files.target(path) is None
+    except errors.Unavailable:
+        return False

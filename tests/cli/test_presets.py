@@ -1,0 +1,199 @@
+"""Presets from the command line: begun with, repeated, where the original runs, taken out again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from handrail.config import parse_config, split_presets
+from handrail.service.install.preset_files import PRESET_FILES, Script, is_shim
+from tests.cli.test_init import tree, uninstall
+from tests.support import Handrail, Repo
+
+CONTRACTS: Final[dict[str, Any]] = {
+    "role_order": ["topic00", "topic07", "website", "ops-tooling", "mobile", "integrator"],
+    "owned_lane_roles": ["topic00", "topic07", "website", "ops-tooling", "mobile"],
+    "lane_note_by_role": {
+        "topic00": "content/topics/topic00_basics/topic00_agent_working_note.md",
+        "mobile": "apps/mobile/mobile_agent_working_note.md",
+    },
+    "ignored_prefixes": ["site/_site/", "build"],
+    "legacy_website_source_files": ["index.qmd"],
+    "legacy_website_source_prefixes": ["pages/"],
+    "role_ordre": [],
+}
+COORDINATION: Final = {
+    "schema_version": 1,
+    "leases": [],
+    "handoffs": [
+        {
+            "timestamp": "2026-02-15T10:00:00.000000Z",
+            "session_id": "2026-02-15-a",
+            "from_role": "topic03",
+            "to_role": "website",
+            "scope": "site/src",
+            "note": "moved",
+        }
+    ],
+    "conflicts": [],
+}
+THEIR_SCRIPT: Final = "#!/usr/bin/env python3\nprint('theirs')\n"
+
+
+def steps(done: dict[str, Any], root: Path) -> dict[str, str]:
+    """Return what became of each file, by its path from the top."""
+    files = {step["what"].removeprefix(f"{root}/"): step["outcome"] for step in done["files"]}
+    shown = {one["path"]: one["outcome"] for one in done["projections"]}
+    return {**shown, **files}
+
+
+def settings(repo: Repo) -> Any:
+    return parse_config((repo.path / "handrail.toml").read_bytes())
+
+
+def original(repo: Repo) -> None:
+    """Let the original of the lanes run here."""
+    repo.write("ops/tracker/contracts.json", json.dumps(CONTRACTS))
+    repo.write("ops/tracker/coordination.json", json.dumps(COORDINATION, indent=2) + "\n")
+    repo.write("scripts/agent_coord.py", THEIR_SCRIPT).chmod(0o755)
+    repo.write("ops/HUMAN_QUICKSTART.md", "# Theirs\n")
+    repo.commit("the original")
+
+
+@pytest.mark.parametrize("asked", ["lanes", "mosaic", "lanes,mosaic"])
+def test_a_preset_is_begun_with_repeated_and_taken_out_without_a_trace(
+    repo: Repo, handrail: Handrail, tmp_path: Path, asked: str
+) -> None:
+    before = tree(repo.path)
+    planned = handrail("init", "--preset", asked, "--dry-run", "--json")
+    assert planned.code == 0, planned.err
+    assert tree(repo.path) == before
+    done = handrail("init", "--preset", asked, "--json")
+    assert done.code == 0, done.err
+    root = repo.path
+    assert set(steps(done.json(), root)) == set(steps(planned.json(), root))
+    files = {file.path for name in split_presets(asked) for file in PRESET_FILES[name]}
+    for path in files | {".gitattributes", "handrail.toml"}:
+        assert (root / path).is_file(), path
+    after = tree(root)
+    again = handrail("init", "--json").json()
+    assert {step["outcome"] for step in again["files"]} == {"kept"}
+    assert tree(root) == after
+    assert handrail("doctor").code == 0
+    uninstall(repo, tmp_path / "scratch")
+    assert tree(root) == before
+    assert "merge.handrail" not in repo.git("config", "--local", "--list")
+
+
+def test_where_the_original_runs_its_roles_and_history_are_taken_and_its_scripts_kept(
+    repo: Repo, handrail: Handrail, tmp_path: Path
+) -> None:
+    original(repo)
+    before = tree(repo.path)
+    foreseen = handrail("init", "--preset", "lanes", "--dry-run")
+    assert tree(repo.path) == before
+    done = handrail("init", "--preset", "lanes", "--json")
+    assert done.code == 0, done.err
+    after = tree(repo.path)
+    scripts = {
+        file.path for file in PRESET_FILES["lanes"] if isinstance(file, Script)
+    } & before.keys()
+    for path in scripts:
+        assert after[f"{path}.before-handrail"] == before[path]
+        assert is_shim((repo.path / path).read_bytes())
+    assert {path: after[path] for path in before if path not in scripts} == {
+        path: seen for path, seen in before.items() if path not in scripts
+    }
+    shown = {one["path"]: one for one in done.json()["projections"]}
+    assert shown["ops/tracker/coordination.json"]["kept"] == 1
+    told = shown["ops/tracker/contracts.json"]["told"]
+    assert [(one["place"], one["suggestion"]) for one in told] == [("role_ordre", "role_order")]
+    assert "ops/tracker/contracts.json: role_ordre: " in foreseen.err
+    assert "would be imported  ops/tracker/coordination.json: 1 row\n" in foreseen.out
+    log = handrail("log", "--json").json()
+    imported = [entry for entry in log["entries"] if entry["kind"] == "projection.row"]
+    assert len(imported) == 1
+    uninstall(repo, tmp_path / "scratch")
+    assert tree(repo.path) == before
+
+
+def test_roles_notes_and_outputs_are_those_of_the_original(repo: Repo, handrail: Handrail) -> None:
+    original(repo)
+    assert handrail("init", "--preset", "lanes").code == 0
+    found = settings(repo)
+    roles = {role.name: role for role in found.roles}
+    assert list(roles) == CONTRACTS["role_order"]
+    assert roles["topic00"].note == CONTRACTS["lane_note_by_role"]["topic00"]
+    assert roles["topic07"].lane == ("content/topics/topic07_*/**",)
+    assert roles["mobile"].lane == ("apps/mobile/**",)
+    assert roles["website"].lane == ("site/**", "pages/**", "index.qmd")
+    assert [role.name for role in found.roles if role.coordinates] == ["integrator"]
+    assert found.workspace.exempt == ("site/_site/**", "build*", "build*/**")
+    notes = {one.path for one in found.projections if one.format == "lanes-note"}
+    assert notes == {role.note for role in found.roles if role.note}
+    text = (repo.path / "handrail.toml").read_text()
+    assert "# A role owns the paths of its lane" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"role_order": 7}', "<<<<<<< a\n", "\x00"])
+def test_contracts_that_cannot_be_read_are_said_and_the_preset_counts(
+    repo: Repo, handrail: Handrail, content: str
+) -> None:
+    repo.write("ops/tracker/contracts.json", content)
+    done = handrail("init", "--preset", "lanes")
+    assert done.code == 0, done.err
+    assert "note: ops/tracker/contracts.json: " in done.err
+    assert [role.name for role in settings(repo).roles][-1] == "integrator"
+    assert (repo.path / "ops/tracker/contracts.json").read_text() == content
+
+
+def test_the_prompt_may_lie_where_the_original_keeps_it(repo: Repo, handrail: Handrail) -> None:
+    elsewhere = ".ai-agents/AI_AGENT_PROMPT.md"
+    repo.write(elsewhere, "# Theirs\n")
+    done = handrail("init", "--preset", "mosaic")
+    assert done.code == 0, done.err
+    assert not (repo.path / "AI_AGENT_PROMPT.md").exists()
+    text = (repo.path / elsewhere).read_text()
+    assert text.startswith("# Theirs\n\n<!-- handrail:begin mosaic-")
+    assert "--pre-handoff" in text
+    assert "--post-handoff" in text
+    assert elsewhere in settings(repo).references.docs
+
+
+def test_a_configuration_that_is_there_counts_and_that_is_said(
+    repo: Repo, handrail: Handrail
+) -> None:
+    assert handrail("init").code == 0
+    before = tree(repo.path)
+    done = handrail("init", "--preset", "lanes")
+    assert done.code == 0, done.err
+    assert "note: handrail.toml was there and counts; nothing of --preset" in done.err
+    assert tree(repo.path) == before
+
+
+def test_presets_that_are_none_are_refused_before_anything_is_written(
+    repo: Repo, handrail: Handrail
+) -> None:
+    done = handrail("init", "--preset", "lanes,lane")
+    assert done.code == 2
+    assert 'There is no preset "lane"; known: lanes, minimal, mosaic.' in done.err
+    assert not (repo.path / "handrail.toml").exists()
+
+
+def test_what_is_lost_of_a_preset_is_said_and_comes_back(repo: Repo, handrail: Handrail) -> None:
+    handrail("init", "--preset", "lanes")
+    repo.git("config", "--remove-section", "merge.handrail")
+    (repo.path / ".gitattributes").write_text("*.png binary\n")
+    lost = handrail("doctor")
+    assert lost.code == 1
+    assert ".git/config: merge.handrail is not as written" in lost.out
+    assert ".gitattributes: the lines for merging are not as written" in lost.out
+    mended = handrail("doctor", "--repair")
+    assert mended.code == 0, mended.out
+    assert (repo.path / ".gitattributes").read_text().startswith("*.png binary\n\n# handrail:begin")
+    assert handrail("doctor").code == 0
