@@ -209,7 +209,8 @@ class Projecting:
             else:
                 linked = behind is None or self._files.target(one.path) == behind
                 outcome = SAME if content == before and linked else WRITTEN
-                events += _unknown(tx, path, content)
+                if _is_ours(tx, projection, known, path, before, was, content):
+                    events += _unknown(tx, path, content)
                 if behind is not None:
                     events += _unknown(tx, one.path, behind.encode())  # what git keeps of a link
             if not dry_run:
@@ -382,11 +383,34 @@ def next_key(reader: Tx, path: str, family: str) -> str:
     return f"{mark}{highest + 1:06d}"
 
 
+def _is_ours(
+    reader: Reader,
+    projection: Projection,
+    known: Known,
+    path: str,
+    before: bytes | None,
+    was: bytes | None,
+    content: bytes,
+) -> bool:
+    """Tell whether bytes are Handrail's own to write, so that whoever commits them needs no lease.
+
+    A format may keep what people wrote around its rows. Such words are nobody's edit only where
+    they were written before by Handrail, or are HEAD's: else to export would be to get around it.
+    """
+    if before is None or before == was or _was_written(reader, path, before):
+        return True
+    return projection.render(known, None) == content
+
+
+def _was_written(reader: Reader, path: str, content: bytes) -> bool:
+    return (path, blob_id(content)) in reader.written_blobs(path)
+
+
 def _unknown(reader: Reader, path: str, content: bytes) -> list[Event]:
     """Return what says that Handrail writes these bytes there, unless that was said before."""
-    blob = blob_id(content)
-    known = (path, blob) in reader.written_blobs(path)
-    return [] if known else [ProjectionWritten(path, blob)]
+    if _was_written(reader, path, content):
+        return []
+    return [ProjectionWritten(path, blob_id(content))]
 
 
 def _left(one: ProjectionFile, code: str, why: str) -> Shown:
