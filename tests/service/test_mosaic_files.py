@@ -9,12 +9,16 @@ from typing import Any, Final
 import pytest
 
 from handrail.gates.gate import FAIL, PASS, Outcome
+from handrail.service.completing import Completing
 from handrail.service.gating import Gating
 from handrail.service.handoff_gates import HandoffGates
 from handrail.service.handoffs import Handoffs, Offering
-from handrail.service.projecting import ABSENT, LEFT, SAME, WRITTEN, Projecting, Shown
+from handrail.service.projecting import ABSENT, LEFT, SAME, WRITTEN, Judge, Projecting, Shown
+from handrail.service.projection_merging import ProjectionMerging
 from handrail.service.tasks import Tasks
 from handrail.text import rfc3339
+from handrail.wiring.gates import Gates
+from handrail.wiring.merging import merge_text
 from tests.cli.world import World
 from tests.projections import mosaic_world as originals
 from tests.service.guarding import land
@@ -109,6 +113,59 @@ def test_an_import_changes_no_byte_and_an_export_gives_the_same_ones(mosaic: Mos
     assert {path: one.kept for path, one in mosaic.files("import").items()} == dict.fromkeys(
         FILES, 0
     )
+
+
+def complete(mosaic: Mosaic, judge: Judge | None) -> tuple[str, list[str]]:
+    """Write that the work is complete and export; returns what the file says then."""
+    mosaic.edit(TASK, status="complete")
+    with mosaic.world.open(mosaic.ada) as application:
+        it = Projecting(application.context, application.projection_files, judge)
+        shown = {one.path: one for one in it.export()}
+    codes = [one.sentence for one in shown[TASK].told if one.code == "not_complete"]
+    return mosaic.state(TASK)["status"], codes
+
+
+def test_a_word_in_a_file_completes_nothing_unless_the_gates_say_so(mosaic: Mosaic) -> None:
+    mosaic.files("import")
+    assert complete(mosaic, None) == ("active", ["the work is not complete: no gate was asked"])
+    assert complete(mosaic, lambda task: f"no, {task}") == (
+        "active",
+        ["the work is not complete: no, None"],
+    )
+    assert complete(mosaic, lambda task: "") == ("complete", [])
+    assert mosaic.outcomes("export")[TASK] == SAME
+
+
+def test_the_task_is_closed_where_the_gates_pass(mosaic: Mosaic) -> None:
+    mosaic.files("import")
+    mosaic.begin()
+    assert mosaic.ada is not None
+    mosaic.files("export")
+    land(mosaic.world, mosaic.ada, ".mosaic")
+
+    def judge(task: str | None) -> str:
+        with mosaic.world.open(mosaic.ada) as application:
+            gates = Gates(application, str(mosaic.world.path))
+            return Completing(application.context, gates.gating, gates.around())(task)
+
+    mosaic.repo.write("src/left.py", "x\n")
+    status, (why,) = complete(mosaic, judge)
+    assert status == "active"
+    assert "src/left.py" in why
+    (mosaic.world.path / "src/left.py").unlink()
+    assert complete(mosaic, judge) == ("complete", [])
+    with mosaic.world.open() as application, application.store.read() as reader:
+        assert [one.state for one in reader.tasks(closed=True)] == ["closed"]
+
+
+def test_a_link_to_nothing_is_told_and_left_until_the_next_handoff(mosaic: Mosaic) -> None:
+    path = mosaic.world.path / LATEST
+    path.unlink()
+    os.symlink("SESSION_HANDOFF_2026-01-19_PATHFINDER.md", path)
+    shown = mosaic.files("import")[LATEST]
+    assert [one.code for one in shown.told] == ["dangling_link"]
+    assert mosaic.outcomes("export")[LATEST] == ABSENT
+    assert os.readlink(path) == "SESSION_HANDOFF_2026-01-19_PATHFINDER.md"
 
 
 @pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.nightly)])
@@ -207,3 +264,54 @@ def test_the_link_leads_to_the_newest_days_file_and_older_ones_stay(mosaic: Mosa
     os.symlink("SESSION_HANDOFF_2026-01-19_PATHFINDER.md", path)
     assert mosaic.files("export")[LATEST].outcome == WRITTEN
     assert os.readlink(path) == name
+
+
+def text_of(value: Any, **fields: Any) -> bytes:
+    return (json.dumps({**value, **fields}, indent=2) + "\n").encode("utf-8")
+
+
+def test_two_branches_that_both_changed_the_files_merge_without_a_conflict(mosaic: Mosaic) -> None:
+    mosaic.files("import")
+    mosaic.begin()
+    mosaic.files("export")
+    state, blockers = mosaic.state(), mosaic.state(BLOCKERS)
+    other = {**originals.BLOCKER, "id": "B003"}
+    log = (mosaic.world.path / LOG).read_bytes()
+    mine, theirs = b'{"timestamp": "1"}\n', b'{"timestamp": "2"}\n'
+    versions = {
+        STATE: (
+            text_of(state),
+            text_of(state, open_questions=["Mine?"], last_commit="a" * 40),
+            text_of(state, user_decisions={"D1": "yes"}, last_commit="b" * 40, next_agent="x"),
+        ),
+        BLOCKERS: (
+            text_of(blockers),
+            text_of(blockers, blockers=[*blockers["blockers"], other], updated_at="2026-01-08"),
+            text_of(
+                blockers,
+                blockers=[{**originals.BLOCKER, "owner": "Bob"}, blockers["blockers"][1]],
+                updated_at="2026-01-09",
+            ),
+        ),
+        LOG: (log, log + mine, log + theirs),
+    }
+    found = {}
+    for path, (base, ours, others) in versions.items():
+        with mosaic.world.open(mosaic.ada) as application:
+            merging = ProjectionMerging(application.context, merge_text)
+            merged = merging.merge(path, base, ours, others)
+        assert merged is not None
+        assert merged.clean, merged.content
+        found[path] = merged.content
+        mosaic.repo.write(path, merged.content.decode("utf-8"))
+    told = json.loads(found[STATE])
+    assert (told["open_questions"], told["user_decisions"]) == (["Mine?"], {"D1": "yes"})
+    assert told["last_commit"] == mosaic.repo.git("rev-parse", "HEAD")
+    rows = json.loads(found[BLOCKERS])["blockers"]
+    assert [(one["id"], one["owner"]) for one in rows] == [
+        ("B001", "Bob"),
+        ("B002", "user"),
+        ("B003", "user"),
+    ]
+    assert found[LOG] == log + mine + theirs
+    assert {mosaic.outcomes("export")[path] for path in versions} == {SAME}

@@ -237,3 +237,27 @@ def test_what_somebody_changed_and_did_not_stage_is_left_out_of_a_commit(world: 
     edit(world, decision="mine")
     assert projecting(world, ada, lambda it: it.into_index()) == ()
     assert rows(world) == {}
+
+
+def test_an_export_makes_nobody_elses_words_clean(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def around(known: Known, before: bytes | None) -> bytes | None:
+        own = render(known, None) or b""
+        return (before or b"").partition(b"{")[0] + own if before else own
+
+    def ignoring(known: Known, content: bytes, *, importing: bool) -> Read:
+        return Read(())
+
+    toy = Projection("lanes-coordination", around, ignoring)
+    monkeypatch.setitem(PROJECTIONS, "lanes-coordination", toy)
+    world.configure(LANES)
+    ada = world.session(role="maker")
+    world.claim(ada, "src/a")
+    export(world, ada)
+    land(world, ada, PATH)
+    text = (world.path / PATH).read_text()
+    world.repo.write(PATH, f"the rules are off\n{text}")
+    export(world, ada)
+    with pytest.raises(errors.NotCovered):
+        land(world, ada, PATH)

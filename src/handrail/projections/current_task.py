@@ -23,6 +23,7 @@ from handrail.projections.port import Known, Projection, Read, Row, Told
 from handrail.text import rfc3339
 
 COMPLETE: Final = "complete"
+NOT_COMPLETE: Final = "not_complete"
 ACTIVE: Final = "active"
 BLOCKED: Final = "blocked"
 STATUS: Final = FIELD + "status"
@@ -109,11 +110,16 @@ def calls_complete(known: Known, content: bytes, read: Read) -> Asked | None:
     if task is not None and _since(known) < task.opened_at:
         return Asked(task.id) if task.state != CLOSED else None
     changed = {row.key: row.record for row in read.rows}.get(STATUS)
-    return Asked(None) if changed != known.rows.get(STATUS) else None
+    return Asked(None) if changed not in (None, known.rows.get(STATUS)) else None
 
 
 def _since(known: Known) -> int:
     return Kept(known.rows).fields.get("status", (-1, None))[0]
+
+
+def completed(now: int) -> Row:
+    """Return the row of the word, for work that is complete."""
+    return Row(STATUS, compact({"at": now, "value": COMPLETE}))
 
 
 def not_complete(known: Known, read: Read, why: str) -> Read:
@@ -121,7 +127,7 @@ def not_complete(known: Known, read: Read, why: str) -> Read:
     old = known.rows.get(STATUS) or compact({"at": known.now, "value": ACTIVE})
     rows = tuple(Row(STATUS, old) if row.key == STATUS else row for row in read.rows)
     sentence = f"the work is not complete: {why}"
-    return Read(rows, (*read.told, Told("status", "not_complete", sentence, ACTIVE)))
+    return Read(rows, (*read.told, Told("status", NOT_COMPLETE, sentence, ACTIVE)))
 
 
 PROJECTION: Final = Projection("mosaic-task", TASK_FILE.render, TASK_FILE.read, whole=True)

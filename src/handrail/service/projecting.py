@@ -12,7 +12,7 @@ should be stays as it is. Where no projection is configured nothing is asked or 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from handrail import errors
@@ -28,6 +28,15 @@ from handrail.core.projected import (
     RowKept,
 )
 from handrail.core.record import Record
+from handrail.projections.current_task import (
+    NOT_COMPLETE,
+    PROJECTION,
+    Asked,
+    calls_complete,
+    completed,
+    not_complete,
+)
+from handrail.projections.latest_handoff import told_of_link
 from handrail.projections.port import Known, Projection, Read, Row, Told
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
@@ -71,7 +80,7 @@ class Shown(Record):
 
     ``outcome`` is written, same, absent (there is nothing to show) or left (see ``told``);
     ``kept`` is how many rows were entered from what people wrote. ``behind`` is the file that a
-    projection which is a link leads to.
+    projection which is a link leads to. ``asked`` says which work the file calls complete.
     """
 
     path: str
@@ -80,6 +89,7 @@ class Shown(Record):
     kept: int
     told: tuple[Told, ...]
     behind: str | None = None
+    asked: Asked | None = None
 
 
 WRITTEN: Final = "written"
@@ -88,20 +98,48 @@ ABSENT: Final = "absent"
 LEFT: Final = "left"
 
 
+Judge = Callable[[str | None], str]
+"""Says why the work of a task, or of nobody's in particular, is not complete; '' where it is."""
+TASK_FILE: Final = PROJECTION.format
+
+
 class Projecting:
     """The use cases around projections."""
 
-    def __init__(self, context: Context, files: ProjectionFiles) -> None:
+    def __init__(
+        self, context: Context, files: ProjectionFiles, judge: Judge | None = None
+    ) -> None:
+        """Take who says whether work is complete; without, no file can call it so."""
         self._context = context
         self._store = context.store
         self._files = files
+        self._judge = judge
 
     def export(self, *, dry_run: bool = False, only: Sequence[str] = ()) -> tuple[Shown, ...]:
         """Read back what people wrote and write each projection anew; ``only`` some paths.
 
         Raises UnknownSession and the like where a session is named that is none.
         """
-        return tuple(self._export(one, dry_run=dry_run) for one in self._configured(only))
+        wanted = self._configured(only)
+        shown = [self._export(one, dry_run=dry_run) for one in wanted]
+        if not dry_run and self._judge is not None:
+            shown = [self._judged(*pair) for pair in zip(wanted, shown, strict=True)]
+        return tuple(shown)
+
+    def _judged(self, one: ProjectionFile, shown: Shown) -> Shown:
+        """Ask whether work is complete that a file calls so, now that all files are current."""
+        if shown.asked is None or self._judge is None:
+            return shown
+        why = self._judge(shown.asked.task)
+        if why:
+            others = [told for told in shown.told if told.code != NOT_COMPLETE]
+            told = Told("status", NOT_COMPLETE, f"the work is not complete: {why}")
+            return shown._replace(told=(*others, told))
+        if shown.asked.task is None:
+            with self._store.transaction() as tx:
+                row = _row(one.path, completed(tx.now), READ)
+                tx.commit([row], acting(tx, self._context))
+        return self._export(one, dry_run=False)._replace(kept=shown.kept)
 
     def lead_on(self) -> tuple[Shown, ...]:
         """Write those projections anew that lead to the newest packet, after an offer."""
@@ -158,6 +196,10 @@ class Projecting:
                 return _left(one, error.code, error.message)
             except ValueError as error:
                 return _left(one, "unreadable", str(error))
+            asked = None
+            if one.format == TASK_FILE and before is not None:
+                asked = calls_complete(known, before, read)
+                read = read if asked is None else not_complete(known, read, "no gate was asked")
             events: list[Event] = [_row(one.path, row, READ) for row in read.rows]
             rows = {**known.rows, **{row.key: row.record for row in read.rows}}
             known = known._replace(rows={key: text for key, text in rows.items() if text})
@@ -167,7 +209,8 @@ class Projecting:
             else:
                 linked = behind is None or self._files.target(one.path) == behind
                 outcome = SAME if content == before and linked else WRITTEN
-                events += _unknown(tx, path, content)
+                if _is_ours(tx, projection, known, path, before, was, content):
+                    events += _unknown(tx, path, content)
                 if behind is not None:
                     events += _unknown(tx, one.path, behind.encode())  # what git keeps of a link
             if not dry_run:
@@ -179,7 +222,13 @@ class Projecting:
             except errors.Unavailable as error:
                 return _left(one, error.code, error.message)
         file = None if behind is None else path
-        return Shown(one.path, one.format, outcome, len(read.rows), read.told[:TOLD_MAX], file)
+        told = read.told[-TOLD_MAX:]
+        return Shown(one.path, one.format, outcome, len(read.rows), told, file, asked)
+
+    def _dangling(self, path: str) -> tuple[Told, ...]:
+        """Tell of a link to nothing."""
+        target = self._files.target(path)
+        return () if target is None else told_of_link(target, is_there=False)
 
     def _write(self, path: str, behind: str | None, content: bytes) -> None:
         if behind is None:
@@ -197,7 +246,7 @@ class Projecting:
         except errors.Unavailable as error:
             return _left(one, error.code, error.message)
         if content is None:
-            return Shown(one.path, one.format, ABSENT, 0, ())
+            return Shown(one.path, one.format, ABSENT, 0, self._dangling(one.path))
         with self._store.transaction() as tx:
             known = self._known(tx, one.path, commit, branch)
             if known.rows or (one.path, blob_id(content)) in tx.written_blobs(one.path):
@@ -334,11 +383,34 @@ def next_key(reader: Tx, path: str, family: str) -> str:
     return f"{mark}{highest + 1:06d}"
 
 
+def _is_ours(
+    reader: Reader,
+    projection: Projection,
+    known: Known,
+    path: str,
+    before: bytes | None,
+    was: bytes | None,
+    content: bytes,
+) -> bool:
+    """Tell whether bytes are Handrail's own to write, so that whoever commits them needs no lease.
+
+    A format may keep what people wrote around its rows. Such words are nobody's edit only where
+    they were written before by Handrail, or are HEAD's: else to export would be to get around it.
+    """
+    if before is None or before == was or _was_written(reader, path, before):
+        return True
+    return projection.render(known, None) == content
+
+
+def _was_written(reader: Reader, path: str, content: bytes) -> bool:
+    return (path, blob_id(content)) in reader.written_blobs(path)
+
+
 def _unknown(reader: Reader, path: str, content: bytes) -> list[Event]:
     """Return what says that Handrail writes these bytes there, unless that was said before."""
-    blob = blob_id(content)
-    known = (path, blob) in reader.written_blobs(path)
-    return [] if known else [ProjectionWritten(path, blob)]
+    if _was_written(reader, path, content):
+        return []
+    return [ProjectionWritten(path, blob_id(content))]
 
 
 def _left(one: ProjectionFile, code: str, why: str) -> Shown:

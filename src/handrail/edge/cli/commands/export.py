@@ -9,7 +9,7 @@ from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.projections.port import Told
 from handrail.service.packets import Packets
-from handrail.service.projecting import LEFT, WRITTEN, Projecting, Shown
+from handrail.service.projecting import LEFT, WRITTEN, Judge, Projecting, Shown
 from handrail.text import visible
 
 TOLD_SHOWN_MAX = 50
@@ -21,7 +21,8 @@ def export(invocation: Invocation) -> Reply:
     application = invocation.application
     packets = Packets(application.context, application.packet_files)
     known, written = packets.export(dry_run=dry_run)
-    shown = Projecting(application.context, application.projection_files).export(dry_run=dry_run)
+    files = application.projection_files
+    shown = Projecting(application.context, files, _judge(invocation)).export(dry_run=dry_run)
     data: Data = {
         "packets": known,
         "written": list(written),
@@ -35,6 +36,20 @@ def export(invocation: Invocation) -> Reply:
         lines.append(f"{count(known, 'packet')} exported")
     lines += projection_lines(shown, dry_run=dry_run)
     return Reply(data, "\n".join(lines), told_lines(shown))
+
+
+def _judge(invocation: Invocation) -> Judge:
+    """Return who says whether work is complete that a file calls so."""
+
+    def judge(task: str | None) -> str:
+        from handrail.service.completing import Completing
+        from handrail.wiring.gates import Gates
+
+        application = invocation.application
+        gates = Gates(application, invocation.directory)
+        return Completing(application.context, gates.gating, gates.around())(task)
+
+    return judge
 
 
 def projection_data(shown: Shown) -> Data:
