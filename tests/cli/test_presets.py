@@ -166,8 +166,12 @@ def test_contracts_that_cannot_be_read_are_said_and_the_preset_counts(
 def test_the_prompt_may_lie_where_the_original_keeps_it(repo: Repo, handrail: Handrail) -> None:
     elsewhere = ".ai-agents/AI_AGENT_PROMPT.md"
     repo.write(elsewhere, "# Theirs\n")
+    (repo.path / ".mosaic").mkdir()
+    (repo.path / ".mosaic/LATEST_HANDOFF.md").symlink_to("SESSION_HANDOFF_2026-01-19_PATHFINDER.md")
     done = handrail("init", "--preset", "mosaic")
     assert done.code == 0, done.err
+    assert "It is a link to SESSION_HANDOFF_2026-01-19_PATHFINDER.md, which is not" in done.err
+    assert (repo.path / ".mosaic/LATEST_HANDOFF.md").is_symlink()
     assert not (repo.path / "AI_AGENT_PROMPT.md").exists()
     text = (repo.path / elsewhere).read_text()
     assert text.startswith("# Theirs\n\n<!-- handrail:begin mosaic-")

@@ -87,15 +87,19 @@ def adopt(
 ) -> tuple[Shown, ...]:
     """Enter what files of these projections say as history, and write those that are not there."""
     missing = [one.path for one in projections if _is_missing(files, one.path)]
+    dangling = [found for one in projections if (found := _dangling(files, one)) is not None]
     imported = projecting.import_all()
     written = projecting.export(only=missing) if missing else ()
-    return (*(one for one in imported if one.outcome != ABSENT), *written)
+    return (*(one for one in imported if one.outcome != ABSENT), *dangling, *written)
 
 
 def foreseen(files: ProjectionFiles, projections: Sequence[ProjectionFile]) -> tuple[Shown, ...]:
     """Tell what adopting would do where there is no store yet, and writes nothing."""
     shown = []
     for one in projections:
+        if (dangling := _dangling(files, one)) is not None:
+            shown.append(dangling)
+            continue
         try:
             content = files.read(one.path)
             read = Read(())
@@ -126,12 +130,25 @@ def left_behind(
                 content, target = files.read(one.path), files.target(one.path)
             except errors.Unavailable:
                 continue
-            place = one.path if target is None else f"{one.path.rpartition('/')[0]}/{target}"
+            folder, slash, _ = one.path.rpartition("/")
+            place = one.path if target is None else f"{folder}{slash}{target}"
             if content is None or (place, blob_id(content)) not in written:
                 continue
             if not commit or history.file_at(commit, place) is None:
                 found += dict.fromkeys((one.path, place))
     return tuple(found)
+
+
+def _dangling(files: ProjectionFiles, one: ProjectionFile) -> Shown | None:
+    """Tell of a link to a file that is not there; None for anything else."""
+    try:
+        target = files.target(one.path)
+        if target is None or files.read(one.path) is not None:
+            return None
+    except errors.Unavailable:
+        return None
+    sentence = f"It is a link to {target}, which is not there; the next handoff writes it anew."
+    return Shown(one.path, one.format, LEFT, 0, (Told(one.path, "dangling_link", sentence),))
 
 
 def _is_missing(files: ProjectionFiles, path: str) -> bool:
