@@ -170,7 +170,8 @@ def test_the_prompt_may_lie_where_the_original_keeps_it(repo: Repo, handrail: Ha
     (repo.path / ".mosaic/LATEST_HANDOFF.md").symlink_to("SESSION_HANDOFF_2026-01-19_PATHFINDER.md")
     done = handrail("init", "--preset", "mosaic")
     assert done.code == 0, done.err
-    assert "It is a link to SESSION_HANDOFF_2026-01-19_PATHFINDER.md, which is not" in done.err
+    dangling = "the link leads to SESSION_HANDOFF_2026-01-19_PATHFINDER.md, and there is no such"
+    assert dangling in done.err
     assert (repo.path / ".mosaic/LATEST_HANDOFF.md").is_symlink()
     assert not (repo.path / "AI_AGENT_PROMPT.md").exists()
     text = (repo.path / elsewhere).read_text()
@@ -178,6 +179,29 @@ def test_the_prompt_may_lie_where_the_original_keeps_it(repo: Repo, handrail: Ha
     assert "--pre-handoff" in text
     assert "--post-handoff" in text
     assert elsewhere in settings(repo).references.docs
+
+
+def test_state_files_as_the_original_left_them_are_read_told_of_and_left(
+    repo: Repo, handrail: Handrail
+) -> None:
+    blocker = {"id": "B001", "title": "x", "severity": "high", "status": "active"}
+    repo.write(".mosaic/agent_state.json", '{"version": 1, "last_mo')
+    repo.write(".mosaic/blockers.json", json.dumps({"version": 1, "blockers": [blocker]}))
+    repo.write(".mosaic/current_task.json", "[]")
+    gate = repo.write(".mosaic/enforcement/session-gate.sh", "#!/bin/sh\nexit 0\n")
+    gate.chmod(0o755)
+    before = tree(repo.path)
+    done = handrail("init", "--preset", "mosaic", "--json")
+    assert done.code == 0, done.err
+    after = tree(repo.path)
+    moved = ".mosaic/enforcement/session-gate.sh"
+    assert after[f"{moved}.before-handrail"] == before[moved]
+    assert all(after[path] == seen for path, seen in before.items() if path != moved)
+    shown = {one["path"]: one for one in done.json()["projections"]}
+    outcomes = {path: one["outcome"] for path, one in shown.items()}
+    assert outcomes[".mosaic/agent_state.json"] == outcomes[".mosaic/current_task.json"] == "left"
+    told = shown[".mosaic/blockers.json"]["told"]
+    assert ("blockers[0].status", "open") in [(one["place"], one["suggestion"]) for one in told]
 
 
 def test_a_configuration_that_is_there_counts_and_that_is_said(

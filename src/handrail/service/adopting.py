@@ -16,6 +16,7 @@ from handrail import errors
 from handrail.config import blob_id
 from handrail.config.adapting import Found, Original
 from handrail.projections.contracts import COORDINATOR, read_contracts
+from handrail.projections.latest_handoff import told_of_link
 from handrail.projections.port import Known, Read, Told
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
@@ -28,6 +29,7 @@ from handrail.service.projecting import (
     Projecting,
     ProjectionFiles,
     Shown,
+    beside,
 )
 
 if TYPE_CHECKING:
@@ -87,29 +89,27 @@ def adopt(
 ) -> tuple[Shown, ...]:
     """Enter what files of these projections say as history, and write those that are not there."""
     missing = [one.path for one in projections if _is_missing(files, one.path)]
-    dangling = [found for one in projections if (found := _dangling(files, one)) is not None]
     imported = projecting.import_all()
     written = projecting.export(only=missing) if missing else ()
-    return (*(one for one in imported if one.outcome != ABSENT), *dangling, *written)
+    return (*(one for one in imported if one.outcome != ABSENT or one.told), *written)
 
 
 def foreseen(files: ProjectionFiles, projections: Sequence[ProjectionFile]) -> tuple[Shown, ...]:
     """Tell what adopting would do where there is no store yet, and writes nothing."""
     shown = []
     for one in projections:
-        if (dangling := _dangling(files, one)) is not None:
-            shown.append(dangling)
-            continue
         try:
-            content = files.read(one.path)
+            content, target = files.read(one.path), files.target(one.path)
             read = Read(())
-            if content is not None:
+            if content is None and target is not None:
+                read = Read((), told_of_link(target, is_there=False))
+            elif content is not None:
                 read = PROJECTIONS[one.format].read(Known(0), content, importing=True)
         except (errors.Unavailable, ValueError) as error:
             told = Told(one.path, "unreadable", str(error))
             shown.append(Shown(one.path, one.format, LEFT, 0, (told,)))
             continue
-        outcome = WRITTEN if content is None else SAME
+        outcome = WRITTEN if content is None and target is None else SAME
         shown.append(Shown(one.path, one.format, outcome, len(read.rows), read.told))
     return tuple(shown)
 
@@ -130,25 +130,12 @@ def left_behind(
                 content, target = files.read(one.path), files.target(one.path)
             except errors.Unavailable:
                 continue
-            folder, slash, _ = one.path.rpartition("/")
-            place = one.path if target is None else f"{folder}{slash}{target}"
+            place = one.path if target is None else beside(one.path, target)
             if content is None or (place, blob_id(content)) not in written:
                 continue
             if not commit or history.file_at(commit, place) is None:
                 found += dict.fromkeys((one.path, place))
     return tuple(found)
-
-
-def _dangling(files: ProjectionFiles, one: ProjectionFile) -> Shown | None:
-    """Tell of a link to a file that is not there; None for anything else."""
-    try:
-        target = files.target(one.path)
-        if target is None or files.read(one.path) is not None:
-            return None
-    except errors.Unavailable:
-        return None
-    sentence = f"It is a link to {target}, which is not there; the next handoff writes it anew."
-    return Shown(one.path, one.format, LEFT, 0, (Told(one.path, "dangling_link", sentence),))
 
 
 def _is_missing(files: ProjectionFiles, path: str) -> bool:
