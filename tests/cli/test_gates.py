@@ -17,7 +17,9 @@ from tests.support import Result
 
 GATE: Final = '\n[[gate]]\nid = "{id}"\nstages = ["pre-handoff"]\nrun = {run}\n{more}\n'
 ROLE: Final = '\n[[role]]\nname = "worker"\nlane = ["**"]\n'
-PRE_HANDOFF: Final = [gate.id for gate in GATES if "pre-handoff" in gate.stages]
+PRE_HANDOFF: Final = [
+    gate.id for gate in GATES if "pre-handoff" in gate.stages and gate.unasked != "off"
+]
 REPORT: Final = "<testsuite><testcase classname='a' name='b'/></testsuite>"
 
 

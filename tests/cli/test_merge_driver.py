@@ -202,3 +202,80 @@ def test_a_session_that_begins_brings_the_driver_back(lanes: Repo) -> None:
     )
     assert said.code == 0, said.err
     assert lanes.git("config", "--get-regexp", "^merge[.]handrail[.]") == before
+
+
+# ------------------------------------------------------------------------------------------ mosaic
+
+STATE: Final = ".mosaic/agent_state.json"
+BLOCKERS: Final = ".mosaic/blockers.json"
+LOG: Final = ".mosaic/session_log.jsonl"
+
+
+@pytest.fixture
+def mosaic(repo: Repo, handrail: Handrail) -> Repo:
+    """A repository with the preset `mosaic`, all of it committed."""
+    assert handrail("init", "--preset", "mosaic").code == 0
+    repo.commit("mosaic")
+    repo.git("tag", "base")
+    return repo
+
+
+def change(repo: Repo, path: str, **fields: Any) -> None:
+    """Change fields of a JSON file by hand."""
+    found = json.loads((repo.path / path).read_text())
+    repo.write(path, json.dumps({**found, **fields}, indent=2) + "\n")
+
+
+def blocker(name: str) -> dict[str, str]:
+    return {"id": name, "title": f"blocker {name}", "severity": "high", "status": "open"}
+
+
+def test_state_files_of_two_branches_merge_field_by_field(mosaic: Repo) -> None:
+    message = "What the next agent must know, said in more than fifty characters."
+    for branch, name in (("one", "B001"), ("two", "B002")):
+        mosaic.git("checkout", "--quiet", "-b", branch, "base")
+        change(mosaic, BLOCKERS, blockers=[blocker(name)])
+        change(mosaic, STATE, user_decisions={f"D_{branch}": "yes"})
+        if branch == "one":
+            change(mosaic, STATE, handoff_message=message)
+        line = {"timestamp": "2026-01-01T00:00:00Z", "agent": branch, "mode": "BUILD"}
+        line |= {"action": f"did {branch}", "outcome": "done"}
+        mosaic.write(LOG, (mosaic.path / LOG).read_text() + json.dumps(line) + "\n")
+        mosaic.git("commit", "--quiet", "--all", "--no-verify", "-m", branch)
+    merge(mosaic, "one")
+    state = json.loads((mosaic.path / STATE).read_text())
+    assert state["user_decisions"] == {"D_one": "yes", "D_two": "yes"}
+    assert state["handoff_message"] == message
+    blockers = json.loads((mosaic.path / BLOCKERS).read_text())
+    assert blockers["version"] == 1
+    assert {one["id"] for one in blockers["blockers"]} == {"B001", "B002"}
+    log = (mosaic.path / LOG).read_text()
+    assert log.count("did one") == log.count("did two") == 1
+    assert Handrail(mosaic.path)("export").code == 0
+    assert mosaic.git("status", "--porcelain") == ""
+
+
+def test_a_message_that_both_branches_wrote_is_the_only_conflict(mosaic: Repo) -> None:
+    for branch in ("one", "two"):
+        mosaic.git("checkout", "--quiet", "-b", branch, "base")
+        change(mosaic, STATE, handoff_message=f"from {branch}", open_questions=[branch])
+        mosaic.git("commit", "--quiet", "--all", "--no-verify", "-m", branch)
+    merge(mosaic, "one", conflicts=True)
+    text = (mosaic.path / STATE).read_text()
+    inside = text.partition("<<<<<<< ours\n")[2].partition(">>>>>>> theirs")[0]
+    assert inside.count("\n") == 5, inside
+    assert '"from one"' in inside
+    assert '"from two"' in inside
+    assert text.count("<<<<<<<") == 1
+    assert '"one"' in text
+    assert '"two"' in text
+
+
+def test_an_edit_by_hand_loses_no_field_of_a_state_file(mosaic: Repo) -> None:
+    before = json.loads((mosaic.path / BLOCKERS).read_text())
+    change(mosaic, BLOCKERS, blockers=[blocker("B001")])
+    assert Handrail(mosaic.path)("export").code == 0
+    after = json.loads((mosaic.path / BLOCKERS).read_text())
+    assert list(after) == list(before)
+    assert after["blockers"] == [blocker("B001")]
+    assert after["updated_at"] != before["updated_at"]

@@ -47,7 +47,7 @@ def test_every_judgement_around_a_handoff_is_one_entry_with_what_it_led_to(work:
     work.change("src/a.py", "x = 2\n", push=False)
     assert ada.types("handrail check pre-handoff --only pushed").code == 1  # a part of the suite
     assert ada.types("handrail check pre-handoff --no-commands").code == 1  # another one
-    assert ada.types(f"{OFFER} --dry-run").code == 0
+    assert ada.types(f"{OFFER} --dry-run").code == 1
     assert verdicts(world) == []
     assert ada.types("handrail check pre-handoff fix").code == 1
     with unharmed(world.store):

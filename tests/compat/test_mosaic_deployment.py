@@ -13,7 +13,7 @@ def claim(ground: Ground, status: str, address: object) -> None:
     ground.state(
         implementation_progress={"deployment_status": status, "render_service_url": address}
     )
-    ground.saves()
+    ground.saves(hooks=True)
 
 
 def test_a_deployment_that_is_called_live_must_answer(ground: Ground) -> None:

@@ -210,6 +210,7 @@ def test_nobody_can_tell_is_no_pass_and_says_why(clone: Clone) -> None:
     assert "❌ BLOCKING FAILURES:\n  - Cannot tell: line production\n" in done.out
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("words", [(), ("--help",), ("--pre-handoff", "--post-handoff"), ("-x",)])
 def test_without_a_flag_it_says_how_it_is_used_and_ends_with_1(
     clone: Clone, words: tuple[str, ...]
@@ -228,6 +229,7 @@ def test_the_signs_are_utf_8_whatever_the_locale_says(clone: Clone) -> None:
 # --- where Handrail does not answer --------------------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -301,6 +303,7 @@ def test_added_tests_run_in_the_order_in_which_they_are_written(clone: Clone) ->
     assert re.findall(r"^(?:zebra|ant|mole)$", done.out, re.MULTILINE) == list(names)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("body", "told"),
     [

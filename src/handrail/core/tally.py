@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from handrail.core.events import LeaseGranted, LeaseReleased, SessionEnded
+from handrail.core.events import Event, LeaseGranted, LeaseReleased, SessionEnded
 from handrail.core.handed import (
     PacketAccepted,
     PacketDeclined,
@@ -28,7 +28,7 @@ from handrail.core.handed import (
     TaskClosed,
     TaskTaken,
 )
-from handrail.core.ledger import Entry, read_event, read_header
+from handrail.core.ledger import Entry, Header, read_event, read_header
 from handrail.core.metrics import Figures, Share, Suite, spans
 from handrail.core.receipts import EvidenceRecorded
 from handrail.core.task import COMPLETE, SYSTEM
@@ -48,6 +48,7 @@ _HEADER: Final = re.compile(
     rb'\{"v":1,"epoch":"[0-9a-z]{1,32}","seq":[1-9][0-9]{0,17},"at":(0|[1-9][0-9]{0,17}),'
     rb'"kind":"([a-z_.]{1,40})","session":(?:null|"([^"\\]*)"),'
 )
+_HEAD: Final = Header(1, "", 1, 0, "", None, None, None, "", "")
 _Said = tuple[str, str, str]
 """A finding: gate, code, path."""
 
@@ -115,12 +116,11 @@ class Tally:
     def __init__(self) -> None:
         self._runs: dict[str, _Run] = {}
         self._handed: dict[str, _Handed] = {}
-        self._vouched: set[tuple[str, str]] = (
-            set()
-        )  # task and session: what it hands over is judged
+        self._vouched: set[tuple[str, str]] = set()  # task, session: what is next was judged
         self._holders: dict[str, str] = {}
         self._closings: list[tuple[int, str, bool]] = []
         self._suites: dict[str, Suite] = {}
+        self._kind = ""
         self._sessions = self._failed = self._told = self._unsure = 0
         self._complete = self._compliant = self._rediscovered = self._packets = 0
         self._resumed: list[int] = []
@@ -144,11 +144,16 @@ class Tally:
     def take(self, entry: Entry) -> None:
         """Count an entry; raises ValueError, KeyError or TypeError if it is none."""
         at, kind, session = _peek(entry.header)
+        self._kind = kind
         count = self._counted.get(kind)
         if count is not None:
             if self._closings and self._closings[0][0] != at:
                 self._settle_closings()
             count(at, session, entry)
+
+    def _read(self, entry: Entry) -> Event | None:
+        """Decode the entry that is taken; its header is read already."""
+        return read_event(entry, _HEAD._replace(kind=self._kind))
 
     def figures(self) -> Figures:
         """Return what was counted; nothing is taken afterwards."""
@@ -182,7 +187,7 @@ class Tally:
             self._sessions += 1
 
     def _ended(self, at: int, session: str | None, entry: Entry) -> None:
-        event = read_event(entry)
+        event = self._read(entry)
         name, reason = session, ""
         if isinstance(event, SessionEnded):
             name, reason = event.session, event.reason
@@ -221,7 +226,7 @@ class Tally:
         run = self._runs.get(session or "")
         if run is None or run.worked_at is not None or run.given_at == at:
             return
-        event = read_event(entry)
+        event = self._read(entry)
         if isinstance(event, LeaseGranted) and event.session == session:
             self._works(at, session, by_grant=True)
 
@@ -229,7 +234,7 @@ class Tally:
         run = self._runs.get(session or "")
         if run is None or run.worked_at not in (None, at):
             return
-        event = read_event(entry)
+        event = self._read(entry)
         if isinstance(event, LeaseReleased) and event.reason == ADOPTED:
             self._given(at, run)
 
@@ -241,7 +246,7 @@ class Tally:
     def _ran(self, at: int, session: str | None, entry: Entry) -> None:
         run = self._runs.get(session or "")
         if run is not None and run.worked_at is None:
-            event = read_event(entry)
+            event = self._read(entry)
             # What somebody else's evidence was compared with is no work of its own.
             if isinstance(event, EvidenceRecorded) and event.about.startswith(("run:", "gate:")):
                 self._works(at, session)
@@ -249,7 +254,7 @@ class Tally:
     # --- verdicts ---------------------------------------------------------------------------------
 
     def _judged(self, at: int, session: str | None, entry: Entry) -> None:
-        event = read_event(entry)
+        event = self._read(entry)
         if not isinstance(event, StageJudged):
             return
         self._add(event)
@@ -289,7 +294,7 @@ class Tally:
     # --- handoffs ---------------------------------------------------------------------------------
 
     def _offered(self, at: int, session: str | None, entry: Entry) -> None:
-        event = read_event(entry)
+        event = self._read(entry)
         if not isinstance(event, PacketOffered) or event.session == SYSTEM:
             return
         run = self._works(at, session)
@@ -331,7 +336,7 @@ class Tally:
             self._given(at, run)
             if run.accepted_at is None and run.worked_at is None:
                 run.accepted_at = at
-        event = read_event(entry)
+        event = self._read(entry)
         if isinstance(event, TaskTaken):
             self._holders[event.task] = event.session
         elif isinstance(event, PacketAccepted):
@@ -343,7 +348,7 @@ class Tally:
                     self._completed(vouched=handed.vouched)
 
     def _refused(self, at: int, session: str | None, entry: Entry) -> None:
-        event = read_event(entry)
+        event = self._read(entry)
         if isinstance(event, PacketDeclined | PacketReturned):
             handed = self._answered(at, event)
             if handed is not None and isinstance(event, PacketReturned):
@@ -360,7 +365,7 @@ class Tally:
         return handed
 
     def _closed(self, at: int, session: str | None, entry: Entry) -> None:
-        event = read_event(entry)
+        event = self._read(entry)
         if not isinstance(event, TaskClosed):
             return
         mine = (event.task, session or "")

@@ -121,4 +121,4 @@ def faults(value: Mapping[str, Any]) -> tuple[Told, ...]:
     return tuple(check(value, STATE))
 
 
-PROJECTION: Final = Projection("mosaic-state", STATE_FILE.render, STATE_FILE.read)
+PROJECTION: Final = Projection("mosaic-state", STATE_FILE.render, STATE_FILE.read, whole=True)

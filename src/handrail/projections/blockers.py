@@ -104,4 +104,6 @@ def _receipt(value: Mapping[str, Any], text: str) -> str:
     return named[1] if named is not None else ""
 
 
-PROJECTION: Final = Projection("mosaic-blockers", BLOCKERS_FILE.render, BLOCKERS_FILE.read)
+PROJECTION: Final = Projection(
+    "mosaic-blockers", BLOCKERS_FILE.render, BLOCKERS_FILE.read, whole=True
+)

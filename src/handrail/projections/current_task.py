@@ -130,4 +130,4 @@ def not_complete(known: Known, read: Read, why: str) -> Read:
     return Read(rows, (*read.told, Told("status", NOT_COMPLETE, sentence, ACTIVE)))
 
 
-PROJECTION: Final = Projection("mosaic-task", TASK_FILE.render, TASK_FILE.read)
+PROJECTION: Final = Projection("mosaic-task", TASK_FILE.render, TASK_FILE.read, whole=True)

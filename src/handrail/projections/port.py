@@ -97,9 +97,14 @@ class Behind(Protocol):
 
 
 class Projection(Record):
-    """A format; ``behind`` where its file is a link to another one beside it, by that one's name."""  # noqa: E501
+    """A format.
+
+    ``behind`` is there where its file is a link to another one beside it, by that one's name;
+    ``whole`` where the rows are all of the file, so that none of them can be left out.
+    """
 
     format: str
     render: Render
     read: ReadBack
     behind: Behind | None = None
+    whole: bool = False

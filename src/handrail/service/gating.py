@@ -178,8 +178,9 @@ class Gating:
         return found, missing
 
     def self_test(self) -> Checked:
-        """Try the built-in gates on their own cases, and look for what gates and roles watch."""
+        """Try gates on their own cases, and scripts; look for what gates and roles watch."""
         from handrail.gates.cases import faults
+        from handrail.service.rehearsal import rehearsed
 
         with self._context.store.read() as reader:
             acting(reader, self._context)
@@ -206,7 +207,7 @@ class Gating:
         except errors.FactsUnavailable as error:
             reason = error.message.rstrip(".")
             return Checked(SELF_TEST, (*found, Outcome(WATCHED, CANNOT_TELL, BLOCK, reason=reason)))
-        found.append(watched(rules, files))
+        found += [watched(rules, files), *rehearsed(self._bench, rules.settings, files)]
         return Checked(SELF_TEST, tuple(found))
 
     # --- built-in gates ---------------------------------------------------------------------------

@@ -65,6 +65,11 @@ class Grounds(Bench, Protocol):
     def plugin(self, name: str) -> Gate:
         """Load the gate of a plugin."""
 
+    def rehearse(
+        self, path: str, script: bytes, words: tuple[str, ...], launch: str
+    ) -> tuple[int, str]:
+        """Run a script with a launch line of one's own: its exit status, what it printed."""
+
     def health(self, address: str) -> int:
         """Return the HTTP status that a service answers with."""
 

@@ -335,12 +335,22 @@ def _edited(
             old = {row.key: row.record for row in projection.read(known, was, importing=False).rows}
         except ValueError:
             old = {}
-    rows = [
-        row
-        for row in bounded(read.rows)
-        if row.record != known.rows.get(row.key, "") and row.record != old.get(row.key)
-    ]
-    return read._replace(rows=tuple(rows))
+    return read._replace(rows=tuple(edits(projection, known, read, old)))
+
+
+def edits(projection: Projection, known: Known, read: Read, old: Mapping[str, str]) -> list[Row]:
+    """Return the rows that are neither known nor those of an ``old`` version; raises ValueError.
+
+    Where the rows are the whole file, one edit brings along what nobody knows of the rest: it would
+    be missing otherwise.
+    """
+    rows = bounded(read.rows)
+    changed = {
+        row.key for row in rows if row.record not in (known.rows.get(row.key, ""), old.get(row.key))
+    }
+    if changed and projection.whole:
+        changed |= {row.key for row in rows if row.record and row.key not in known.rows}
+    return [row for row in rows if row.key in changed]
 
 
 def bounded(rows: Iterable[Row]) -> list[Row]:

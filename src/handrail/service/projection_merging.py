@@ -26,13 +26,11 @@ from handrail.projections.text_merge import additions_kept
 from handrail.service.context import Context
 from handrail.service.identity import acting
 from handrail.service.policy import rules_in_force
-from handrail.service.projecting import bounded, known_of
+from handrail.service.projecting import edits, known_of
 from handrail.store.port import Reader, Tx
 
 PEOPLES_TEXT: Final = ("lanes-tracker", "lanes-note", "mosaic-log", "mosaic-handoff")
 """Formats in which people's own lines stand between those of the tool."""
-DOCUMENTS: Final = ("mosaic-state", "mosaic-blockers", "mosaic-task")
-"""Formats of JSON in which any field may be somebody's."""
 SIGN_CHARS: Final = 61
 """So long are the signs of a conflict while it is looked at: no text has such."""
 SIGN_CHARS_OF_GIT: Final = 7
@@ -88,7 +86,7 @@ class ProjectionMerging:
         projection, versions = PROJECTIONS[one.format], Versions(base, ours, theirs)
         at = self._context.outside.at_head()[0], self._context.outside.branch()
         try:
-            if one.format in DOCUMENTS:
+            if projection.whole:
                 return self._by_values(projection, path, at, versions)
             if one.format not in PEOPLES_TEXT:
                 try:
@@ -156,8 +154,7 @@ class ProjectionMerging:
             raise ValueError("there is nothing to show")
         if not self._looking:
             events: list[Event] = [
-                RowKept(known.path, row.key, row.record, READ, row.claimed_at)
-                for row in bounded(rows)
+                RowKept(known.path, row.key, row.record, READ, row.claimed_at) for row in rows
             ]
             blob = blob_id(content)
             if (known.path, blob) not in tx.written_blobs(known.path):
@@ -190,11 +187,8 @@ def _of_both(
 def _changed(projection: Projection, known: Known, content: bytes, base: bytes) -> tuple[Row, ...]:
     """Return the rows that a version has and neither the base nor who is known has so."""
     was = {row.key: row.record for row in _read(projection, known, base)}
-    return tuple(
-        row
-        for row in projection.read(known, content, importing=False).rows
-        if row.record != known.rows.get(row.key, "") and row.record != was.get(row.key)
-    )
+    read = projection.read(known, content, importing=False)
+    return tuple(edits(projection, known, read, was))
 
 
 def _read(projection: Projection, known: Known, base: bytes) -> tuple[Row, ...]:

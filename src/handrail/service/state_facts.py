@@ -146,4 +146,5 @@ def _rows(one: ProjectionFile, known: Known, content: bytes | None) -> Mapping[s
         read = PROJECTIONS[one.format].read(known, content, importing=False)
     except ValueError:
         return known.rows
-    return {**known.rows, **{row.key: row.record for row in read.rows}}
+    rows = {**known.rows, **{row.key: row.record for row in read.rows}}
+    return {key: text for key, text in rows.items() if text}  # what somebody took away is gone

@@ -113,6 +113,14 @@ class RepositoryBench:
         """Return what git has not finished."""
         return operation(self._place.git_dir)
 
+    def rehearse(
+        self, path: str, script: bytes, words: tuple[str, ...], launch: str
+    ) -> tuple[int, str]:
+        """Run a script with a launch line of one's own."""
+        from handrail.facts.rehearsals import rehearse
+
+        return rehearse(path, script, words, launch)
+
     def health(self, address: str) -> int:
         """Return the HTTP status that a service answers with; raises FactsUnavailable."""
         from handrail.facts.services import health_of

@@ -83,11 +83,16 @@ def _known(application: Application) -> bool:
 
 
 def _pre_commit(hook: Hook) -> int:
-    """Name every staged path that stands in the way, at once."""
+    """Name every staged path that stands in the way, at once.
+
+    Whoever commits, the commit has the projections as they are now.
+    """
     application = hook.application
-    if _in_progress(application) or not _known(application):
+    if _in_progress(application):
         return GO_ON
     _show(application)
+    if not _known(application):
+        return GO_ON
     mode = Guarding(application.context).mode("commit")
     refusal = CommitCheck(application.context).staged(seen=application.traces.seen())
     if refusal is None:

@@ -14,6 +14,7 @@ what is judged is whether that commit may be made: no handoff, so nothing has to
 More tests are methods ``test_...`` of ``HandoffValidator``, in the order in which they are written:
 
     import sys
+    sys.dont_write_bytecode = True  # a folder __pycache__ would be an uncommitted change
     from handoff_validation_tests import HandoffValidator, main
 
     class OurValidator(HandoffValidator):

@@ -54,10 +54,14 @@ _ANY_WRITE: Final = 0o222
 
 
 class Script(Record):
-    """A script that takes the place of the original's; its first line says what runs it."""
+    """A script that takes the place of the original's; its first line says what runs it.
+
+    To one that is ``open`` people may add lines.
+    """
 
     path: str
     resource: str
+    open: bool = False
 
 
 class Document(Record):
@@ -99,7 +103,11 @@ PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
         Document("ops/SESSION_HANDOFF_AGENT.md", "SESSION_HANDOFF_AGENT.md"),
     ),
     "mosaic": (
-        Script(".mosaic/enforcement/handoff_validation_tests.py", "handoff_validation_tests.py"),
+        Script(
+            ".mosaic/enforcement/handoff_validation_tests.py",
+            "handoff_validation_tests.py",
+            open=True,
+        ),
         Script(".mosaic/enforcement/session-gate.sh", "session-gate.sh"),
         Document(
             "scripts/verify_critical_features.sh", "verify_critical_features.sh", runnable=True
@@ -164,7 +172,9 @@ def install_presets(site: Site, presets: Sequence[str], *, dry_run: bool) -> tup
         text = _text(preset, file.resource)
         try:
             seen = fit(site, place)
-            if isinstance(file, Script):
+            if isinstance(file, Script) and file.open and is_extended(seen, stamped(text)):
+                steps.append(Step(path, KEPT, "somebody added to it"))
+            elif isinstance(file, Script):
                 steps.append(_install_script(site, path, seen, stamped(text), dry_run=dry_run))
             elif isinstance(file, Document):
                 mode = _EXECUTABLE if file.runnable else _PLAIN
@@ -265,6 +275,14 @@ def is_unchanged(script: bytes) -> bool:
     """Tell whether a script is as Handrail wrote it, this release or another."""
     first, mark, rest = script.split(b"\n", 2)
     return mark == SHIM + b" " + _digest(first, rest)
+
+
+def is_extended(seen: Seen, wanted: bytes) -> bool:
+    """Tell whether a file has all lines of a script as it is written now, in order, and more."""
+    if seen.kind != FILE or not seen.whole or len(seen.content) <= len(wanted):
+        return False
+    lines = iter(seen.content.split(b"\n"))
+    return all(line in lines for line in wanted.split(b"\n"))
 
 
 # --- taking out ----------------------------------------------------------------------------------
@@ -376,8 +394,9 @@ def lost_presets(site: Site, presets: Sequence[str]) -> tuple[Lost, ...]:
         except Unfit as unfit:
             lost.append(Lost(path, str(unfit)))
             continue
-        reason = _why_lost(seen, stamped(_text(preset, file.resource)))
-        if reason:
+        wanted = stamped(_text(preset, file.resource))
+        reason = _why_lost(seen, wanted)
+        if reason and not (file.open and is_extended(seen, wanted)):
             lost.append(Lost(path, reason, gone=seen.kind == NOTHING))
     return tuple(lost)
 

@@ -3,7 +3,7 @@
 Promises: the gates decide, and each that binds and does not pass shows in a test, by its own
 sentence where the documents have none; what only advises, or is waived, is a warning; a gate that
 no documented test stands for is a test of its own where it has something to judge. Nothing is
-written but the receipts of command gates.
+written but receipts of command gates and what the gates said, into the ledger.
 
     Suite(context, ground, gating, gates).before().rows[0].verdict
 """
@@ -31,8 +31,9 @@ from handrail.service.suite.documented import (
     look_whether_readable,
     session_gate,
 )
-from handrail.service.suite.rows import Found, Ground, Row, Told, advised, plain
-from handrail.service.suite.wording import WORDS, as_it_is
+from handrail.service.suite.rows import Found, Ground, Row, Told, advised
+from handrail.service.suite.wording import WORDS, advice, as_it_is
+from handrail.service.verdicts import enter
 from handrail.text import visible
 
 __all__ = ["COMMIT", "POST_HANDOFF", "PRE_HANDOFF", "Ground", "Row", "Suite", "Told"]
@@ -43,6 +44,7 @@ REFERENCES: Final = "references"
 # Which test shows what a gate minds; a gate that is not here is a test of its own.
 OF_PRE: Final = {
     "state-readable": "state-files",
+    "message": "state-files",
     "state-fresh": "production",
     "pushed": "production",
     REFERENCES: REFERENCES,
@@ -50,6 +52,8 @@ OF_PRE: Final = {
     "blockers": "blockers",
 }
 OF_POST: Final = {
+    "state-readable": "state-readable",
+    "message": "message",
     "packet-intact": "state-readable",
     "commit-present": "production",
     "tree-as-declared": "production",
@@ -76,7 +80,8 @@ class Suite:
         """Judge whether work may be marked complete."""
         rules = self._rules()
         handed = self._gates.to_check(PRE_HANDOFF, None)
-        outcomes = self._gating.check(PRE_HANDOFF, handed=handed, tell=tell).outcomes
+        checked = self._gating.check(PRE_HANDOFF, handed=handed, tell=tell)
+        enter(self._context, checked, handed.task or None)
         reading = [path for role in rules.settings.roles for path in role.reading]
         tests = _tests(
             ("state-files", "State files exist", "All state files exist"),
@@ -86,19 +91,21 @@ class Suite:
             ("briefing", "Mandatory briefing updated", "Mandatory briefing exists"),
             ("blockers", "Blocker status matches reality", "Blocker status matches reality"),
         )
-        rows = self._shown(rules, tests, OF_PRE, outcomes)
         ground, briefing = self._ground, tests["briefing"]
         tests["state-files"].look(lambda: look_at_state_files(ground, tests["state-files"]))
         tests[REFERENCES].look(lambda: look_at_routine(ground, tests[REFERENCES]))
         briefing.look(lambda: look_at_briefing(ground, briefing, reading))
         tests["blockers"].look(lambda: look_at_resolved(ground, tests["blockers"]))
+        rows = self._shown(rules, tests, OF_PRE, checked.outcomes)
         return Told(PRE_HANDOFF, _rows(tests, rows))
 
     def after(self) -> Told:
         """Judge whether a session can go on from what was left; no command is run again."""
         rules = self._rules()
         handed = self._gates.to_check(POST_HANDOFF, None)
-        outcomes = [*self._gating.check(POST_HANDOFF, handed=handed, commands=False).outcomes]
+        checked = self._gating.check(POST_HANDOFF, handed=handed, commands=False)
+        enter(self._context, checked, handed.task or None)
+        outcomes = list(checked.outcomes)
         if rules.settings.gate_level(REFERENCES) != OFF:
             only = (REFERENCES,)
             more = self._gating.check(PRE_HANDOFF, only=only, commands=False, handed=NO_PACKET)
@@ -109,12 +116,12 @@ class Suite:
             (REFERENCES, "No missing files referenced", "All referenced files exist"),
             ("production", "Can determine production state", "Production state is known"),
         )
-        rows = self._shown(rules, tests, OF_POST, outcomes)
         ground, readable = self._ground, tests["state-readable"]
         readable.look(lambda: look_whether_readable(ground, readable))
         tests["message"].look(lambda: look_at_message(ground, tests["message"]))
         tests[REFERENCES].look(lambda: look_at_routine(ground, tests[REFERENCES]))
         tests["production"].look(lambda: look_at_production(ground, tests["production"]))
+        rows = self._shown(rules, tests, OF_POST, outcomes)
         return Told(POST_HANDOFF, _rows(tests, rows))
 
     def commit(self) -> Told:
@@ -178,14 +185,19 @@ class Suite:
         elif outcome.verdict == FAIL:
             words = WORDS.get(outcome.gate, as_it_is)
             to = found.failures if outcome.binds else found.warnings
-            found.look(lambda: to.extend(words(self._ground, found, binding)))
+            found.look(lambda: to.extend(_new(found, words(self._ground, found, binding))))
             if outcome.waiver is not None:
                 found.warnings.append(f"gate {outcome.gate}: waived by {outcome.waiver}")
-        found.warnings += [plain(one) for one in outcome.objections if one.advice]
+        found.warnings += [advice(one) for one in outcome.objections if one.advice]
 
 
 def _tests(*rows: tuple[str, str, str]) -> dict[str, Found]:
     return {test: Found(test, name, fine) for test, name, fine in rows}
+
+
+def _new(found: Found, told: Sequence[str]) -> list[str]:
+    """Leave out what a test says already."""
+    return [one for one in dict.fromkeys(told) if one not in found.failures]
 
 
 def _rows(tests: dict[str, Found], others: Sequence[Row]) -> tuple[Row, ...]:

@@ -16,12 +16,16 @@ from handrail import errors
 from handrail.gates.packet import MESSAGE_CHARS_MIN, RESOLVED
 from handrail.gates.states import problem_of
 from handrail.service.suite.rows import Found, Ground
-from handrail.service.suite.wording import HANDOFF, not_there
+from handrail.service.suite.wording import (
+    BLOCKERS,
+    HANDOFF,
+    STATE,
+    STATE_FILES,
+    TOO_SHORT,
+    not_there,
+)
 from handrail.text import visible
 
-STATE: Final = ".mosaic/agent_state.json"
-BLOCKERS: Final = ".mosaic/blockers.json"
-STATE_FILES: Final = (STATE, BLOCKERS, ".mosaic/current_task.json")
 SESSION_LOG: Final = ".mosaic/session_log.jsonl"
 BRIEFINGS: Final = (".mosaic/MANDATORY_AGENT_BRIEFING.md", "MANDATORY_AGENT_BRIEFING.md")
 ROUTINE: Final = (
@@ -30,9 +34,10 @@ ROUTINE: Final = (
     "scripts/verify_critical_features.sh",
 )
 """What the documented routine runs, and so refers to."""
-DOCUMENTS: Final = ("AI_AGENT_PROMPT.md", HANDOFF, *ROUTINE)
+PROMPTS: Final = ("AI_AGENT_PROMPT.md", ".ai-agents/AI_AGENT_PROMPT.md")
+DOCUMENTS: Final = (PROMPTS, (HANDOFF,), *((path,) for path in ROUTINE))
+"""The documents that a session begins with, each at any of its places."""
 REQUIRED: Final = (("last_commit", str), ("last_agent", str), ("implementation_progress", dict))
-PROGRESS: Final = "implementation_progress"
 RESOLVED_MAX: Final = 3
 DECISIONS_SHOWN_MAX: Final = 20
 DAY: Final = 1
@@ -90,7 +95,7 @@ def look_at_message(ground: Ground, found: Found) -> None:
     """Object to a message that can tell the next session nothing."""
     message = _state(ground).get("handoff_message")
     if not isinstance(message, str) or len(message.strip()) < MESSAGE_CHARS_MIN:
-        found.failures.append("handoff_message is empty or too short")
+        found.failures.append(TOO_SHORT)
 
 
 def look_at_production(ground: Ground, found: Found) -> None:
@@ -100,9 +105,6 @@ def look_at_production(ground: Ground, found: Found) -> None:
         value = state.get(field)
         if not isinstance(value, kind) or value == "":
             found.failures.append(f"agent_state.json missing required field: {field}")
-    progress = state.get(PROGRESS)
-    if not isinstance(progress, dict) or not progress.get("render_service_url"):
-        found.warnings.append("agent_state.json names no production URL")
 
 
 # --- the session gate -----------------------------------------------------------------------------
@@ -172,7 +174,7 @@ def _gate_decisions(ground: Ground, found: Found) -> None:
 
 
 def _gate_documents(ground: Ground, found: Found) -> None:
-    gone = [path for path in DOCUMENTS if ground.behind_links(path) is None]
+    gone = [places[0] for places in DOCUMENTS if not any(map(ground.behind_links, places))]
     found.failures += [f"Document does not exist: {path}" for path in gone]
 
 

@@ -17,6 +17,13 @@ from handrail.text import visible
 
 HANDOFF: Final = ".mosaic/LATEST_HANDOFF.md"
 SHORT: Final = 7
+STATE: Final = ".mosaic/agent_state.json"
+BLOCKERS: Final = ".mosaic/blockers.json"
+STATE_FILES: Final = (STATE, BLOCKERS, ".mosaic/current_task.json")
+OF_FILES: Final = ("state_missing", "unreadable_state")
+OF_FIELDS: Final = ("missing_field",)
+NO_ADDRESS: Final = "agent_state.json names no production URL"
+TOO_SHORT: Final = "handoff_message is empty or too short"
 
 Words = Callable[[Ground, Found, Sequence[Objection]], list[str]]
 
@@ -44,8 +51,7 @@ def unpushed(ground: Ground, found: Found, rows: Sequence[Objection]) -> list[st
 
 def missing(ground: Ground, found: Found, rows: Sequence[Objection]) -> list[str]:
     """Name each path that is referenced and is not there, once."""
-    told = [plain(row) if row.missing is None else not_there(ground, row.missing) for row in rows]
-    return [one for one in dict.fromkeys(told) if one not in found.failures]
+    return [plain(row) if row.missing is None else not_there(ground, row.missing) for row in rows]
 
 
 def not_there(ground: Ground, path: str) -> str:
@@ -82,6 +88,32 @@ def dirty(ground: Ground, found: Found, rows: Sequence[Objection]) -> list[str]:
     return ["\n".join(("Uncommitted changes exist:", *lines, *others))]
 
 
+def unreadable(ground: Ground, found: Found, rows: Sequence[Objection]) -> list[str]:
+    """Say which state file cannot be read; one of the documents' own is looked at for itself."""
+    return [
+        f"Cannot read state file: {plain(row)}"
+        for row in rows
+        if row.path not in STATE_FILES or row.code not in (*OF_FILES, *OF_FIELDS)
+    ]
+
+
+def too_short(ground: Ground, found: Found, rows: Sequence[Objection]) -> list[str]:
+    """Say that there is no message that could tell anybody anything."""
+    return [TOO_SHORT if row.code == "short_message" else plain(row) for row in rows]
+
+
+def outdated(ground: Ground, found: Found, rows: Sequence[Objection]) -> list[str]:
+    """Say which state file was not updated; one that is uncommitted is so when it is committed."""
+    states = ground.short_states()
+    rows = [row for row in rows if row.code != "state_outdated" or row.path not in states]
+    return [f"State file not updated: {plain(row)}" for row in rows]
+
+
+def advice(row: Objection) -> str:
+    """Say what only advises."""
+    return NO_ADDRESS if row.code == "no_service_url" else plain(row)
+
+
 def blocked(ground: Ground, found: Found, rows: Sequence[Objection]) -> list[str]:
     """Say which blockers are not as they are said to be."""
     return [f"Blocker status mismatch: {plain(row)}" for row in rows]
@@ -103,6 +135,9 @@ def names(text: str, path: str) -> bool:
 
 
 WORDS: Final[dict[str, Words]] = {
+    "state-readable": unreadable,
+    "message": too_short,
+    "state-fresh": outdated,
     "pushed": unpushed,
     "references": missing,
     "artifacts": missing,
