@@ -149,6 +149,9 @@ def test_the_exposition_is_written_as_the_format_wants_it(measured: Measured) ->
     lines = text.splitlines()[:-1]
     names = [line.split(" ")[2] for line in lines if line.startswith("# TYPE ")]
     assert len(names) == len(set(names))
+    units = {tuple(line.split(" ")[2:]) for line in lines if line.startswith("# UNIT ")}
+    ends = ("seconds", "ratio")
+    assert units == {(name, end) for name in names for end in ends if name.endswith(f"_{end}")}
     current = ""
     for line in lines:
         if line.startswith("# "):
