@@ -1,8 +1,9 @@
 r"""A script tried out where nothing is real: in a folder of its own, with a given launch line.
 
-Promises: it is the top of an empty repository; the script runs under the interpreter that its users have, without Handrail's session and
-without git's variables, for ``TIMEOUT_S`` at the most; the folder is gone afterwards. What the
-script does elsewhere is its own: it runs with the rights of whoever asks, as it always does.
+Promises: the folder is the top of an empty repository, and gone afterwards; the script runs under
+the interpreter that its users have, without Handrail's session and git's variables, for
+``TIMEOUT_S`` at the most. What the script does elsewhere is its own: it runs with the rights of
+whoever asks, as it always does.
 
     rehearse("scripts/check.sh", b"...", (), "echo no; exit 1")     # (1, "no\n")
 """
