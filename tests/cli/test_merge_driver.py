@@ -17,20 +17,29 @@ TRACKER: Final = "ops/PROJECT_TRACKER.md"
 TABLE: Final = "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the preset `lanes`, all of it committed, for copies of it."""
-    repo = Repo.create(tmp_path_factory.mktemp("lanes") / "repo")
-    assert Handrail(repo.path)("init", "--preset", "lanes").code == 0
-    repo.commit("lanes")
+def begun(folder: Path, preset: str) -> Path:
+    """Set a repository up with a preset, and commit all of it."""
+    repo = Repo.create(folder / "repo")
+    assert Handrail(repo.path)("init", "--preset", preset).code == 0
+    repo.git("config", "core.hooksPath", "/dev/null")  # they take their time, and decide nothing
+    repo.commit(preset)
     repo.git("tag", "base")
     return repo.path
+
+
+def copied(template: Path, folder: Path) -> Repo:
+    return Repo(Path(shutil.copytree(template, folder / "repo", symlinks=True)))
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return begun(tmp_path_factory.mktemp("lanes"), "lanes")
 
 
 @pytest.fixture
 def lanes(template: Path, tmp_path: Path) -> Repo:
     """A repository with the preset `lanes`; the tag `base` is where branches begin."""
-    return Repo(Path(shutil.copytree(template, tmp_path / "repo", symlinks=True)))
+    return copied(template, tmp_path)
 
 
 def load(repo: Repo) -> dict[str, Any]:
@@ -158,8 +167,13 @@ def test_lines_of_the_tool_are_in_no_conflict_whatever_each_side_made_of_them(la
     assert (lanes.path / note).read_text() == written["one"]
 
 
-@pytest.mark.sampled(2)
-@pytest.mark.parametrize("how", ["no launch line", "a launch line to nowhere", "no store"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "a launch line to nowhere",
+        *(pytest.param(how, marks=pytest.mark.nightly) for how in ("no launch line", "no store")),
+    ],
+)
 def test_without_handrail_the_file_is_merged_as_text(lanes: Repo, how: str) -> None:
     put(lanes, conflict("a", "one"), branch="one")
     put(lanes, conflict("b", "two"), branch="two")
@@ -211,13 +225,15 @@ BLOCKERS: Final = ".mosaic/blockers.json"
 LOG: Final = ".mosaic/session_log.jsonl"
 
 
+@pytest.fixture(scope="module")
+def mosaic_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return begun(tmp_path_factory.mktemp("mosaic"), "mosaic")
+
+
 @pytest.fixture
-def mosaic(repo: Repo, handrail: Handrail) -> Repo:
-    """A repository with the preset `mosaic`, all of it committed."""
-    assert handrail("init", "--preset", "mosaic").code == 0
-    repo.commit("mosaic")
-    repo.git("tag", "base")
-    return repo
+def mosaic(mosaic_template: Path, tmp_path: Path) -> Repo:
+    """A repository with the preset `mosaic`; the tag `base` is where branches begin."""
+    return copied(mosaic_template, tmp_path)
 
 
 def change(repo: Repo, path: str, **fields: Any) -> None:

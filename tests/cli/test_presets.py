@@ -63,7 +63,14 @@ def original(repo: Repo) -> None:
     repo.commit("the original")
 
 
-@pytest.mark.parametrize("asked", ["lanes", "mosaic", "lanes,mosaic"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "lanes,mosaic",
+        pytest.param("lanes", marks=pytest.mark.nightly),
+        pytest.param("mosaic", marks=pytest.mark.nightly),
+    ],
+)
 def test_a_preset_is_begun_with_repeated_and_taken_out_without_a_trace(
     repo: Repo, handrail: Handrail, tmp_path: Path, asked: str
 ) -> None:
@@ -139,8 +146,12 @@ def test_roles_notes_and_outputs_are_those_of_the_original(repo: Repo, handrail:
     assert max(map(len, text.splitlines())) <= 100
 
 
-@pytest.mark.sampled(3)
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"role_order": 7}', "<<<<<<< a\n", "\x00"])
+ODD_CONTRACTS: Final = ("", "[]", '{"role_order": 7}', "<<<<<<< a\n", "\x00")
+
+
+@pytest.mark.parametrize(
+    "content", ["{", *(pytest.param(odd, marks=pytest.mark.nightly) for odd in ODD_CONTRACTS)]
+)
 def test_contracts_that_cannot_be_read_are_said_and_the_preset_counts(
     repo: Repo, handrail: Handrail, content: str
 ) -> None:
