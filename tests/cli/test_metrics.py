@@ -86,19 +86,6 @@ def test_every_judgement_around_a_handoff_is_one_entry_with_what_it_led_to(work:
     assert [(one["too_few"], one["met"]) for one in told["goals"]] == [(True, None)] * 4
 
 
-def test_what_cannot_be_entered_changes_no_answer(work: Work) -> None:
-    world = work.world
-    world.store.chmod(0o444)
-    world.folder.chmod(0o555)
-    try:
-        done = work.ada.types("handrail check pre-handoff")
-        assert "pre-handoff:" in done.out
-        assert "Traceback" not in done.err
-    finally:
-        world.folder.chmod(0o755)
-        world.store.chmod(0o644)
-
-
 # --- the formats ----------------------------------------------------------------------------------
 
 FIGURES = Figures(
@@ -162,6 +149,9 @@ def test_the_exposition_is_written_as_the_format_wants_it(measured: Measured) ->
     lines = text.splitlines()[:-1]
     names = [line.split(" ")[2] for line in lines if line.startswith("# TYPE ")]
     assert len(names) == len(set(names))
+    units = {tuple(line.split(" ")[2:]) for line in lines if line.startswith("# UNIT ")}
+    ends = ("seconds", "ratio")
+    assert units == {(name, end) for name in names for end in ends if name.endswith(f"_{end}")}
     current = ""
     for line in lines:
         if line.startswith("# "):

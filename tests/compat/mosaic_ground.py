@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from handrail.edge.compat.mosaic import STAGES, suite_of
-from handrail.service.install.preset_files import install_presets
 from handrail.service.setup import apply_config
 from handrail.service.suite import Row
 from handrail.wiring import Application
@@ -180,9 +179,6 @@ def make_template(folder: Path) -> None:
     repo.commit("state")
     done = Handrail(repo.path)("init", "--preset", "mosaic")
     assert done.code == 0, done.err
-    application = Application.open(str(repo.path), {}, terminal=False)
-    install_presets(application.site, ("mosaic",), dry_run=False)
-    application.close()
     repo.git("remote", "add", "origin", str(folder / "origin.git"))
     repo.commit("handrail")
     repo.git("push", "--quiet", "--set-upstream", "origin", "main")

@@ -173,9 +173,9 @@ def test_after_the_release_a_range_is_judged_by_the_leases_it_was_attested_under
     assert (told.code, told.out.splitlines()) == (
         0,
         [
-            "[tracking] changed_files=1",
+            "[tracking] changed_files=3",
             "[tracking] live_lease_mode=0",
-            "[tracking] roles_touched=website",
+            "[tracking] roles_touched=website,integrator",
             "[tracking] tracking contracts OK",
         ],
     )

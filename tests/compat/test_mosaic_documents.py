@@ -6,6 +6,7 @@ A line runs in a shell of its own and does what the document says, or is in ``DE
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -22,6 +23,7 @@ from tests.compat.mosaic_ground import (
     document,
     mended,
 )
+from tests.support import Handrail, Repo
 
 # Every command line that the documents print: what it must end with here, where all is in order.
 LINES: Final = {
@@ -370,3 +372,18 @@ def test_the_gates_of_the_configuration_are_tests_of_their_own(ground: Ground) -
     ground.repo.write("ready", "")
     ground.saves()
     assert ground.judges("pre-handoff").passed
+
+
+def test_a_repository_that_begins_with_it_lacks_a_message_and_nothing_else(tmp_path: Path) -> None:
+    ground = Ground(tmp_path)
+    Repo.create(ground.path)
+    done = Handrail(ground.path)("init", "--preset", "mosaic")
+    assert done.code == 0, done.err
+    ground.commits("handrail")
+    short = ["handoff_message is empty or too short"]
+    assert ground.judges("pre-handoff").failures == short
+    assert ground.judges("post-handoff").failures == short
+    assert ground.gate()[0]
+    ground.repo.write(HANDOFF, "# Handoff\n")  # what is there has to be in the commit
+    missing = f"Referenced file does not exist: {HANDOFF} (it is there, and not committed)"
+    assert missing in ground.judges("pre-handoff").failures

@@ -13,7 +13,7 @@ from handrail.service.install.site import KEPT, UPDATED, Site
 from handrail.service.rehearsal import AFTER, BEFORE
 from handrail.wiring import Application
 from tests.compat.mosaic_ground import GATE, VALIDATOR, Ground
-from tests.support import Handrail
+from tests.support import Handrail, Repo
 
 PROJECTION = '\n[[projection]]\nformat = "mosaic-state"\npath = ".mosaic/agent_state.json"\n'
 
@@ -80,6 +80,22 @@ def test_a_script_that_was_moved_is_found(adopted: Ground) -> None:
     adopted.saves()
     found = self_test(adopted)
     assert {verdict for name, verdict in found.items() if "validation" in name} == {"fail"}
+
+
+@pytest.mark.nightly
+def test_the_scripts_of_lanes_refuse_where_everything_fails_and_a_weakened_one_is_found(
+    repo: Repo,
+) -> None:
+    handrail = Handrail(repo.path)
+    assert handrail("init", "--preset", "lanes").code == 0
+    repo.commit("handrail")
+    for script, verdict in ((None, "pass"), ("scripts/check_all.sh", "fail")):
+        if script is not None:
+            repo.write(script, "#!/bin/sh\nexit 0\n")
+        told = handrail("check", "--self-test", "--json").json()["gates"]
+        found = {one["gate"]: one["verdict"] for one in told if "check_" in one["gate"]}
+        others = {"check_tracking_contracts.py --check": "pass", "check_fast.sh": "pass"}
+        assert found == {**others, "check_all.sh": verdict}
 
 
 def test_what_people_add_to_the_validator_stays_and_what_they_cut_is_missed(

@@ -6,7 +6,7 @@ import pytest
 
 from handrail.errors import FactsUnavailable
 from handrail.facts import named
-from handrail.facts.named import changed_since, held, here, relation
+from handrail.facts.named import changed_since, has_commit, held, here, relation
 from tests.support import Repo
 
 
@@ -43,6 +43,20 @@ def test_a_commit_is_here_or_not_and_before_or_behind_head(repo: Repo) -> None:
     assert relation(where, second) == (True, False, False)
     for odd in ("0" * 40, "HEAD", "--all", "", repo.git("rev-parse", "HEAD^{tree}")):
         assert relation(where, odd) == (False, False, False)
+
+
+def test_head_has_a_commit_by_its_id_or_how_that_begins(repo: Repo) -> None:
+    where, first = str(repo.path), repo.git("rev-parse", "HEAD")
+    second = repo.commit("second")
+    for size in (7, 12, 40):
+        assert has_commit(where, first[:size])
+        assert has_commit(where, second[:size])
+    tree = repo.git("rev-parse", "HEAD^{tree}")
+    for odd in (first[:6], "", "HEAD", "main", "0" * 40, "f" * 65, tree, f"{first[:7]}\n"):
+        assert not has_commit(where, odd)
+    repo.git("checkout", "--quiet", "--detach", first)
+    repo.commit("aside")
+    assert not has_commit(where, second), "it is here, and not HEAD's"
 
 
 def test_merges_bring_the_work_of_others(repo: Repo) -> None:

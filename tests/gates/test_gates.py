@@ -33,9 +33,7 @@ COMMIT = "1" * 40
 STANDING = Standing(COMMIT, "2" * 40, None, (), "")
 LIVE = b'{"implementation_progress": {"deployment_status": "live", "render_service_url": %s}}'
 PUSHED = Pushed(COMMIT, "topic", ("origin",), contained=False, shallow=False)
-each_gate = pytest.mark.parametrize(
-    "gate", [gate for gate in GATES if not gate.without], ids=lambda gate: gate.id
-)
+each_gate = pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.id)
 
 
 def gate_of(id: str) -> Gate:
@@ -60,17 +58,7 @@ def test_the_configuration_knows_which_gates_run_only_where_they_are_named() -> 
 
 def test_each_gate_passes_its_good_case_and_fails_its_bad_one() -> None:
     assert faults() == []
-    assert {name.partition(" at ")[0] for name in CASES} == {
-        gate.id for gate in GATES if not gate.without
-    }
-
-
-def test_a_gate_without_a_subject_passes_says_why_and_may_not_judge_after_all() -> None:
-    idle = [gate for gate in GATES if gate.without]
-    told = [judged(gate, Facts(), BLOCK) for gate in idle]
-    assert all((one.verdict, one.applicable) == (PASS, False) and one.reason for one in told)
-    busy = idle[0]._replace(judge=gate_of("message").judge, needs=("handed",))
-    assert [name for name, _ in faults([busy])] == [busy.id]
+    assert {name.partition(" at ")[0] for name in CASES} == {gate.id for gate in GATES}
 
 
 @each_gate

@@ -158,6 +158,43 @@ def test_the_task_is_closed_where_the_gates_pass(mosaic: Mosaic) -> None:
         assert [one.state for one in reader.tasks(closed=True)] == ["closed"]
 
 
+def test_what_handrail_wrote_before_something_happened_is_outdated(mosaic: Mosaic) -> None:
+    mosaic.files("import")
+    mosaic.begin()
+    mosaic.files("export")
+    assert mosaic.judge("state-fresh")["state-fresh"].verdict == PASS
+    with mosaic.world.open(mosaic.ada) as application:
+        Tasks(application.context).open("next", "The next one")
+    told = mosaic.judge("state-fresh")["state-fresh"]
+    assert {one.path for one in told.objections} == {STATE, TASK, LOG}
+    mosaic.files("export")
+    assert mosaic.judge("state-fresh")["state-fresh"].verdict == PASS
+
+
+def test_a_file_that_shows_leases_is_current_while_handrail_wrote_it(world: World) -> None:
+    world.configure(
+        '[[role]]\nname = "maker"\nlane = ["**"]\n'
+        '[[projection]]\nformat = "lanes-coordination"\npath = "ops/c.json"\n'
+    )
+    ada = world.session(role="maker")
+    world.claim(ada, "src/a")
+
+    def judge() -> str:
+        with world.open(ada) as application:
+            gating = Gates(application, str(world.path)).gating
+            (told,) = gating.check("pre-handoff", only=("state-fresh",)).outcomes
+        return told.verdict
+
+    assert judge() == PASS, "it is not there: that is for state-readable"
+    with world.open(ada) as application:
+        Projecting(application.context, application.projection_files).export()
+    world.claim(ada, "src/b")
+    assert judge() == PASS
+    path = world.path / "ops/c.json"
+    path.write_text(path.read_text().replace("src/a", "src/x"))
+    assert judge() == FAIL
+
+
 def test_a_link_to_nothing_is_told_and_left_until_the_next_handoff(mosaic: Mosaic) -> None:
     path = mosaic.world.path / LATEST
     path.unlink()

@@ -49,9 +49,8 @@ class Gate(Record):
     ``judge`` gives None where there is nothing to judge. One that is not ``switchable`` is also
     judged by hooks and at the landing, so no setting makes it bind less here. One that is
     ``complete_only`` advises where a packet says that the work is not complete. ``unasked`` is how
-    much it binds where ``[gates]`` does not name it. ``without`` says
-    why it has no subject in this release. ``cases`` are facts that it must pass and facts that it
-    must fail; those of the built-in gates stand in ``gates.cases``.
+    much it binds where ``[gates]`` does not name it. ``cases`` are facts that it must pass and
+    facts that it must fail; those of the built-in gates stand in ``gates.cases``.
     """
 
     id: str
@@ -62,7 +61,6 @@ class Gate(Record):
     switchable: bool = True
     complete_only: bool = False
     unasked: str = BLOCK
-    without: str = ""
     cases: tuple[Facts, Facts] | None = None
 
 
@@ -103,7 +101,7 @@ def judged(gate: Gate, facts: Facts, level: str) -> Outcome:
         reason = f"the gate itself failed ({type(error).__name__}: {error})"
         return Outcome(gate.id, CANNOT_TELL, level, reason=reason)
     if found is None:
-        return Outcome(gate.id, PASS, level, applicable=False, reason=gate.without)
+        return Outcome(gate.id, PASS, level, applicable=False)
     binding = any(not one.advice for one in found)
     return Outcome(gate.id, FAIL if binding else PASS, level, tuple(found))
 

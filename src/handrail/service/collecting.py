@@ -63,9 +63,14 @@ class Collector:
     def _tree(self, facts: Facts, rules: Rules) -> Facts:
         roles = rules.settings.roles
         reading = tuple((role.name, path) for role in roles for path in role.reading)
-        return facts._replace(
-            tree=self._bench.tree(rules.settings.references.docs), reading=reading
-        )
+        tree = self._bench.tree(rules.settings.references.docs)
+        if any(one.path not in tree.files for one in rules.settings.projections):
+            from handrail.service.state_facts import nothing_yet
+
+            coming = nothing_yet(self._context, self._bench, rules) - tree.files
+            told = tuple((path, "" if path in coming else text) for path, text in tree.documents)
+            tree = tree._replace(files=tree.files | coming, documents=told)
+        return facts._replace(tree=tree, reading=reading)
 
     def _notes(self, facts: Facts, rules: Rules) -> Facts:
         return facts._replace(notes=notes_of(self._bench, rules, _base(facts)))

@@ -51,11 +51,6 @@ class Routine:
         with self._store.read() as reader:
             return tuple(role.name for role in rules_in_force(reader).settings.roles)
 
-    def coordination(self) -> str:
-        """Return where the lanes' file lies, by the configuration or as documented."""
-        with self._store.read() as reader:
-            return _coordination(rules_in_force(reader))
-
     # --- who acts --------------------------------------------------------------------------------
 
     def begin(self, session: str, agent: str, role: str) -> None:

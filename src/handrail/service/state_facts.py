@@ -64,6 +64,20 @@ def states_of(
     )
 
 
+def nothing_yet(context: Context, grounds: Grounds, rules: Rules) -> frozenset[str]:
+    """Return the projections that are not there because there is nothing to show yet.
+
+    Handrail writes each of them with the first event that it shows, as a pointer to a handoff.
+    """
+    found = set()
+    with context.store.read() as reader:
+        for one in rules.settings.projections:
+            known, content = _lying(context, grounds, reader, rules, one)
+            if content is None and PROJECTIONS[one.format].render(known, None) is None:
+                found.add(one.path)
+    return frozenset(found)
+
+
 def resolved_of(
     context: Context, grounds: Grounds, reader: Reader, rules: Rules
 ) -> tuple[Resolved, ...]:

@@ -167,6 +167,7 @@ def _handoff(asked: Namespace, folder: str) -> int:
     with opened(folder, asked.session_id, agent) as lanes:
         lanes.begin(asked.from_role)
         lanes.routine.act_as(asked.from_role)
+        lanes.export()  # the gates of a handoff look at these files
         lanes.judged().offer(lanes.offering(asked.scope, asked.to_role, asked.note))
         lanes.export()
     tell(

@@ -87,15 +87,14 @@ class Lanes:
         )
 
     def export(self) -> None:
-        """Write the lanes' file anew; where that fails, `handrail export` says why."""
+        """Write the projections anew; where that fails, `handrail export` says why."""
         from contextlib import suppress
 
         from handrail.service.projecting import Projecting
 
         application = self.application
         with suppress(errors.HandrailError):
-            only = (self.routine.coordination(),)
-            Projecting(application.context, application.projection_files).export(only=only)
+            Projecting(application.context, application.projection_files).export()
 
     def close(self) -> None:
         """Give everything back."""

@@ -21,6 +21,7 @@ from handrail.service.context import Context
 from handrail.service.gating import POST_HANDOFF, Gating
 from handrail.service.handoff_gates import ENFORCE, PRE_HANDOFF, HandoffGates
 from handrail.service.policy import Rules, rules_in_force
+from handrail.service.state_facts import nothing_yet
 from handrail.service.suite.documented import (
     look_at_briefing,
     look_at_message,
@@ -145,7 +146,7 @@ class Suite:
 
     def session_gate(self) -> tuple[bool, tuple[str, ...]]:
         """Tell whether a session can start from what is here, and the lines that say so."""
-        return session_gate(self._ground)
+        return session_gate(self._ground, nothing_yet(self._context, self._ground, self._rules()))
 
     def _rules(self) -> Rules:
         with self._context.store.read() as reader:

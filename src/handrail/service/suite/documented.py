@@ -3,7 +3,7 @@
 Promise: a file that is no JSON is a failure with its place, never a crash; nothing is written.
 
     look_at_message(ground, found)
-    session_gate(ground, ())          # (True, ("🔍 SESSION GATE", …))
+    session_gate(ground, frozenset())          # (True, ("🔍 SESSION GATE", …))
 """
 
 from __future__ import annotations
@@ -110,15 +110,18 @@ def look_at_production(ground: Ground, found: Found) -> None:
 # --- the session gate -----------------------------------------------------------------------------
 
 
-def session_gate(ground: Ground) -> tuple[bool, tuple[str, ...]]:
-    """Tell whether a session can start from what is here, and what to print."""
+def session_gate(ground: Ground, coming: frozenset[str]) -> tuple[bool, tuple[str, ...]]:
+    """Tell whether a session can start from what is here, and what to print.
+
+    ``coming`` are the files that have nothing to show yet.
+    """
     lines, failed = ["🔍 SESSION GATE"], 0
     checks = (
         ("State files are there and readable", _gate_state_files),
         ("Briefing was acknowledged", _gate_briefing),
         ("Last commit is known", _gate_commit),
         ("User decisions", _gate_decisions),
-        ("Documents exist", _gate_documents),
+        ("Documents exist", lambda ground, found: _gate_documents(ground, found, coming)),
     )
     for number, (name, check) in enumerate(checks, 1):
         found = Found(str(number), name, name)
@@ -173,8 +176,12 @@ def _gate_decisions(ground: Ground, found: Found) -> None:
     found.fine = "; ".join(told[:DECISIONS_SHOWN_MAX]) or "None was made"
 
 
-def _gate_documents(ground: Ground, found: Found) -> None:
-    gone = [places[0] for places in DOCUMENTS if not any(map(ground.behind_links, places))]
+def _gate_documents(ground: Ground, found: Found, coming: frozenset[str]) -> None:
+    gone = [
+        places[0]
+        for places in DOCUMENTS
+        if not coming.intersection(places) and not any(map(ground.behind_links, places))
+    ]
     found.failures += [f"Document does not exist: {path}" for path in gone]
 
 
