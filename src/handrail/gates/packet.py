@@ -203,8 +203,3 @@ def lane_note(facts: Facts) -> Found:
             sentence = f"the task changed {one.path} of role {one.role}, and not the role's note"
             found.append(Objection("note_not_updated", sentence, one.note, step))
     return found
-
-
-def nothing(facts: Facts) -> Found:
-    """Judge nothing: what the gate looks at is not there in this release."""
-    return None
