@@ -15,8 +15,11 @@ from handrail.wiring import Application
 
 def adopted(
     application: Application, done: Initialised, data: Data, *, dry_run: bool
-) -> tuple[list[str], list[str]]:
-    """Take over what another system left; returns lines and notes, and adds to the data."""
+) -> tuple[list[str], list[str], list[str]]:
+    """Take over what another system left; returns lines, notes and the files that were written.
+
+    What became of each is added to the data.
+    """
     files = application.projection_files
     if dry_run:
         planned = {step.what for step in done.steps if step.outcome != KEPT}
@@ -29,7 +32,9 @@ def adopted(
     if done.told:
         shown = (Shown(CONTRACTS, "", ABSENT, 0, done.told), *shown)
     data["projections"] = [projection_data(one) for one in shown]
-    return [line for one in shown for line in _line(one, dry_run=dry_run)], list(told_lines(shown))
+    lines = [line for one in shown for line in _line(one, dry_run=dry_run)]
+    written = [one.path for one in shown if one.outcome == WRITTEN]
+    return lines, list(told_lines(shown)), written
 
 
 def _line(shown: Shown, *, dry_run: bool) -> list[str]:

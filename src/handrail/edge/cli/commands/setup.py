@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from handrail import errors
@@ -76,14 +76,15 @@ def init(invocation: Invocation) -> Reply:
         data["dry_run"] = True
     lines = step_lines(done.steps, application.place.toplevel, dry_run=dry_run)
     notes: list[str] = []
+    written: list[str] = []
     if done.projections:
         from handrail.edge.cli.commands.adopting import adopted
 
-        more, notes = adopted(application, done, data, dry_run=dry_run)
+        more, notes, written = adopted(application, done, data, dry_run=dry_run)
         lines += more
     lines.append(f"workspace {done.workspace} {'would be ' if dry_run else 'is '}ready")
     notes += _unused(done, invocation.text("preset"))
-    notes += _notes(done, application.place.toplevel)
+    notes += _notes(done, application.place.toplevel, written)
     return Reply(data, "\n".join(lines), (*later, *notes))
 
 
@@ -124,7 +125,7 @@ def _unused(done: Initialised, preset: str | None) -> list[str]:
     return [f"note: {CONFIG_NAME} was there and counts; nothing of --preset was written into it"]
 
 
-def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
+def _notes(done: Initialised, toplevel: str, written: Sequence[str]) -> tuple[str, ...]:
     notes = []
     if done.config == "differs":
         notes.append(
@@ -139,6 +140,7 @@ def _notes(done: Initialised, toplevel: str) -> tuple[str, ...]:
         if step.outcome in (CREATED, MERGED, REPLACED, UPDATED)
         and _is_shared(step, toplevel, done.projections)
     ]
+    shared += [visible(path) for path in written]
     if shared:
         words = " ".join(shell_quote(path) for path in shared)
         notes.append(f"note: commit what every working tree should have: git add {words}")
