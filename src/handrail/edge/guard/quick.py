@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FORMAT = 5
+FORMAT = 6
 """The format of the store that the statement below reads; ``store.sqlite`` says what it is now."""
 
 PATH_OF = {
