@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.compat.mosaic_ground import Ground
 from tests.compat.services import service
 from tests.support import Handrail
@@ -43,6 +45,7 @@ def test_where_none_is_claimed_nobody_is_asked(ground: Ground) -> None:
     assert (told.passed, "gate:deployment" in told.rows) == (True, False)
 
 
+@pytest.mark.nightly
 def test_a_deployment_that_is_live_nowhere_is_no_pass(ground: Ground) -> None:
     claim(ground, "live", None)
     row = ground.judges("pre-handoff").rows["gate:deployment"]
@@ -50,6 +53,7 @@ def test_a_deployment_that_is_live_nowhere_is_no_pass(ground: Ground) -> None:
     assert "it calls the deployment live and names no address" in row.line
 
 
+@pytest.mark.nightly
 def test_the_gate_runs_only_where_the_configuration_names_it(ground: Ground) -> None:
     claim(ground, "live", None)
     text = (ground.path / "handrail.toml").read_text()

@@ -112,6 +112,7 @@ def test_the_failure_examples_are_those_of_the_documents() -> None:
         assert f"```\n{example}```\n" in said
 
 
+@pytest.mark.nightly
 def test_every_command_line_of_the_documents_runs_and_ends_as_they_say(ground: Ground) -> None:
     ended = {line: ground.types(line).code for line in LINES}
     assert ended == LINES
@@ -287,6 +288,7 @@ def test_a_briefing_that_nobody_acknowledged_is_only_said(ground: Ground) -> Non
     assert "  ⚠️  WARN: agent_state.json has no briefing_acknowledgment\n" in text
 
 
+@pytest.mark.nightly
 def test_a_mandatory_briefing_that_is_there_is_to_be_up_to_date(ground: Ground) -> None:
     assert (
         ground.judges("pre-handoff").rows["briefing"].line == "No mandatory briefing is kept here"
@@ -340,6 +342,7 @@ def test_the_upstream_of_the_branch_counts_and_without_a_remote_nothing_is_unpus
     assert ground.judges("pre-handoff").passed
 
 
+@pytest.mark.nightly
 def test_a_detached_head_and_an_unfinished_merge_are_said_and_block(ground: Ground) -> None:
     ground.repo.write("search.py", "pass\n")
     ground.commits("the search")
@@ -350,6 +353,7 @@ def test_a_detached_head_and_an_unfinished_merge_are_said_and_block(ground: Grou
     assert failures[1] == "Uncommitted changes exist:\na merge is not over"
 
 
+@pytest.mark.nightly
 def test_a_gate_that_is_off_or_only_advises_is_said(ground: Ground) -> None:
     ground.set_gates('pushed = "off"', 'references = "advise"')
     ground.repo.git("rm", "--quiet", FEATURES)
@@ -361,6 +365,7 @@ def test_a_gate_that_is_off_or_only_advises_is_said(ground: Ground) -> None:
     assert found.failures == [f"Referenced file does not exist: {FEATURES}"]
 
 
+@pytest.mark.nightly
 def test_the_gates_of_the_configuration_are_tests_of_their_own(ground: Ground) -> None:
     ground.configure(
         '\n[[gate]]\nid = "unit-tests"\nstages = ["pre-handoff"]\nrun = ["test", "-e", "ready"]\n'
@@ -374,6 +379,7 @@ def test_the_gates_of_the_configuration_are_tests_of_their_own(ground: Ground) -
     assert ground.judges("pre-handoff").passed
 
 
+@pytest.mark.nightly
 def test_a_repository_that_begins_with_it_lacks_a_message_and_nothing_else(tmp_path: Path) -> None:
     ground = Ground(tmp_path)
     Repo.create(ground.path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import pytest
+
 from tests.compat.mosaic_ground import Ground
 from tests.support import ROOT
 
@@ -37,6 +39,7 @@ def test_every_deviation_has_its_test() -> None:
         assert row[2].strip(" |`") in names, row
 
 
+@pytest.mark.nightly
 def test_the_example_of_the_guide_runs(ground: Ground) -> None:
     found = re.search(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
     assert found is not None

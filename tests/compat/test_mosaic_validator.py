@@ -142,6 +142,16 @@ def row(test: str, bad: bool = False, verdict: str = "fail", **more: object) -> 
     return {**told, "line": f"line {test}", "failures": failures, "warnings": [], **more}
 
 
+def by_night(*values: Any) -> list[Any]:
+    """Leave to the night what is like what runs by day."""
+    return [pytest.param(one, marks=pytest.mark.nightly) for one in values]
+
+
+def rows_by_night(*rows: tuple[Any, ...]) -> list[Any]:
+    """Leave rows to the night that are like those that run by day."""
+    return [pytest.param(*row, marks=pytest.mark.nightly) for row in rows]
+
+
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
     found = Clone(tmp_path / "clone")
@@ -210,8 +220,7 @@ def test_nobody_can_tell_is_no_pass_and_says_why(clone: Clone) -> None:
     assert "❌ BLOCKING FAILURES:\n  - Cannot tell: line production\n" in done.out
 
 
-@pytest.mark.sampled(2)
-@pytest.mark.parametrize("words", [(), ("--help",), ("--pre-handoff", "--post-handoff"), ("-x",)])
+@pytest.mark.parametrize("words", [(), *by_night(("--help",), ("--pre-handoff", "--post-handoff"))])
 def test_without_a_flag_it_says_how_it_is_used_and_ends_with_1(
     clone: Clone, words: tuple[str, ...]
 ) -> None:
@@ -229,20 +238,27 @@ def test_the_signs_are_utf_8_whatever_the_locale_says(clone: Clone) -> None:
 # --- where Handrail does not answer --------------------------------------------------------------
 
 
-@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("line", "told"),
     [
         (None, "Install it: pipx install handrail && handrail init --preset mosaic"),
-        ("[ -x /nowhere/python ] && exec /nowhere/python\n", "Install it: pipx install handrail"),
-        ("exit 70\n", "Handrail gave no answer (exit status 70)"),
-        ("echo '[]'\n", "Handrail gave no answer (exit status 127)"),
-        ('echo \'{"format": 2, "stage": "pre-handoff", "tests": [1]}\'\nexit\n', "newer format"),
-        ('echo \'{"format": 1, "stage": "pre-handoff", "tests": []}\'\nexit\n', "newer format"),
-        ('echo \'{"format": 1, "stage": "pre-handoff", "tests": [{}]}\'\nexit\n', "no sense"),
-        (
-            'echo \'{"error": {"code": "c", "message": "Gone.", "next": "do this"}}\'\nexit\n',
-            "Gone. (c) Next: do this",
+        *rows_by_night(
+            (
+                "[ -x /nowhere/python ] && exec /nowhere/python\n",
+                "Install it: pipx install handrail",
+            ),
+            ("exit 70\n", "Handrail gave no answer (exit status 70)"),
+            ("echo '[]'\n", "Handrail gave no answer (exit status 127)"),
+            (
+                'echo \'{"format": 2, "stage": "pre-handoff", "tests": [1]}\'\nexit\n',
+                "newer format",
+            ),
+            ('echo \'{"format": 1, "stage": "pre-handoff", "tests": []}\'\nexit\n', "newer format"),
+            ('echo \'{"format": 1, "stage": "pre-handoff", "tests": [{}]}\'\nexit\n', "no sense"),
+            (
+                'echo \'{"error": {"code": "c", "message": "Gone.", "next": "do this"}}\'\nexit\n',
+                "Gone. (c) Next: do this",
+            ),
         ),
     ],
 )
@@ -303,16 +319,17 @@ def test_added_tests_run_in_the_order_in_which_they_are_written(clone: Clone) ->
     assert re.findall(r"^(?:zebra|ant|mole)$", done.out, re.MULTILINE) == list(names)
 
 
-@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("body", "told"),
     [
         ("pass", "test_mine gave no result (None), True or False is one"),
-        ("return 1", "test_mine gave no result (1), True or False is one"),
-        ("raise KeyError('x')", "test_mine raised KeyError: 'x'"),
         ("import sys; sys.exit(0)", "test_mine raised SystemExit: 0"),
-        ("import nobody_has_this", "test_mine raised ModuleNotFoundError: No module named"),
-        ("self.failures.append('it is broken'); return True", "test_mine says that it passed"),
+        *rows_by_night(
+            ("return 1", "test_mine gave no result (1), True or False is one"),
+            ("raise KeyError('x')", "test_mine raised KeyError: 'x'"),
+            ("import nobody_has_this", "test_mine raised ModuleNotFoundError: No module named"),
+            ("self.failures.append('it is broken'); return True", "test_mine says that it passed"),
+        ),
     ],
 )
 def test_a_test_without_a_result_is_no_pass_and_the_report_goes_on(
