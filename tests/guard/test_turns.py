@@ -20,7 +20,7 @@ from handrail.errors import FactsUnavailable
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.tasks import Tasks
 from handrail.service.turns import NOTE_BYTES_MAX, Turns
-from handrail.wiring import Application
+from handrail.wiring import Application, gates
 from tests.cli.world import World, make_world
 from tests.support import Handrail
 
@@ -418,7 +418,7 @@ def test_who_acts_for_a_task_is_told_so_again(ada: Thread) -> None:
 def test_where_nothing_waits_nothing_is_said_and_no_gate_is_asked(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(briefing, "Gating", None)
+    monkeypatch.setattr(gates, "Gating", None)
     said = Thread(world).begins()
     assert "task" not in said
     assert "packet" not in said
@@ -481,7 +481,7 @@ def test_gates_that_are_not_done_in_time_hold_nobody_up(
             over.wait(20)
             raise FactsUnavailable(what="it", reason="it took too long")
 
-    monkeypatch.setattr(briefing, "Gating", Slow)
+    monkeypatch.setattr(gates, "Gating", Slow)
     monkeypatch.setattr(briefing, "DEADLINE_S", 0.05)
     try:
         assert "not done within 0.05 s" in ada.begins("resume")
