@@ -146,7 +146,7 @@ def test_each_failure_example_blocks_with_the_lines_of_the_documents(ground: Gro
 def test_unpushed_commits_block_until_they_are_pushed(ground: Ground) -> None:
     upstream = ground.repo.git("rev-parse", "HEAD")[:7]
     ground.repo.write("search.py", "pass\n")
-    head = ground.commits("the search")[:7]
+    head = ground.repo.commit("the search")[:7]
     done = ground.types(PRE)
     assert done.code == 1
     assert printed(done.out, UNPUSHED.format(head=head, upstream=upstream)), done.out
