@@ -31,9 +31,19 @@ def copied(template: Path, folder: Path) -> Repo:
     return Repo(Path(shutil.copytree(template, folder / "repo", symlinks=True)))
 
 
-@pytest.fixture(scope="module")
+_begun: dict[str, Path] = {}
+
+
+def template_of(preset: str, factory: pytest.TempPathFactory) -> Path:
+    """Return a repository that is set up once: in a test, which has an identity and a home."""
+    if preset not in _begun:
+        _begun[preset] = begun(factory.mktemp(preset), preset)
+    return _begun[preset]
+
+
+@pytest.fixture
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return begun(tmp_path_factory.mktemp("lanes"), "lanes")
+    return template_of("lanes", tmp_path_factory)
 
 
 @pytest.fixture
@@ -225,9 +235,9 @@ BLOCKERS: Final = ".mosaic/blockers.json"
 LOG: Final = ".mosaic/session_log.jsonl"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def mosaic_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return begun(tmp_path_factory.mktemp("mosaic"), "mosaic")
+    return template_of("mosaic", tmp_path_factory)
 
 
 @pytest.fixture
