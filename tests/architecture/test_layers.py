@@ -107,8 +107,17 @@ class Module:
                     spelt[alias.asname or alias.name] = f"{node.module}.{alias.name}"
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Attribute | ast.Name):
-                head, *rest = ast.unparse(node).split(".")
+                head, *rest = _dotted(node)
                 yield node.lineno, ".".join((spelt.get(head, head), *rest))
+
+
+def _dotted(node: ast.expr) -> list[str]:
+    """Return the names of a dotted name; what is no name at its head is ''."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return [node.id if isinstance(node, ast.Name) else "", *reversed(names)]
 
 
 @cache
