@@ -119,7 +119,7 @@ def check(command: Command, done: Result) -> None:
 @pytest.mark.parametrize(
     "sample", [SAMPLE, pytest.param(len(WORDS), marks=pytest.mark.nightly)], ids=["some", "all"]
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "path", [command.path for command in COMMANDS if command.path not in LEFT_OUT]
 )

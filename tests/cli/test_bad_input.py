@@ -194,7 +194,7 @@ USAGE: Final = (
 )
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("row", MALFORMED, ids=lambda row: " ".join(row.argv)[:40])
 def test_a_question_that_makes_no_sense_is_answered_and_changes_nothing(
     world: World, row: Row
@@ -208,7 +208,7 @@ def test_a_question_that_makes_no_sense_is_answered_and_changes_nothing(
     assert entries_of(world.store) == before
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("line", USAGE)
 def test_wrong_arguments_are_answered_with_usage(world: World, line: str) -> None:
     person = world.person()
@@ -328,7 +328,7 @@ def test_a_role_in_the_environment_that_is_none_is_refused_at_the_start(world: W
 @pytest.mark.parametrize(
     "variable", ["HANDRAIL_LOG", "NO_COLOR", "COLUMNS", "TERM", "LC_ALL", "TZ"]
 )
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("value", ["nonsense", "", "-1", "\udcff"])
 def test_other_variables_are_taken_as_they_come(world: World, variable: str, value: str) -> None:
     person = world.person()
