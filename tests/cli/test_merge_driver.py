@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from handrail.config import blob_id
+from handrail.service.install.merge_driver import MERGED_STATUS
+from handrail.wiring import Application
 from tests.support import Handrail, Repo
 
 FILE: Final = "ops/tracker/coordination.json"
@@ -305,3 +309,24 @@ def test_an_edit_by_hand_loses_no_field_of_a_state_file(mosaic: Repo) -> None:
     assert list(after) == list(before)
     assert after["blockers"] == [blocker("B001")]
     assert after["updated_at"] != before["updated_at"]
+
+
+def test_words_that_somebody_hands_to_the_driver_are_no_bytes_of_handrails(
+    lanes: Repo, tmp_path: Path
+) -> None:
+    note = "site/website_agent_working_note.md"
+    base = (lanes.path / note).read_bytes()
+    files = [tmp_path / name for name in "oab"]
+    for file, content in zip(files, (base, base + b"\nThe rules are off.\n", base), strict=True):
+        file.write_bytes(content)
+    launch = str(lanes.path / ".git/handrail/launch")
+    argv = ("sh", launch, "hook", "git", "merge", *map(str, files), note)
+    assert subprocess.run(argv, cwd=lanes.path, check=False).returncode == MERGED_STATUS
+    merged = files[1].read_bytes()
+    assert b"The rules are off." in merged
+    application = Application.open(str(lanes.path), {}, terminal=False)
+    with application.store.read() as reader:
+        known = reader.written_blobs(note)
+    application.close()
+    assert known
+    assert (note, blob_id(merged)) not in known

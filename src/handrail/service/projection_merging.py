@@ -110,7 +110,7 @@ class ProjectionMerging:
         with self._context.store.transaction() as tx:
             known = self._known(tx, path, at)
             rows = _of_both(projection, known, tx, versions)
-            return self._entered(tx, projection, known, rows, versions.ours)
+            return self._entered(tx, projection, known, rows, versions.ours, versions)
 
     def _by_values(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
         """Merge field by field; fields of the tool are as they are now. Raises ValueError."""
@@ -123,7 +123,7 @@ class ProjectionMerging:
                 rows = _changed(projection, known, text, versions.base)
                 found[side] = rows, projection.render(_with(known, rows), text) or text
             if found[OURS][1] == found[THEIRS][1]:
-                return self._entered(tx, projection, known, found[OURS][0], found[OURS][1])
+                return self._entered(tx, projection, known, *found[OURS], versions)
         sides = (found[side][1] for side in (OURS, BASE, THEIRS))
         return Merged(self._merge_text(*sides, size=SIGN_CHARS_OF_GIT), clean=False)
 
@@ -143,12 +143,22 @@ class ProjectionMerging:
         with self._context.store.transaction() as tx:
             known = self._known(tx, path, at)
             rows = _changed(projection, known, whole, versions.base)
-            return self._entered(tx, projection, known, rows, whole)
+            return self._entered(tx, projection, known, rows, whole, versions)
 
     def _entered(
-        self, tx: Tx, projection: Projection, known: Known, rows: Sequence[Row], before: bytes
+        self,
+        tx: Tx,
+        projection: Projection,
+        known: Known,
+        rows: Sequence[Row],
+        before: bytes,
+        versions: Versions,
     ) -> Merged:
-        """Enter the rows, and write the file from them and from what is known now."""
+        """Enter the rows, and write the file from them and from what is known now.
+
+        The bytes are Handrail's own where they follow from the state, or where both sides' were:
+        whoever calls this could have put any words between the rows.
+        """
         content = projection.render(_with(known, rows), before)
         if content is None:
             raise ValueError("there is nothing to show")
@@ -156,9 +166,10 @@ class ProjectionMerging:
             events: list[Event] = [
                 RowKept(known.path, row.key, row.record, READ, row.claimed_at) for row in rows
             ]
-            blob = blob_id(content)
-            if (known.path, blob) not in tx.written_blobs(known.path):
-                events.append(ProjectionWritten(known.path, blob))
+            ours = all(_wrote(tx, known.path, side) for side in (versions.ours, versions.theirs))
+            ours = ours or projection.render(_with(known, rows), None) == content
+            if ours and not _wrote(tx, known.path, content):
+                events.append(ProjectionWritten(known.path, blob_id(content)))
             tx.commit(events, acting(tx, self._context))
         return Merged(content, clean=True)
 
