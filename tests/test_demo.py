@@ -247,7 +247,7 @@ def test_nothing_of_the_caller_reaches_the_agents_and_keep_leaves_the_repository
         pytest.param("vetoes_no_branch", ("sleeper",), marks=pytest.mark.nightly),
         pytest.param("forgets_whose_bytes_are_stale", ("sleeper",), marks=pytest.mark.nightly),
         pytest.param("lets_anything_land", ("sleeper",), marks=pytest.mark.nightly),
-        ("believes_what_a_giver_says", ("handoff",)),
+        pytest.param("believes_what_a_giver_says", ("handoff",), marks=pytest.mark.nightly),
         pytest.param("adopts_nothing", ("cleared",), marks=pytest.mark.nightly),
         pytest.param("hides_a_lease", ("board",), marks=pytest.mark.nightly),
         ("believes_any_ledger", ("ledger",)),
@@ -287,7 +287,14 @@ def test_without_git_it_cannot_tell(
         perform(SCENES, Narrator(lambda text: None))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.nightly),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.nightly),
+    ],
+)
 def test_a_signal_ends_it_and_no_process_and_no_folder_is_left(
     number: signal.Signals, scratch: Path, handrail: Handrail
 ) -> None:

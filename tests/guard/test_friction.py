@@ -27,7 +27,11 @@ SEED: Final = 20_260_101
 LOOKED_AT: Final = 6
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=() if name == "three" else pytest.mark.nightly) for name in NAMES
+    ]
+)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

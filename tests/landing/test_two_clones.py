@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from handrail.core.landing import PASS
 from handrail.facts.keys import make_key, signer_from_file
 from handrail.service.setup import apply_config
@@ -207,6 +209,7 @@ def test_ordinary_work_of_two_lands_and_stays_good(ground: Ground) -> None:
     assert again.judgments[: len(verified.judgments)] == verified.judgments
 
 
+@pytest.mark.nightly
 def test_who_is_not_enrolled_is_told_how_the_enrolment_lands(ground: Ground) -> None:
     bob = Developer(ground, "bob", ground.folder / "bob")
     ground.git("clone", "--quiet", str(ground.bare), str(bob.path), cwd=ground.folder)

@@ -108,6 +108,7 @@ def test_killed_at_any_step_nothing_is_lost_and_the_next_run_completes(grown: Re
         assert tree(grown.path) == after, at
 
 
+@pytest.mark.nightly
 def test_killed_while_it_takes_down_nothing_is_lost(grown: Repo) -> None:
     before = tree(grown.path)
     run_in_a_child(grown, installing)
