@@ -15,10 +15,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from handrail.config.compiled import compile_settings, load_compiled
-from handrail.config.settings import Settings
+from handrail.config.settings import CONFIG_FILE, Settings
 
 if TYPE_CHECKING:
-    from handrail.config.parse import CONFIG_FILE, blob_id, parse_config, validate_config
+    from handrail.config.parse import blob_id, parse_config, validate_config
     from handrail.config.preset import preset_names, render_preset, split_presets
     from handrail.config.reference import documentation, json_schema
     from handrail.config.report import Problem
@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 _LAZY: Final = {
-    "CONFIG_FILE": "parse",
     "Problem": "report",
     "blob_id": "parse",
     "documentation": "reference",

@@ -16,10 +16,9 @@ from typing import Any, Final
 from handrail.config.lines import Lines, locate
 from handrail.config.report import Problem, Report
 from handrail.config.schema import HANDRAIL_TOML
-from handrail.config.settings import Settings
+from handrail.config.settings import CONFIG_FILE, Settings
 from handrail.errors import MalformedConfig
 
-CONFIG_FILE: Final = "handrail.toml"
 BYTES_MAX: Final = 1 << 20
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Trigger,
     )
 
+CONFIG_FILE: Final = "handrail.toml"
 ANY_ROLE: Final = "any"
 BLOCK: Final = "block"
 
