@@ -17,10 +17,10 @@ changed is known whichever release wrote it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from typing import Final
 
 from handrail import errors
+from handrail.core.digest import sha256
 from handrail.core.record import Record
 from handrail.service.install.blocks import Unfit, fit, install_block, uninstall_block
 from handrail.service.install.marked import Marked
