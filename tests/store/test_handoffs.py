@@ -178,7 +178,10 @@ class Both:
                 rows += [reader.packets(settled=False), reader.tasks(), reader.packets("fix")]
                 rows += [reader.waivers(), reader.waivers(revoked=True)]
                 rows += [reader.rows(), reader.rows("b.md"), reader.written_blobs()]
-                rows += [reader.written_blobs("ops/a.json")]
+                written = reader.written_blobs()
+                assert {key: reader.wrote(*key) for key in written} == written
+                other = {"ops/a.json": "b.md", "b.md": "ops/a.json"}
+                assert not any(reader.wrote(other[path], blob) for path, blob in written)
                 seen.append((entries, rows))
         assert seen[0] == seen[1]
         entries, (tasks, packets, leases, *_) = seen[0]

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from handrail import errors
-from handrail.config import blob_id
 from handrail.config.adapting import Found, Original
 from handrail.projections.contracts import COORDINATOR, read_contracts
 from handrail.projections.latest_handoff import told_of_link
@@ -30,6 +29,7 @@ from handrail.service.projecting import (
     ProjectionFiles,
     Shown,
     beside,
+    has_written,
 )
 
 if TYPE_CHECKING:
@@ -124,14 +124,13 @@ def left_behind(
     commit = context.outside.at_head()[0]
     found: list[str] = []
     with context.store.read() as reader, context.outside.history() as history:
-        written = reader.written_blobs()
         for one in projections:
             try:
                 content, target = files.read(one.path), files.target(one.path)
             except errors.Unavailable:
                 continue
             place = one.path if target is None else beside(one.path, target)
-            if content is None or (place, blob_id(content)) not in written:
+            if content is None or not has_written(reader, place, content):
                 continue
             if not commit or history.file_at(commit, place) is None:
                 found += dict.fromkeys((one.path, place))

@@ -83,7 +83,7 @@ def clean_among(reader: Reader, blobs: Mapping[str, str]) -> dict[str, int]:
     """
     found = {}
     for path, blob in blobs.items():
-        seq = reader.written_blobs(path).get((path, blob))
+        seq = reader.wrote(path, blob)
         if seq is not None:
             found[path] = seq
     return found

@@ -249,7 +249,7 @@ class Projecting:
             return Shown(one.path, one.format, ABSENT, 0, self._dangling(one.path))
         with self._store.transaction() as tx:
             known = self._known(tx, one.path, commit, branch)
-            if known.rows or (one.path, blob_id(content)) in tx.written_blobs(one.path):
+            if known.rows or has_written(tx, one.path, content):
                 return Shown(one.path, one.format, SAME, 0, ())
             try:
                 read = projection.read(known, content, importing=True)
@@ -326,12 +326,11 @@ def _edited(
 
     A file that Handrail wrote, now or at any time, holds no edit. Raises ValueError.
     """
-    written = reader.written_blobs(path)
-    if before is None or (path, blob_id(before)) in written:
+    if before is None or has_written(reader, path, before):
         return Read(())
     read = projection.read(known, before, importing=False)
     old: dict[str, str] = {}
-    if was is not None and was != before and (path, blob_id(was)) in written:
+    if was is not None and was != before and has_written(reader, path, was):
         try:
             old = {row.key: row.record for row in projection.read(known, was, importing=False).rows}
         except ValueError:
@@ -397,18 +396,19 @@ def _is_ours(
     A format may keep what people wrote around its rows. Such words are nobody's edit only where
     they were written before by Handrail, or are HEAD's: else to export would be to get around it.
     """
-    if before is None or before == was or _was_written(reader, path, before):
+    if before is None or before == was or has_written(reader, path, before):
         return True
     return projection.render(known, None) == content
 
 
-def _was_written(reader: Reader, path: str, content: bytes) -> bool:
-    return (path, blob_id(content)) in reader.written_blobs(path)
+def has_written(reader: Reader, path: str, content: bytes) -> bool:
+    """Tell whether Handrail wrote these bytes there at any time."""
+    return reader.wrote(path, blob_id(content)) is not None
 
 
 def _unknown(reader: Reader, path: str, content: bytes) -> list[Event]:
     """Return what says that Handrail writes these bytes there, unless that was said before."""
-    if _was_written(reader, path, content):
+    if has_written(reader, path, content):
         return []
     return [ProjectionWritten(path, blob_id(content))]
 

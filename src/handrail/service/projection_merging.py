@@ -26,7 +26,7 @@ from handrail.projections.text_merge import additions_kept
 from handrail.service.context import Context
 from handrail.service.identity import acting
 from handrail.service.policy import rules_in_force
-from handrail.service.projecting import edits, known_of
+from handrail.service.projecting import edits, has_written, known_of
 from handrail.store.port import Reader, Tx
 
 PEOPLES_TEXT: Final = ("lanes-tracker", "lanes-note", "mosaic-log", "mosaic-handoff")
@@ -166,9 +166,11 @@ class ProjectionMerging:
             events: list[Event] = [
                 RowKept(known.path, row.key, row.record, READ, row.claimed_at) for row in rows
             ]
-            ours = all(_wrote(tx, known.path, side) for side in (versions.ours, versions.theirs))
+            ours = all(
+                has_written(tx, known.path, side) for side in (versions.ours, versions.theirs)
+            )
             ours = ours or projection.render(_with(known, rows), None) == content
-            if ours and not _wrote(tx, known.path, content):
+            if ours and not has_written(tx, known.path, content):
                 events.append(ProjectionWritten(known.path, blob_id(content)))
             tx.commit(events, acting(tx, self._context))
         return Merged(content, clean=True)
@@ -179,16 +181,18 @@ def _of_both(
 ) -> tuple[Row, ...]:
     """Return what people wrote in any version and nobody knows; raises _Undecided, ValueError."""
     foreign = (
-        [] if _wrote(reader, known.path, versions.base) else _read(projection, known, versions.base)
+        []
+        if has_written(reader, known.path, versions.base)
+        else _read(projection, known, versions.base)
     )
     before = tuple(row for row in foreign if row.key not in known.rows)
     known = _with(known, before)
     ours: tuple[Row, ...] = ()
-    if not _wrote(reader, known.path, versions.ours):
+    if not has_written(reader, known.path, versions.ours):
         ours = _changed(projection, known, versions.ours, versions.base)
     known = _with(known, ours)
     theirs: tuple[Row, ...] = ()
-    if not _wrote(reader, known.path, versions.theirs):
+    if not has_written(reader, known.path, versions.theirs):
         theirs = _changed(projection, known, versions.theirs, versions.base)
     if {row.key for row in theirs} & {row.key for row in ours}:
         raise _Undecided
@@ -215,16 +219,12 @@ def _with(known: Known, rows: Sequence[Row]) -> Known:
     return known._replace(rows={key: text for key, text in kept.items() if text})
 
 
-def _wrote(reader: Reader, path: str, content: bytes) -> bool:
-    return (path, blob_id(content)) in reader.written_blobs(path)
-
-
 def _as_now(projection: Projection, known: Known, reader: Reader, text: bytes) -> bytes:
     """Return a version with the fields of the tool as they are now."""
     if not text:
         return text
     rows: tuple[Row, ...] = ()
-    if not _wrote(reader, known.path, text):
+    if not has_written(reader, known.path, text):
         rows = _read(projection, known, text)
     try:
         return projection.render(_with(known, rows), text) or text

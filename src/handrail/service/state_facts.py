@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from handrail.config import blob_id
 from handrail.gates.facts import Facts, Resolved, StateFile, States
 from handrail.projections import agent_state, blockers
 from handrail.projections.json_text import read_json
@@ -21,7 +20,7 @@ from handrail.service.clean import may_be_projections
 from handrail.service.context import Context
 from handrail.service.packet_facts import Grounds, receipts_of
 from handrail.service.policy import Rules
-from handrail.service.projecting import beside, known_of
+from handrail.service.projecting import beside, has_written, known_of
 from handrail.store.port import Reader
 
 if TYPE_CHECKING:
@@ -133,8 +132,7 @@ def _file(
         lacks = _lacks(one.format, content)
     except ValueError as error:
         problem = str(error)
-    written = reader.written_blobs(one.path)
-    clean = one.format not in STEADY and (one.path, blob_id(content)) in written
+    clean = one.format not in STEADY and has_written(reader, one.path, content)
     return StateFile(
         path=one.path,
         problem=problem,

@@ -21,6 +21,7 @@ from handrail.core.scope import Pattern, matches, normalise_path, stored_pattern
 from handrail.core.task import task_of
 from handrail.gates.facts import Tracked
 from handrail.gates.tracking import by_activity
+from handrail.service.clean import clean_among
 from handrail.service.context import Context
 from handrail.service.evidence import Ledger
 from handrail.service.lane_files import state_faults
@@ -100,10 +101,11 @@ class Tracking:
         """Judge a change set; raises what git and the store raise where they cannot tell."""
         with self._context.store.read() as reader:
             rules = rules_in_force(reader)
-            written = reader.written_blobs()
         tracker = file_of(rules.settings, TRACKER_FORMAT) or TRACKER
         change = self._change(question.base_ref, tracker)
-        counted = [path for path, blob in change.blobs.items() if (path, blob) not in written]
+        with self._context.store.read() as reader:
+            clean = clean_among(reader, change.blobs)
+        counted = [path for path in change.blobs if path not in clean]
         live = question.mode == "live" or (
             question.mode == "auto" and not question.base_ref and bool(counted)
         )
@@ -126,10 +128,7 @@ class Tracking:
             found.append(f"missing_role_ledger_section: expected heading '{HEADING}'")
         coordination = file_of(rules.settings, COORDINATION_FORMAT) or COORDINATION
         content = self._bench.here(coordination)
-        if (
-            content is not None
-            and (coordination, change.blobs.get(coordination, "")) not in written
-        ):
+        if content is not None and coordination not in clean:
             with self._context.store.read() as reader:
                 found += state_faults(content, reader.now)
         tracked = tracked_in(rules, tracker, touched, before, now)

@@ -216,10 +216,13 @@ class MemoryReader:
         known = sorted(self.data.state.rows.values())
         return [row for row in known if projection in (None, row.projection)]
 
-    def written_blobs(self, projection: str | None = None) -> dict[tuple[str, str], int]:
-        """Return what Handrail wrote: (projection, blob id) and the newest entry that says so."""
-        known = self.data.state.written.items()
-        return {key: seq for key, seq in known if projection in (None, key[0])}
+    def wrote(self, projection: str, blob: str) -> int | None:
+        """Return the newest entry that says Handrail wrote these bytes there; None: it did not."""
+        return self.data.state.written.get((projection, blob))
+
+    def written_blobs(self) -> dict[tuple[str, str], int]:
+        """Return all that Handrail wrote: (projection, blob id) and the newest entry of it."""
+        return dict(self.data.state.written)
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""

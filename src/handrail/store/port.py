@@ -163,8 +163,11 @@ class Reader(Protocol):
     def rows(self, projection: str | None = None) -> list[KeptRow]:
         """Return the rows that are kept of a projection (or of all), by projection and key."""
 
-    def written_blobs(self, projection: str | None = None) -> dict[tuple[str, str], int]:
-        """Return what Handrail wrote: (projection, blob id) and the newest entry that says so."""
+    def wrote(self, projection: str, blob: str) -> int | None:
+        """Return the newest entry that says Handrail wrote these bytes there; None: it did not."""
+
+    def written_blobs(self) -> dict[tuple[str, str], int]:
+        """Return all that Handrail wrote: (projection, blob id) and the newest entry of it."""
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""

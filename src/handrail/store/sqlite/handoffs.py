@@ -75,10 +75,15 @@ class Handoffs:
             rows = self._run(f"{sql} WHERE projection = ? ORDER BY key", (projection,)).fetchall()
         return [KeptRow(*row) for row in rows]
 
-    def written_blobs(self, projection: str | None = None) -> dict[tuple[str, str], int]:
-        """Return what Handrail wrote: (projection, blob id) and the newest entry that says so."""
-        sql = "SELECT projection, blob, seq FROM written WHERE ?1 IS NULL OR projection = ?1"
-        rows: list[Any] = self._run(sql, (projection,)).fetchall()
+    def wrote(self, projection: str, blob: str) -> int | None:
+        """Return the newest entry that says Handrail wrote these bytes there; None: it did not."""
+        sql = "SELECT seq FROM written WHERE projection = ? AND blob = ?"
+        row = self._run(sql, (projection, blob)).fetchone()
+        return None if row is None else int(row[0])
+
+    def written_blobs(self) -> dict[tuple[str, str], int]:
+        """Return all that Handrail wrote: (projection, blob id) and the newest entry of it."""
+        rows: list[Any] = self._run("SELECT projection, blob, seq FROM written").fetchall()
         return {(path, blob): seq for path, blob, seq in rows}
 
 
