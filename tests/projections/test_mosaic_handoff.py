@@ -15,9 +15,8 @@ from handrail.projections.latest_handoff import (
     behind,
     read,
     render,
-    told_of_link,
 )
-from handrail.projections.port import Known
+from handrail.projections.port import Known, told_of_link
 from tests.projections.mosaic_world import COMMIT, NOON, kept, packet
 
 DAY = 86_400_000

@@ -10,8 +10,8 @@ import pytest
 from handrail.core.task import BLOCK, CLOSED
 from handrail.projections import blockers, current_task, session_log
 from handrail.projections.blockers import Resolved, resolved
-from handrail.projections.current_task import Asked, calls_complete, not_complete
-from handrail.projections.port import Known
+from handrail.projections.current_task import COMPLETING
+from handrail.projections.port import Asked, Known
 from tests.projections import mosaic_world as world
 from tests.projections.mosaic_world import COMMIT, NOON, packet, session, task
 
@@ -141,12 +141,12 @@ def test_who_writes_complete_asks_for_it(word: str) -> None:
     typed = raw_of({**world.TASK, "status": word})
     later = known._replace(now=NOON + 9)
     read = TASKS.read(later, typed, importing=False)
-    assert calls_complete(later, typed, read) == Asked(None)
-    refused = world.kept(later, not_complete(later, read, "the message is too short"))
+    assert COMPLETING.asked(later, typed, read) == Asked(None)
+    refused = world.kept(later, COMPLETING.refused(later, read))
     assert json.loads(TASKS.render(refused, typed) or b"")["status"] == "active"
     let = world.kept(later, read)
     assert json.loads(TASKS.render(let, typed) or b"")["status"] == word
-    assert calls_complete(let, typed, TASKS.read(let, typed, importing=False)) is None
+    assert COMPLETING.asked(let, typed, TASKS.read(let, typed, importing=False)) is None
 
 
 def test_where_the_gates_say_no_the_word_that_stood_there_stays() -> None:
@@ -154,7 +154,7 @@ def test_where_the_gates_say_no_the_word_that_stood_there_stays() -> None:
     typed = raw_of({**world.TASK, "status": "complete"})
     later = known._replace(now=NOON + 9)
     read = TASKS.read(later, typed, importing=False)
-    refused = world.kept(later, not_complete(later, read, "why"))
+    refused = world.kept(later, COMPLETING.refused(later, read))
     assert json.loads(TASKS.render(refused, typed) or b"")["status"] == "blocked"
 
 
@@ -163,24 +163,24 @@ def test_who_writes_complete_of_a_task_asks_for_that_task() -> None:
     known = known._replace(now=NOON + 9, tasks=(task(at=NOON + 5),))
     raw = TASKS.render(known, None)
     assert raw is not None
-    assert calls_complete(known, raw, TASKS.read(known, raw, importing=False)) is None
+    assert COMPLETING.asked(known, raw, TASKS.read(known, raw, importing=False)) is None
     typed = raw.replace(b'"active"', b'"complete"')
     read = TASKS.read(known, typed, importing=False)
-    assert calls_complete(known, typed, read) == Asked("fix-login")
+    assert COMPLETING.asked(known, typed, read) == Asked("fix-login")
     assert "tool_field" in {one.code for one in read.told}
     assert TASKS.render(world.kept(known, read), typed) == raw, "a word alone closes nothing"
-    told = not_complete(known, read, "why").told[-1]
+    told = COMPLETING.told("why")
     assert (told.place, told.code, told.suggestion) == ("status", "not_complete", "active")
     closed = known._replace(tasks=(task(at=NOON + 5, state=CLOSED),))
     done = TASKS.render(closed, None) or b""
-    assert calls_complete(closed, done, TASKS.read(closed, done, importing=False)) is None
+    assert COMPLETING.asked(closed, done, TASKS.read(closed, done, importing=False)) is None
 
 
 def test_a_fresh_file_that_calls_itself_complete_is_active_where_the_gates_say_no() -> None:
     typed = (TASKS.render(FIRST, None) or b"").replace(b'"active"', b'"complete"')
     read = TASKS.read(FIRST, typed, importing=False)
-    assert calls_complete(FIRST, typed, read) == Asked(None)
-    refused = world.kept(FIRST, not_complete(FIRST, read, "why"))
+    assert COMPLETING.asked(FIRST, typed, read) == Asked(None)
+    refused = world.kept(FIRST, COMPLETING.refused(FIRST, read))
     assert json.loads(TASKS.render(refused, typed) or b"")["status"] == "active"
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from handrail.projections.json_text import read_json
 from handrail.projections.kept import FieldsFile, Since
 from handrail.projections.mosaic import STATE, check, schema
 from handrail.projections.port import Known, Projection, Told
@@ -116,9 +117,16 @@ def lacks(value: Mapping[str, Any]) -> tuple[Told, ...]:
     return tuple(told)
 
 
+def _lacking(content: bytes) -> tuple[Told, ...]:
+    value = read_json(content)[0]
+    return lacks(value if isinstance(value, dict) else {})
+
+
 def faults(value: Mapping[str, Any]) -> tuple[Told, ...]:
     """Tell where the file does not satisfy its schema."""
     return tuple(check(value, STATE))
 
 
-PROJECTION: Final = Projection("mosaic-state", STATE_FILE.render, STATE_FILE.read, whole=True)
+PROJECTION: Final = Projection(
+    "mosaic-state", STATE_FILE.render, STATE_FILE.read, whole=True, steady=True, lacks=_lacking
+)

@@ -105,5 +105,5 @@ def _receipt(value: Mapping[str, Any], text: str) -> str:
 
 
 PROJECTION: Final = Projection(
-    "mosaic-blockers", BLOCKERS_FILE.render, BLOCKERS_FILE.read, whole=True
+    "mosaic-blockers", BLOCKERS_FILE.render, BLOCKERS_FILE.read, whole=True, steady=True
 )

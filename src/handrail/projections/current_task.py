@@ -2,11 +2,11 @@
 
 Promises: id, objective, state, agent and times are the tool's as soon as a task was opened under
 Handrail; everything else is what somebody wrote. Whoever writes ``status: complete`` only asks for
-it: ``calls_complete`` says so, the gates before a handoff answer, and ``not_complete`` takes the
-word out again where they say no.
+it: ``asked`` says so, the gates before a handoff answer, and ``refused`` takes the word out again
+where they say no.
 
     read = TASK_FILE.read(known, content, importing=False)
-    asked = calls_complete(known, content, read)
+    COMPLETING.asked(known, content, read)
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from handrail.core.record import Record
 from handrail.core.task import BLOCK, CLOSED, OPEN, Packet, Task
 from handrail.projections.json_text import compact, read_json
 from handrail.projections.kept import FIELD, FieldsFile, Kept, Since
 from handrail.projections.mosaic import TASK, schema
-from handrail.projections.port import Known, Projection, Read, Row, Told
+from handrail.projections.port import Asked, Completing, Known, Projection, Read, Row, Told
 from handrail.text import rfc3339
 
 COMPLETE: Final = "complete"
@@ -28,12 +27,6 @@ ACTIVE: Final = "active"
 BLOCKED: Final = "blocked"
 STATUS: Final = FIELD + "status"
 SCHEMA_ID: Final = "current_task.schema.json"
-
-
-class Asked(Record):
-    """Somebody calls work complete; ``task`` is None where Handrail knows of none."""
-
-    task: str | None
 
 
 def json_schema() -> dict[str, Any]:
@@ -96,7 +89,7 @@ def _first(known: Known) -> Mapping[str, Any]:
 TASK_FILE: Final = FieldsFile(TASK, _derived, _first)
 
 
-def calls_complete(known: Known, content: bytes, read: Read) -> Asked | None:
+def _asked(known: Known, content: bytes, read: Read) -> Asked | None:
     """Tell whether a file that was read calls work complete that was not so before.
 
     ``known`` is what was known before, ``read`` what came of ``content``. The gates of
@@ -117,17 +110,29 @@ def _since(known: Known) -> int:
     return Kept(known.rows).fields.get("status", (-1, None))[0]
 
 
-def completed(now: int) -> Row:
+def _granted(now: int) -> Row:
     """Return the row of the word, for work that is complete."""
     return Row(STATUS, compact({"at": now, "value": COMPLETE}))
 
 
-def not_complete(known: Known, read: Read, why: str) -> Read:
+def _refused(known: Known, read: Read) -> Read:
     """Return what was read without the word that the gates do not let stand."""
     old = known.rows.get(STATUS) or compact({"at": known.now, "value": ACTIVE})
     rows = tuple(Row(STATUS, old) if row.key == STATUS else row for row in read.rows)
-    sentence = f"the work is not complete: {why}"
-    return Read(rows, (*read.told, Told("status", NOT_COMPLETE, sentence, ACTIVE)))
+    return read._replace(rows=rows)
 
 
-PROJECTION: Final = Projection("mosaic-task", TASK_FILE.render, TASK_FILE.read, whole=True)
+def _told(why: str) -> Told:
+    return Told("status", NOT_COMPLETE, f"the work is not complete: {why}", ACTIVE)
+
+
+COMPLETING: Final = Completing(_asked, _granted, _refused, _told)
+
+PROJECTION: Final = Projection(
+    "mosaic-task",
+    TASK_FILE.render,
+    TASK_FILE.read,
+    whole=True,
+    steady=True,
+    completing=COMPLETING,
+)

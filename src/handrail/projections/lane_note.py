@@ -300,4 +300,4 @@ def _end_of(found: Mapping[str, Field]) -> int:
     return (instant_ms(field.value) if field is not None else None) or 0
 
 
-LANE_NOTE: Final = Projection("lanes-note", render, read)
+LANE_NOTE: Final = Projection("lanes-note", render, read, by_lines=True, level=with_newer_lease)

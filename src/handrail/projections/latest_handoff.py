@@ -207,16 +207,4 @@ def is_link_text(text: str) -> bool:
     return name.startswith(PREFIX) and name.endswith(".md") and "\n" not in name and "/" not in name
 
 
-def told_of_link(target: str, *, is_there: bool) -> tuple[Told, ...]:
-    """Tell what is odd about where a link leads; a name beside it that is there is not."""
-    plain = "/" not in target and "\\" not in target and target not in ("", ".", "..")
-    if not plain or not target.isprintable():
-        sentence = f"the link leads out of its folder: {visible(target)[:200]}"
-        return (Told("the link", "link_elsewhere", sentence),)
-    if not is_there:
-        sentence = f"the link leads to {target}, and there is no such file"
-        return (Told("the link", "dangling_link", sentence),)
-    return ()
-
-
-PROJECTION: Final = Projection("mosaic-handoff", render, read, behind)
+PROJECTION: Final = Projection("mosaic-handoff", render, read, behind, by_lines=True, steady=True)

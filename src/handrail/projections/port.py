@@ -9,13 +9,14 @@ in the file as it was; ``read`` drops nothing in silence: what it cannot keep as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from handrail.core.lease import Lease, Session
 from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.core.task import Packet, Task
+from handrail.text import visible
 
 
 class Row(Record):
@@ -96,11 +97,48 @@ class Behind(Protocol):
         """Return the name of the file beside it."""
 
 
+class Lacks(Protocol):
+    """Looks for what a receiver of a handoff cannot do without."""
+
+    def __call__(self, content: bytes) -> tuple[Told, ...]:
+        """Return what is not in a file that can be read."""
+
+
+class Level(Protocol):
+    """Makes versions of a file alike in fields of the tool that ``render`` leaves to the holder."""
+
+    def __call__(self, content: bytes, versions: Iterable[bytes]) -> bytes:
+        """Return a version with these fields as the newest version has them; raises ValueError."""
+
+
+class Asked(Record):
+    """Somebody calls work complete; ``task`` is None where Handrail knows of none."""
+
+    task: str | None
+
+
+class Completing(Record):
+    """The word by which a file says that work is complete; whoever writes it only asks for it.
+
+    ``asked`` tells whether a file calls work complete that was not so before: from what was known
+    before, its bytes and what was read of them. ``granted`` is the row of the word, by the time;
+    ``refused`` what was read without the word, and ``told`` says why.
+    """
+
+    asked: Callable[[Known, bytes, Read], Asked | None]
+    granted: Callable[[int], Row]
+    refused: Callable[[Known, Read], Read]
+    told: Callable[[str], Told]
+
+
 class Projection(Record):
     """A format.
 
     ``behind`` is there where its file is a link to another one beside it, by that one's name;
-    ``whole`` where the rows are all of the file, so that none of them can be left out.
+    ``whole`` where the rows are all of the file, so that none of them can be left out;
+    ``by_lines`` where people's own lines stand between those of the tool, so that versions merge by
+    lines; ``steady`` where it changes with events alone, and does not show leases, whose ends move
+    with each renewal. ``completing`` is there where it can call work complete.
     """
 
     format: str
@@ -108,3 +146,20 @@ class Projection(Record):
     read: ReadBack
     behind: Behind | None = None
     whole: bool = False
+    by_lines: bool = False
+    steady: bool = False
+    lacks: Lacks | None = None
+    level: Level | None = None
+    completing: Completing | None = None
+
+
+def told_of_link(target: str, *, is_there: bool) -> tuple[Told, ...]:
+    """Tell what is odd about where a link leads; a name beside it that is there is not."""
+    plain = "/" not in target and "\\" not in target and target not in ("", ".", "..")
+    if not plain or not target.isprintable():
+        sentence = f"the link leads out of its folder: {visible(target)[:200]}"
+        return (Told("the link", "link_elsewhere", sentence),)
+    if not is_there:
+        sentence = f"the link leads to {target}, and there is no such file"
+        return (Told("the link", "dangling_link", sentence),)
+    return ()

@@ -237,4 +237,4 @@ def _first_words(line: bytes) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-PROJECTION: Final = Projection("mosaic-log", render, read)
+PROJECTION: Final = Projection("mosaic-log", render, read, by_lines=True, steady=True)

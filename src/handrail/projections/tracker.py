@@ -271,4 +271,4 @@ def _free_key(part: Part, row_: TrackerRow, taken: set[str]) -> str:
     return key
 
 
-TRACKER: Final = Projection("lanes-tracker", render, read)
+TRACKER: Final = Projection("lanes-tracker", render, read, by_lines=True)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 from handrail import errors
 from handrail.config.adapting import Found, Original
 from handrail.projections.contracts import COORDINATOR, read_contracts
-from handrail.projections.latest_handoff import told_of_link
-from handrail.projections.port import Known, Read, Told
+from handrail.projections.port import Known, Read, Told, told_of_link
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
 from handrail.service.install.preset_files import PROMPT_ELSEWHERE
+from handrail.service.known import has_written
 from handrail.service.projecting import (
     ABSENT,
     LEFT,
@@ -29,7 +29,6 @@ from handrail.service.projecting import (
     ProjectionFiles,
     Shown,
     beside,
-    has_written,
 )
 
 if TYPE_CHECKING:

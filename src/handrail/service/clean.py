@@ -56,7 +56,7 @@ def without_clean(context: Context, paths: Sequence[str]) -> tuple[str, ...]:
     if not wanted:
         return tuple(paths)
     rows = context.outside.dirty(wanted)
-    return but_clean(context, {**dict.fromkeys(paths, ""), **{row.path: row.blob for row in rows}})
+    return _but_clean(context, rules, paths, {row.path: row.blob for row in rows})
 
 
 def but_clean(context: Context, blobs: Mapping[str, str]) -> tuple[str, ...]:
@@ -66,9 +66,15 @@ def but_clean(context: Context, blobs: Mapping[str, str]) -> tuple[str, ...]:
     wanted = may_be_projections(rules, blobs)
     if not wanted:
         return tuple(blobs)
-    clean = dict(_known(context, rules, {path: blobs[path] for path in wanted if blobs[path]}))
+    return _but_clean(context, rules, blobs, {path: blobs[path] for path in wanted})
+
+
+def _but_clean(
+    context: Context, rules: Rules, paths: Iterable[str], blobs: Mapping[str, str]
+) -> tuple[str, ...]:
+    clean = dict(_known(context, rules, {path: blob for path, blob in blobs.items() if blob}))
     fold = rules.settings.workspace.fold_case
-    return tuple(path for path in blobs if normalise_path(path, fold_case=fold) not in clean)
+    return tuple(path for path in paths if normalise_path(path, fold_case=fold) not in clean)
 
 
 def standing_here(context: Context, standing: Standing) -> Standing:

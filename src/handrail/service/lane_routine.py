@@ -192,7 +192,7 @@ class Routine:
 
     def board(self) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
         """Return the live leases and the newest handoffs, as the lanes' file writes them."""
-        from handrail.service.projecting import kept_rows
+        from handrail.service.known import kept_rows
 
         with self._store.read() as reader:
             leases = [row for lease in _live(reader) for row in lease_rows(lease)]

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from handrail import errors
 from handrail.config import blob_id
 from handrail.core.events import Event
-from handrail.core.ledger import read_event
 from handrail.core.projected import (
     IMPORTED,
     MADE,
@@ -28,27 +27,17 @@ from handrail.core.projected import (
     RowKept,
 )
 from handrail.core.record import Record
-from handrail.projections.current_task import (
-    NOT_COMPLETE,
-    PROJECTION,
-    Asked,
-    calls_complete,
-    completed,
-    not_complete,
-)
-from handrail.projections.latest_handoff import told_of_link
-from handrail.projections.port import Known, Projection, Read, Row, Told
+from handrail.projections.port import Asked, Known, Projection, Read, Row, Told, told_of_link
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
 from handrail.service.identity import acting
-from handrail.service.packet_text import packet_text
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.known import at_path, has_written, here, known_of
+from handrail.service.policy import rules_in_force
 from handrail.store.port import Reader, Tx
 
 if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile
 
-PACKETS_SHOWN_MAX: Final = 200
 ROWS_MAX: Final = 100_000
 TOLD_MAX: Final = 1_000
 
@@ -98,9 +87,24 @@ ABSENT: Final = "absent"
 LEFT: Final = "left"
 
 
+class _Lying(Record):
+    """A file as it lies there and, where somebody may have edited it, as HEAD has it."""
+
+    now: bytes | None
+    at_head: bytes | None
+    error: errors.Unavailable | None = None
+
+
+class _Draft(Record):
+    """What is to be told, entered and written of one projection."""
+
+    shown: Shown
+    events: tuple[Event, ...] = ()
+    content: bytes | None = None
+
+
 Judge = Callable[[str | None], str]
 """Says why the work of a task, or of nobody's in particular, is not complete; '' where it is."""
-TASK_FILE: Final = PROJECTION.format
 
 
 class Projecting:
@@ -121,25 +125,24 @@ class Projecting:
         Raises UnknownSession and the like where a session is named that is none.
         """
         wanted = self._configured(only)
-        shown = [self._export(one, dry_run=dry_run) for one in wanted]
+        shown = self._export(wanted, dry_run=dry_run)
         if not dry_run and self._judge is not None:
             shown = [self._judged(*pair) for pair in zip(wanted, shown, strict=True)]
         return tuple(shown)
 
     def _judged(self, one: ProjectionFile, shown: Shown) -> Shown:
         """Ask whether work is complete that a file calls so, now that all files are current."""
-        if shown.asked is None or self._judge is None:
+        completing = PROJECTIONS[one.format].completing
+        if shown.asked is None or self._judge is None or completing is None:
             return shown
         why = self._judge(shown.asked.task)
         if why:
-            others = [told for told in shown.told if told.code != NOT_COMPLETE]
-            told = Told("status", NOT_COMPLETE, f"the work is not complete: {why}")
-            return shown._replace(told=(*others, told))
+            return shown._replace(told=(*shown.told, completing.told(why)))
         if shown.asked.task is None:
             with self._store.transaction() as tx:
-                row = _row(one.path, completed(tx.now), READ)
+                row = _row(one.path, completing.granted(tx.now), READ)
                 tx.commit([row], acting(tx, self._context))
-        return self._export(one, dry_run=False)._replace(kept=shown.kept)
+        return self._export([one], dry_run=False)[0]._replace(kept=shown.kept)
 
     def lead_on(self) -> tuple[Shown, ...]:
         """Write those projections anew that lead to the newest packet, after an offer."""
@@ -155,7 +158,7 @@ class Projecting:
         settled = self._files.settled(paths) if paths else frozenset()
         if not settled:
             return ()
-        shown = tuple(self._export(one, dry_run=False) for one in self._configured(sorted(settled)))
+        shown = tuple(self._export(self._configured(sorted(settled)), dry_run=False))
         written = [one for one in shown if one.outcome == WRITTEN]
         behind = [one.behind for one in written if one.behind is not None]
         if written:
@@ -174,81 +177,119 @@ class Projecting:
             rows = rules_in_force(reader).settings.projections
         return [one for one in rows if not only or one.path in only]
 
-    # --- one file ---------------------------------------------------------------------------------
+    # --- writing ----------------------------------------------------------------------------------
 
-    def _export(self, one: ProjectionFile, *, dry_run: bool) -> Shown:
-        projection = PROJECTIONS[one.format]
+    def _export(self, wanted: Sequence[ProjectionFile], *, dry_run: bool) -> list[Shown]:
+        """Write projections anew, all from what is known at one moment."""
+        if not wanted:
+            return []
         try:
-            before = self._files.read(one.path)
-            was = self._at_head(one.path)
-            commit, branch = self._context.outside.at_head()[0], self._context.outside.branch()
+            here_now = here(self._context.outside)
+        except errors.Unavailable as error:
+            return [_left(one, error.code, error.message) for one in wanted]
+        with self._store.read() as reader:
+            lying = {one.path: self._looked(reader, one.path, here_now.commit) for one in wanted}
+        with self._store.transaction() as tx:
+            known = known_of(tx, rules_in_force(tx), here_now)
+            drafts = [
+                self._draft(tx, one, at_path(tx, known, one.path), lying[one.path], dry_run=dry_run)
+                for one in wanted
+            ]
+            if not dry_run:
+                events = [event for draft in drafts for event in draft.events]
+                tx.commit(events, acting(tx, self._context))
+        if dry_run:
+            return [draft.shown for draft in drafts]
+        return [self._written(*pair) for pair in zip(wanted, drafts, strict=True)]
+
+    def _looked(self, reader: Reader, path: str, commit: str) -> _Lying:
+        """Look at a file, and at HEAD's where somebody may have edited it."""
+        try:
+            now = self._files.read(path)
+            settled = now is None or has_written(reader, path, now)
+            return _Lying(now, None if settled else self._at_head(path, commit))
+        except errors.Unavailable as error:
+            return _Lying(None, None, error)
+
+    def _draft(
+        self, tx: Tx, one: ProjectionFile, known: Known, lying: _Lying, *, dry_run: bool
+    ) -> _Draft:
+        """Return what is to become of a projection; nothing is written yet."""
+        projection, path, behind = PROJECTIONS[one.format], one.path, None
+        if projection.behind is not None and lying.error is None:
+            behind = beside(one.path, projection.behind(known))
+            path = behind  # whatever the link leads to now
+            lying = self._looked(tx, path, known.commit)
+        if lying.error is not None:
+            return _Draft(_left(one, lying.error.code, lying.error.message))
+        before = lying.now
+        try:
+            read = _edited(tx, projection, known, path, lying)
+        except ValueError as error:
+            return _Draft(_left(one, "unreadable", str(error)))
+        asked, completing = None, projection.completing
+        if completing is not None and before is not None:
+            asked = completing.asked(known, before, read)
+        if completing is not None and asked is not None:
+            read = completing.refused(known, read)
+            if dry_run or self._judge is None:
+                read = read._replace(told=(*read.told, completing.told("no gate was asked")))
+        events: list[Event] = [_row(one.path, row, READ) for row in read.rows]
+        known = with_rows(known, read.rows)
+        content = projection.render(known, before)
+        outcome = ABSENT
+        if content is not None:
+            linked = behind is None or self._leads_to(one.path, behind)
+            outcome = SAME if content == before and linked else WRITTEN
+            if _is_ours(tx, projection, known, path, lying, content):
+                events += _unknown(tx, path, content)
+            if behind is not None:  # what git keeps of a link
+                events += _unknown(tx, one.path, _name(behind).encode())
+        told = read.told[-TOLD_MAX:]
+        shown = Shown(one.path, one.format, outcome, len(read.rows), told, behind, asked)
+        return _Draft(shown, tuple(events), content)
+
+    def _written(self, one: ProjectionFile, draft: _Draft) -> Shown:
+        """Write a draft into the working tree, where it is to be written."""
+        shown = draft.shown
+        if shown.outcome != WRITTEN or draft.content is None:
+            return shown
+        try:
+            self._files.write(shown.behind or one.path, draft.content)
+            if shown.behind is not None and not self._leads_to(one.path, shown.behind):
+                self._files.link(one.path, _name(shown.behind))
         except errors.Unavailable as error:
             return _left(one, error.code, error.message)
-        with self._store.transaction() as tx:
-            known = self._known(tx, one.path, commit, branch)
-            behind = None if projection.behind is None else projection.behind(known)
-            path = one.path if behind is None else beside(one.path, behind)
-            try:
-                if behind is not None:  # whatever the link leads to now
-                    before, was = self._files.read(path), self._at_head(path)
-                read = _edited(tx, projection, known, path, before, was)
-            except errors.Unavailable as error:
-                return _left(one, error.code, error.message)
-            except ValueError as error:
-                return _left(one, "unreadable", str(error))
-            asked = None
-            if one.format == TASK_FILE and before is not None:
-                asked = calls_complete(known, before, read)
-                read = read if asked is None else not_complete(known, read, "no gate was asked")
-            events: list[Event] = [_row(one.path, row, READ) for row in read.rows]
-            rows = {**known.rows, **{row.key: row.record for row in read.rows}}
-            known = known._replace(rows={key: text for key, text in rows.items() if text})
-            content = projection.render(known, before)
-            if content is None:
-                outcome = ABSENT
-            else:
-                linked = behind is None or self._files.target(one.path) == behind
-                outcome = SAME if content == before and linked else WRITTEN
-                if _is_ours(tx, projection, known, path, before, was, content):
-                    events += _unknown(tx, path, content)
-                if behind is not None:
-                    events += _unknown(tx, one.path, behind.encode())  # what git keeps of a link
-            if not dry_run:
-                actor = acting(tx, self._context)
-                tx.commit(events, actor)
-        if outcome == WRITTEN and content is not None and not dry_run:
-            try:
-                self._write(one.path, behind, content)
-            except errors.Unavailable as error:
-                return _left(one, error.code, error.message)
-        file = None if behind is None else path
-        told = read.told[-TOLD_MAX:]
-        return Shown(one.path, one.format, outcome, len(read.rows), told, file, asked)
+        return shown
+
+    def _leads_to(self, path: str, behind: str) -> bool:
+        return self._files.target(path) == _name(behind)
+
+    def _at_head(self, path: str, commit: str) -> bytes | None:
+        """Return the file that HEAD holds, None where it holds none."""
+        if not commit:
+            return None
+        with self._context.outside.history() as history:
+            return history.file_at(commit, path)
+
+    # --- history ----------------------------------------------------------------------------------
 
     def _dangling(self, path: str) -> tuple[Told, ...]:
         """Tell of a link to nothing."""
         target = self._files.target(path)
         return () if target is None else told_of_link(target, is_there=False)
 
-    def _write(self, path: str, behind: str | None, content: bytes) -> None:
-        if behind is None:
-            self._files.write(path, content)
-            return
-        self._files.write(beside(path, behind), content)
-        if self._files.target(path) != behind:
-            self._files.link(path, behind)
-
     def _import(self, one: ProjectionFile, *, dry_run: bool) -> Shown:
         projection = PROJECTIONS[one.format]
         try:
             content = self._files.read(one.path)
-            commit, branch = self._context.outside.at_head()[0], self._context.outside.branch()
+            here_now = here(self._context.outside)
         except errors.Unavailable as error:
             return _left(one, error.code, error.message)
         if content is None:
             return Shown(one.path, one.format, ABSENT, 0, self._dangling(one.path))
         with self._store.transaction() as tx:
-            known = self._known(tx, one.path, commit, branch)
+            known = at_path(tx, known_of(tx, rules_in_force(tx), here_now), one.path)
             if known.rows or has_written(tx, one.path, content):
                 return Shown(one.path, one.format, SAME, 0, ())
             try:
@@ -260,72 +301,19 @@ class Projecting:
                 tx.commit(rows, acting(tx, self._context))
         return Shown(one.path, one.format, SAME, len(read.rows), read.told[:TOLD_MAX])
 
-    # --- what is known ----------------------------------------------------------------------------
-
-    def _known(self, reader: Reader, path: str, commit: str, branch: str | None) -> Known:
-        return known_of(reader, rules_in_force(reader), path, commit, branch)
-
-    def _at_head(self, path: str) -> bytes | None:
-        """Return the file that HEAD holds, None where it holds none."""
-        commit, _ = self._context.outside.at_head()
-        if not commit:
-            return None
-        with self._context.outside.history() as history:
-            return history.file_at(commit, path)
-
-
-def known_of(reader: Reader, rules: Rules, path: str, commit: str, branch: str | None) -> Known:
-    """Return what the projection at a path may show."""
-    live = tuple(lease for lease in reader.leases() if lease.live(reader.now))
-    packets = reader.packets()[-PACKETS_SHOWN_MAX:]
-    packets.sort(key=lambda packet: packet.seq)
-    named = {lease.session for lease in live} | {packet.session for packet in packets}
-    sessions = [one for one in reader.sessions(ended=True) if one.live or one.id in named]
-    return Known(
-        now=reader.now,
-        workspace=reader.workspace,
-        epoch=reader.epoch,
-        roles=rules.settings.roles,
-        sessions=tuple(sessions),
-        leases=live,
-        tasks=tuple(reader.tasks(closed=True)),
-        packets=tuple((packet, _content(reader, packet)) for packet in packets),
-        rows=kept_rows(reader, path),
-        path=path,
-        commit=commit,
-        branch=branch,
-        fold_case=rules.settings.workspace.fold_case,
-    )
-
-
-def _content(reader: Reader, packet: Any) -> Mapping[str, Any]:
-    content: Mapping[str, Any] = json.loads(packet_text(reader, packet))
-    return content
-
-
-def kept_rows(reader: Reader, path: str) -> dict[str, str]:
-    """Return the rows that are kept of a projection, by name; one that was redacted is not there."""  # noqa: E501
-    found = {}
-    for row in reader.rows(path):
-        entry = next(reader.entries(row.seq - 1, row.seq), None)
-        event = None if entry is None else read_event(entry)
-        if isinstance(event, RowKept):
-            found[row.key] = event.record
-    return found
-
 
 def _edited(
     reader: Reader,
     projection: Projection,
     known: Known,
     path: str,
-    before: bytes | None,
-    was: bytes | None,
+    lying: _Lying,
 ) -> Read:
     """Return what people changed in the file at a path: not what they left as HEAD has it.
 
     A file that Handrail wrote, now or at any time, holds no edit. Raises ValueError.
     """
+    before, was = lying.now, lying.at_head
     if before is None or has_written(reader, path, before):
         return Read(())
     read = projection.read(known, before, importing=False)
@@ -387,8 +375,7 @@ def _is_ours(
     projection: Projection,
     known: Known,
     path: str,
-    before: bytes | None,
-    was: bytes | None,
+    lying: _Lying,
     content: bytes,
 ) -> bool:
     """Tell whether bytes are Handrail's own to write, so that whoever commits them needs no lease.
@@ -396,14 +383,10 @@ def _is_ours(
     A format may keep what people wrote around its rows. Such words are nobody's edit only where
     they were written before by Handrail, or are HEAD's: else to export would be to get around it.
     """
-    if before is None or before == was or has_written(reader, path, before):
+    before = lying.now
+    if before is None or before == lying.at_head or has_written(reader, path, before):
         return True
     return projection.render(known, None) == content
-
-
-def has_written(reader: Reader, path: str, content: bytes) -> bool:
-    """Tell whether Handrail wrote these bytes there at any time."""
-    return reader.wrote(path, blob_id(content)) is not None
 
 
 def _unknown(reader: Reader, path: str, content: bytes) -> list[Event]:
@@ -417,7 +400,17 @@ def _left(one: ProjectionFile, code: str, why: str) -> Shown:
     return Shown(one.path, one.format, LEFT, 0, (Told(one.path, code, why),))
 
 
+def with_rows(known: Known, rows: Iterable[Row]) -> Known:
+    """Return what is known with these rows kept too; one without a record was taken away."""
+    kept = {**known.rows, **{row.key: row.record for row in rows}}
+    return known._replace(rows={key: text for key, text in kept.items() if text})
+
+
 def beside(path: str, name: str) -> str:
     """Return the path of the file ``name`` in the folder of another."""
     folder, slash, _ = path.rpartition("/")
     return f"{folder}{slash}{name}"
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

@@ -11,7 +11,7 @@ git, which merges it as text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from handrail.config import blob_id
 from handrail.config.records import ProjectionFile
@@ -19,25 +19,19 @@ from handrail.core.events import Event
 from handrail.core.projected import READ, ProjectionWritten, RowKept
 from handrail.core.record import Record
 from handrail.projections.json_merge import BASE, OURS, THEIRS, merged
-from handrail.projections.lane_note import LANE_NOTE, with_newer_lease
 from handrail.projections.port import Known, Projection, Row
 from handrail.projections.registry import PROJECTIONS
 from handrail.projections.text_merge import additions_kept
 from handrail.service.context import Context
 from handrail.service.identity import acting
+from handrail.service.known import Here, at_path, has_written, here, known_of
 from handrail.service.policy import rules_in_force
-from handrail.service.projecting import edits, has_written, known_of
+from handrail.service.projecting import edits, with_rows
 from handrail.store.port import Reader, Tx
 
-PEOPLES_TEXT: Final = ("lanes-tracker", "lanes-note", "mosaic-log", "mosaic-handoff")
-"""Formats in which people's own lines stand between those of the tool."""
 SIGN_CHARS: Final = 61
 """So long are the signs of a conflict while it is looked at: no text has such."""
 SIGN_CHARS_OF_GIT: Final = 7
-
-
-At: TypeAlias = "tuple[str, str | None]"
-"""HEAD's commit and the branch that is checked out."""
 
 
 class MergeText(Protocol):
@@ -84,11 +78,11 @@ class ProjectionMerging:
         if one is None:
             return None
         projection, versions = PROJECTIONS[one.format], Versions(base, ours, theirs)
-        at = self._context.outside.at_head()[0], self._context.outside.branch()
+        at = here(self._context.outside)
         try:
             if projection.whole:
                 return self._by_values(projection, path, at, versions)
-            if one.format not in PEOPLES_TEXT:
+            if not projection.by_lines:
                 try:
                     return self._by_rows(projection, path, at, versions)
                 except _Undecided:
@@ -102,17 +96,17 @@ class ProjectionMerging:
             rows = rules_in_force(reader).settings.projections
         return next((one for one in rows if one.path == path), None)
 
-    def _known(self, reader: Reader, path: str, at: At) -> Known:
-        return known_of(reader, rules_in_force(reader), path, *at)
+    def _known(self, reader: Reader, path: str, at: Here) -> Known:
+        return at_path(reader, known_of(reader, rules_in_force(reader), at), path)
 
-    def _by_rows(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
+    def _by_rows(self, projection: Projection, path: str, at: Here, versions: Versions) -> Merged:
         """Keep the rows of both sides and write the file anew; raises _Undecided, ValueError."""
         with self._context.store.transaction() as tx:
             known = self._known(tx, path, at)
             rows = _of_both(projection, known, tx, versions)
             return self._entered(tx, projection, known, rows, versions.ours, versions)
 
-    def _by_values(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
+    def _by_values(self, projection: Projection, path: str, at: Here, versions: Versions) -> Merged:
         """Merge field by field; fields of the tool are as they are now. Raises ValueError."""
         base, ours, theirs = (text.decode("utf-8") for text in versions)
         with self._context.store.transaction() as tx:
@@ -121,20 +115,20 @@ class ProjectionMerging:
             for side in (OURS, BASE, THEIRS):
                 text = merged(base, ours, theirs, side).encode("utf-8", "surrogatepass")
                 rows = _changed(projection, known, text, versions.base)
-                found[side] = rows, projection.render(_with(known, rows), text) or text
+                found[side] = rows, projection.render(with_rows(known, rows), text) or text
             if found[OURS][1] == found[THEIRS][1]:
                 return self._entered(tx, projection, known, *found[OURS], versions)
         sides = (found[side][1] for side in (OURS, BASE, THEIRS))
         return Merged(self._merge_text(*sides, size=SIGN_CHARS_OF_GIT), clean=False)
 
-    def _by_lines(self, projection: Projection, path: str, at: At, versions: Versions) -> Merged:
+    def _by_lines(self, projection: Projection, path: str, at: Here, versions: Versions) -> Merged:
         """Merge the lines between those of the tool, which are the same in all three versions."""
         with self._context.store.read() as reader:
             known = self._known(reader, path, at)
             same = Versions(*(_as_now(projection, known, reader, text) for text in versions))
-        if projection is LANE_NOTE:
-            sides = same.ours, same.theirs
-            same = Versions(*(with_newer_lease(text, sides) if text else text for text in same))
+        level, sides = projection.level, (same.ours, same.theirs)
+        if level is not None:
+            same = Versions(*(level(text, sides) if text else text for text in same))
         text = self._merge_text(same.ours, same.base, same.theirs, size=SIGN_CHARS)
         whole = additions_kept(text, SIGN_CHARS)
         if whole is None:
@@ -159,7 +153,7 @@ class ProjectionMerging:
         The bytes are Handrail's own where they follow from the state, or where both sides' were:
         whoever calls this could have put any words between the rows.
         """
-        content = projection.render(_with(known, rows), before)
+        content = projection.render(with_rows(known, rows), before)
         if content is None:
             raise ValueError("there is nothing to show")
         if not self._looking:
@@ -169,7 +163,7 @@ class ProjectionMerging:
             ours = all(
                 has_written(tx, known.path, side) for side in (versions.ours, versions.theirs)
             )
-            ours = ours or projection.render(_with(known, rows), None) == content
+            ours = ours or projection.render(with_rows(known, rows), None) == content
             if ours and not has_written(tx, known.path, content):
                 events.append(ProjectionWritten(known.path, blob_id(content)))
             tx.commit(events, acting(tx, self._context))
@@ -186,11 +180,11 @@ def _of_both(
         else _read(projection, known, versions.base)
     )
     before = tuple(row for row in foreign if row.key not in known.rows)
-    known = _with(known, before)
+    known = with_rows(known, before)
     ours: tuple[Row, ...] = ()
     if not has_written(reader, known.path, versions.ours):
         ours = _changed(projection, known, versions.ours, versions.base)
-    known = _with(known, ours)
+    known = with_rows(known, ours)
     theirs: tuple[Row, ...] = ()
     if not has_written(reader, known.path, versions.theirs):
         theirs = _changed(projection, known, versions.theirs, versions.base)
@@ -214,11 +208,6 @@ def _read(projection: Projection, known: Known, base: bytes) -> tuple[Row, ...]:
         return ()
 
 
-def _with(known: Known, rows: Sequence[Row]) -> Known:
-    kept = {**known.rows, **{row.key: row.record for row in rows}}
-    return known._replace(rows={key: text for key, text in kept.items() if text})
-
-
 def _as_now(projection: Projection, known: Known, reader: Reader, text: bytes) -> bytes:
     """Return a version with the fields of the tool as they are now."""
     if not text:
@@ -227,6 +216,6 @@ def _as_now(projection: Projection, known: Known, reader: Reader, text: bytes) -
     if not has_written(reader, known.path, text):
         rows = _read(projection, known, text)
     try:
-        return projection.render(_with(known, rows), text) or text
+        return projection.render(with_rows(known, rows), text) or text
     except ValueError:
         return text

@@ -8,31 +8,25 @@ yet counts as it stands there. Where no projection is configured nothing is read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
 
 from handrail.gates.facts import Facts, Resolved, StateFile, States
-from handrail.projections import agent_state, blockers
-from handrail.projections.json_text import read_json
-from handrail.projections.port import Known, Told
+from handrail.projections import blockers
+from handrail.projections.port import Known
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.clean import may_be_projections
 from handrail.service.context import Context
+from handrail.service.known import at_path, has_written, here, known_of
 from handrail.service.packet_facts import Grounds, receipts_of
 from handrail.service.policy import Rules
-from handrail.service.projecting import beside, has_written, known_of
+from handrail.service.projecting import beside, with_rows
 from handrail.store.port import Reader
 
 if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile
 
 BLOCKERS: Final = blockers.PROJECTION.format
-LACKS: Final[dict[str, Callable[[Mapping[str, Any]], tuple[Told, ...]]]] = {
-    agent_state.PROJECTION.format: agent_state.lacks
-}
-"""Formats that say what a receiver cannot do without."""
-STEADY: Final = frozenset(name for name in PROJECTIONS if name.startswith("mosaic-"))
-"""Formats that change with events alone; others show leases, whose ends move with each renewal."""
 
 
 def collected(context: Context, grounds: Grounds, rules: Rules, facts: Facts, need: str) -> Facts:
@@ -52,10 +46,8 @@ def states_of(
     if not rows:
         return States(())
     changed = frozenset() if base is None else grounds.changed_since(base)
-    files = []
-    for one in rows:
-        known, content = _lying(context, grounds, reader, rules, one)
-        files.append(_file(reader, grounds, one, known, content, changed))
+    known = known_of(reader, rules, here(context.outside))
+    files = [_file(reader, grounds, one, at_path(reader, known, one.path), changed) for one in rows]
     ours = {*may_be_projections(rules, changed)}
     return States(
         files=tuple(one for one in files if one is not None),
@@ -68,25 +60,29 @@ def nothing_yet(context: Context, grounds: Grounds, rules: Rules) -> frozenset[s
 
     Handrail writes each of them with the first event that it shows, as a pointer to a handoff.
     """
-    found = set()
+    missing = [one for one in rules.settings.projections if grounds.projection(one.path) is None]
+    if not missing:
+        return frozenset()
     with context.store.read() as reader:
-        for one in rules.settings.projections:
-            known, content = _lying(context, grounds, reader, rules, one)
-            if content is None and PROJECTIONS[one.format].render(known, None) is None:
-                found.add(one.path)
-    return frozenset(found)
+        known = known_of(reader, rules, here(context.outside))
+        made = {
+            one.path: PROJECTIONS[one.format].render(at_path(reader, known, one.path), None)
+            for one in missing
+        }
+    return frozenset(path for path, content in made.items() if content is None)
 
 
 def resolved_of(
     context: Context, grounds: Grounds, reader: Reader, rules: Rules
 ) -> tuple[Resolved, ...]:
     """Return the blockers that were called resolved under Handrail, and what shows it."""
-    found = []
-    for one in rules.settings.projections:
-        if one.format != BLOCKERS:
-            continue
-        known, content = _lying(context, grounds, reader, rules, one)
-        for row in blockers.resolved(_rows(one, known, content)):
+    lists = [one for one in rules.settings.projections if one.format == BLOCKERS]
+    if not lists:
+        return ()
+    found, known = [], known_of(reader, rules, here(context.outside))
+    for one in lists:
+        shown = _as_lying(one, at_path(reader, known, one.path), grounds.projection(one.path))
+        for row in blockers.resolved(shown.rows):
             cited = dict(receipts_of(reader, {"evidence": [row.receipt]} if row.receipt else {}))
             found.append(
                 Resolved(
@@ -101,25 +97,16 @@ def resolved_of(
     return tuple(found)
 
 
-def _lying(
-    context: Context, grounds: Grounds, reader: Reader, rules: Rules, one: ProjectionFile
-) -> tuple[Known, bytes | None]:
-    """Return what is known of a projection, and its bytes in the working tree."""
-    commit, branch = context.outside.at_head()[0], context.outside.branch()
-    return known_of(reader, rules, one.path, commit, branch), grounds.projection(one.path)
-
-
 def _file(
     reader: Reader,
     grounds: Grounds,
     one: ProjectionFile,
     known: Known,
-    content: bytes | None,
     changed: Collection[str],
 ) -> StateFile | None:
     """Return a file as it lies there; None where it is not there and nothing is to be shown."""
     projection = PROJECTIONS[one.format]
-    before = content
+    before = content = grounds.projection(one.path)
     if projection.behind is not None:
         before = grounds.projection(beside(one.path, projection.behind(known)))
     made = projection.render(known, before)
@@ -129,10 +116,11 @@ def _file(
     lacks: tuple[tuple[str, str, str], ...] = ()
     try:
         projection.read(known, content, importing=False)
-        lacks = _lacks(one.format, content)
+        told = () if projection.lacks is None else projection.lacks(content)
+        lacks = tuple((row.place, row.code, row.sentence) for row in told)
     except ValueError as error:
         problem = str(error)
-    clean = one.format not in STEADY and has_written(reader, one.path, content)
+    clean = not projection.steady and has_written(reader, one.path, content)
     return StateFile(
         path=one.path,
         problem=problem,
@@ -142,21 +130,12 @@ def _file(
     )
 
 
-def _lacks(format: str, content: bytes) -> tuple[tuple[str, str, str], ...]:
-    if format not in LACKS:
-        return ()
-    value = read_json(content)[0]
-    told = LACKS[format](value if isinstance(value, dict) else {})
-    return tuple((one.place, one.code, one.sentence) for one in told)
-
-
-def _rows(one: ProjectionFile, known: Known, content: bytes | None) -> Mapping[str, str]:
-    """Return the rows that a file gives as it lies there; those that are kept if it gives none."""
+def _as_lying(one: ProjectionFile, known: Known, content: bytes | None) -> Known:
+    """Return what is known with the rows that a file gives as it lies there, if it gives any."""
     if content is None:
-        return known.rows
+        return known
     try:
         read = PROJECTIONS[one.format].read(known, content, importing=False)
     except ValueError:
-        return known.rows
-    rows = {**known.rows, **{row.key: row.record for row in read.rows}}
-    return {key: text for key, text in rows.items() if text}  # what somebody took away is gone
+        return known
+    return with_rows(known, read.rows)

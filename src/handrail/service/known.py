@@ -1,0 +1,84 @@
+"""What projections may show: the state of the store at one moment, and what is kept of each file.
+
+known = known_of(reader, rules_in_force(reader), here(context.outside))
+at_path(reader, known, "ops/tracker/coordination.json").rows
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from handrail.config import blob_id
+from handrail.core.ledger import read_event
+from handrail.core.projected import RowKept
+from handrail.core.record import Record
+from handrail.core.task import Packet
+from handrail.projections.port import Known
+from handrail.service.context import Outside
+from handrail.service.packet_text import packet_text
+from handrail.service.policy import Rules
+from handrail.store.port import Reader
+
+PACKETS_SHOWN_MAX: Final = 200
+
+
+class Here(Record):
+    """Where a working tree stands: HEAD's commit, '' on an unborn branch, and the branch."""
+
+    commit: str
+    branch: str | None
+
+
+def here(outside: Outside) -> Here:
+    """Ask git where the working tree stands; raises FactsUnavailable."""
+    return Here(outside.at_head()[0], outside.branch())
+
+
+def known_of(reader: Reader, rules: Rules, here: Here) -> Known:
+    """Return what any projection may show, before the rows of one are looked at."""
+    live = tuple(lease for lease in reader.leases() if lease.live(reader.now))
+    packets = reader.packets()[-PACKETS_SHOWN_MAX:]
+    packets.sort(key=lambda packet: packet.seq)
+    named = {lease.session for lease in live} | {packet.session for packet in packets}
+    sessions = [one for one in reader.sessions(ended=True) if one.live or one.id in named]
+    return Known(
+        now=reader.now,
+        workspace=reader.workspace,
+        epoch=reader.epoch,
+        roles=rules.settings.roles,
+        sessions=tuple(sessions),
+        leases=live,
+        tasks=tuple(reader.tasks(closed=True)),
+        packets=tuple((packet, _content(reader, packet)) for packet in packets),
+        commit=here.commit,
+        branch=here.branch,
+        fold_case=rules.settings.workspace.fold_case,
+    )
+
+
+def at_path(reader: Reader, known: Known, path: str) -> Known:
+    """Return what the projection at a path may show."""
+    return known._replace(path=path, rows=kept_rows(reader, path))
+
+
+def kept_rows(reader: Reader, path: str) -> dict[str, str]:
+    """Return the rows that are kept of a projection, by name, without those that were redacted."""
+    found = {}
+    for row in reader.rows(path):
+        entry = next(reader.entries(row.seq - 1, row.seq), None)
+        event = None if entry is None else read_event(entry)
+        if isinstance(event, RowKept):
+            found[row.key] = event.record
+    return found
+
+
+def has_written(reader: Reader, path: str, content: bytes) -> bool:
+    """Tell whether Handrail wrote these bytes there at any time."""
+    return reader.wrote(path, blob_id(content)) is not None
+
+
+def _content(reader: Reader, packet: Packet) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(packet_text(reader, packet))
+    return content
