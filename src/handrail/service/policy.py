@@ -17,10 +17,11 @@ from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreC
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from handrail.config.records import ProjectionFile
     from handrail.core.duty import Duty, Step
     from handrail.core.landing import Charter
     from handrail.core.lease import Session
-    from handrail.store.port import Reader
+    from handrail.store.port import Reader, Store
 
     class Configured(Protocol):
         """Whatever has a configuration in force: a store's reader, a ledger."""
@@ -60,6 +61,12 @@ def rules_in_force(reader: Configured) -> Rules:
         in_trees = all(tree_root(pattern) is not None for area in areas for pattern in area)
         _latest = Rules(settings, policy, in_force, in_trees)
     return _latest
+
+
+def projections_in_force(store: Store) -> tuple[ProjectionFile, ...]:
+    """Return the projections that the configuration in force asks for; raises NotInitialised."""
+    with store.read() as reader:
+        return rules_in_force(reader).settings.projections
 
 
 def duty_in(reader: Reader, rules: Rules, session: Session) -> Duty | None:

@@ -32,7 +32,7 @@ from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
 from handrail.service.identity import acting
 from handrail.service.known import at_path, has_written, here, known_of
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import projections_in_force, rules_in_force
 from handrail.store.port import Reader, Tx
 
 if TYPE_CHECKING:
@@ -173,8 +173,7 @@ class Projecting:
         return tuple(self._import(one, dry_run=dry_run) for one in self._configured(()))
 
     def _configured(self, only: Sequence[str]) -> list[ProjectionFile]:
-        with self._store.read() as reader:
-            rows = rules_in_force(reader).settings.projections
+        rows = projections_in_force(self._store)
         return [one for one in rows if not only or one.path in only]
 
     # --- writing ----------------------------------------------------------------------------------

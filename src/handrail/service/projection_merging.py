@@ -25,7 +25,7 @@ from handrail.projections.text_merge import additions_kept
 from handrail.service.context import Context
 from handrail.service.identity import acting
 from handrail.service.known import Here, at_path, has_written, here, known_of
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import projections_in_force, rules_in_force
 from handrail.service.projecting import edits, with_rows
 from handrail.store.port import Reader, Tx
 
@@ -92,8 +92,7 @@ class ProjectionMerging:
             return None
 
     def _configured(self, path: str) -> ProjectionFile | None:
-        with self._context.store.read() as reader:
-            rows = rules_in_force(reader).settings.projections
+        rows = projections_in_force(self._context.store)
         return next((one for one in rows if one.path == path), None)
 
     def _known(self, reader: Reader, path: str, at: Here) -> Known:

@@ -19,7 +19,7 @@ from handrail.edge.cli.commands.check import whole_list
 from handrail.service.commit_check import CommitCheck
 from handrail.service.committing import Committing
 from handrail.service.guarding import Guarding
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import projections_in_force
 from handrail.wiring import Application
 
 GO_ON = 0
@@ -109,9 +109,8 @@ def _show(application: Application) -> None:
     """Let the commit have the projections as they are now; of a part of the index nobody can."""
     if "next-index" in os.environ.get("GIT_INDEX_FILE", ""):
         return
-    with application.context.store.read() as reader:
-        if not rules_in_force(reader).settings.projections:
-            return
+    if not projections_in_force(application.context.store):
+        return
     from handrail.service.projecting import Projecting
 
     Projecting(application.context, application.projection_files).into_index()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from handrail import errors
 from handrail.service.harness_sessions import Begun
-from handrail.service.policy import rules_in_force
+from handrail.service.policy import projections_in_force
 from handrail.text import rfc3339
 from handrail.wiring import Application
 
@@ -45,8 +45,7 @@ def _repaired(application: Application) -> list[str]:
 
     try:
         mode = Guarding(application.context).mode("edit")
-        with application.store.read() as reader:
-            projections = rules_in_force(reader).settings.projections
+        projections = projections_in_force(application.store)
         steps = repair(application.site, mode, projections, tracked=False)
     except errors.HandrailError as error:
         application.hook_log.write("session", error.code, error.message)

@@ -22,6 +22,7 @@ from handrail.service.handoff_gates import told
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Briefing, Packets
+from handrail.service.policy import projections_in_force
 from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
 
@@ -80,9 +81,11 @@ def offer(invocation: Invocation) -> Reply:
 
 def _lead_on(invocation: Invocation) -> tuple[str, ...]:
     """Write what leads readers to the newest packet; returns what is to be said of it."""
+    application = invocation.application
+    if not projections_in_force(application.context.store):
+        return ()
     from handrail.service.projecting import Projecting
 
-    application = invocation.application
     shown = Projecting(application.context, application.projection_files).lead_on()
     if not shown:
         return ()
