@@ -9,7 +9,7 @@ import pytest
 
 from handrail import errors
 from handrail.config.vocabulary import BUILTIN_GATES, UNASKED_OFF
-from handrail.gates import cases, deployment, references, registry
+from handrail.gates import cases, deployment, listing, references, registry
 from handrail.gates.cases import CASES, faults
 from handrail.gates.deployment import Claim, claim_of
 from handrail.gates.facts import Deployment, Facts, Judged, Pushed, Standing, Tree
@@ -26,6 +26,7 @@ from handrail.gates.gate import (
     judged,
     verdict_of,
 )
+from handrail.gates.listing import Listing
 from handrail.gates.references import named_paths, normal
 from handrail.gates.registry import GATES
 
@@ -233,7 +234,7 @@ def test_a_path_is_seen_from_its_folder(folder: str, path: str, told: str | None
 
 def tree(text: str | None, *files: str, links: dict[str, str] | None = None) -> Facts:
     known = links or {}
-    there = frozenset(("docs/a.md", *files, *known))
+    there = Listing(more=frozenset(("docs/a.md", *files, *known)))
     return Facts(tree=Tree(COMMIT, there, tuple(known.items()), (("docs/a.md", text),)))
 
 
@@ -257,8 +258,14 @@ def tree(text: str | None, *files: str, links: dict[str, str] | None = None) -> 
         (tree("", links={"l": "/etc/passwd", "m": "../../x"}), PASS),
         (tree("`l/a.md`", links={"l": "docs"}), PASS),
         (tree("`l/gone.md`", links={"l": "docs"}), FAIL),
-        (Facts(tree=Tree(COMMIT, frozenset(), (), ()), reading=(("r", "R.md"),)), FAIL),
-        (Facts(tree=Tree(COMMIT, frozenset(("R.md",)), (), ()), reading=(("r", "R.md"),)), PASS),
+        (Facts(tree=Tree(COMMIT, Listing(), (), ()), reading=(("r", "R.md"),)), FAIL),
+        (
+            Facts(
+                tree=Tree(COMMIT, Listing(more=frozenset(("R.md",))), (), ()),
+                reading=(("r", "R.md"),),
+            ),
+            PASS,
+        ),
     ],
 )
 def test_what_is_named_must_be_in_the_commit(facts: Facts, verdict: str) -> None:
@@ -269,7 +276,7 @@ def test_a_hostile_document_takes_no_time() -> None:
     named_paths("`" * 50_000 + "[](" * 50_000 + "```\n" * 2_000)
 
 
-@pytest.mark.parametrize("module", [registry, references, cases, deployment])
+@pytest.mark.parametrize("module", [registry, references, cases, deployment, listing])
 def test_the_examples_in_the_documentation_hold(module: object) -> None:
     done = doctest.testmod(module)  # type: ignore[arg-type]
     assert (done.attempted > 0, done.failed) == (True, 0)

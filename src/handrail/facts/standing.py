@@ -10,7 +10,6 @@ to leave out of sight (``assume-unchanged``).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
@@ -21,14 +20,12 @@ from handrail.facts.dirt import dirty
 from handrail.facts.git import ask
 from handrail.facts.refs import ref_value
 from handrail.gates.facts import Pushed, Standing, Tree
+from handrail.gates.listing import Listing
 from handrail.gates.references import LINKS_FOLLOWED_MAX, normal
 
 DOCUMENT_BYTES_MAX: Final = 1 << 20
 LINK_BYTES_MAX: Final = 4_096
 LINKS_MAX: Final = 10_000
-_PATH: Final = re.compile(r"\t([^\0]*)\0")
-_LINK: Final = re.compile(r"(?:\A|\0)120000 blob ([0-9a-f]+)\t([^\0]*)")
-_PLAIN: Final = re.compile(r"(?:\A|\0)100\d+ blob ([0-9a-f]+)\t([^\0]*)")
 # What lies in the folder of git while something is not over yet.
 OPERATIONS: Final = (
     ("rebase-merge", "rebase"),
@@ -115,21 +112,18 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
     """Return what the commit holds: its paths, its symbolic links, the texts of some documents."""
     commit = ref_value(toplevel, "HEAD")
     if not commit:
-        return Tree("", frozenset(), (), tuple((path, None) for path in documents))
-    listed = os.fsdecode(ask(toplevel, ["ls-tree", "-r", "-z", "--full-tree", commit]))
-    # Of tens of thousands of rows few are taken apart: links, and the documents that are asked for.
-    files = frozenset(_PATH.findall(listed))
-    links = [(path, blob) for blob, path in _LINK.findall(listed)]
-    asked = frozenset(documents) & files  # a submodule has no text of its own
-    plain = _PLAIN.findall(listed) if asked else ()
-    wanted = [(path, blob) for blob, path in plain if path in asked]
+        return Tree("", Listing(), (), tuple((path, None) for path in documents))
+    files = Listing(ask(toplevel, ["ls-tree", "-r", "-z", "--full-tree", commit]))
+    links = list(files.links())
+    blobs = {path: files.blob(path) for path in documents}
+    wanted = [(path, blob) for path, blob in blobs.items() if blob is not None]
     if len(links) > LINKS_MAX:
         reason = f"it holds more than {LINKS_MAX} symbolic links"
         raise FactsUnavailable(what=f"commit {commit}", reason=reason)
     texts = _blobs(toplevel, [blob for _, blob in (*links, *wanted)])
     targets = tuple((path, texts[blob][:LINK_BYTES_MAX]) for path, blob in links)
     told = {path: texts[blob] for path, blob in wanted}
-    told |= _behind(toplevel, listed, dict(targets), documents)
+    told |= _behind(toplevel, files, dict(targets), documents)
     for path, document in told.items():
         if len(document) > DOCUMENT_BYTES_MAX:
             reason = f"it is longer than {DOCUMENT_BYTES_MAX} bytes"
@@ -138,7 +132,7 @@ def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
 
 
 def _behind(
-    toplevel: str, listed: str, links: Mapping[str, str], documents: Sequence[str]
+    toplevel: str, files: Listing, links: Mapping[str, str], documents: Sequence[str]
 ) -> dict[str, str]:
     """Return the texts of the documents that are links to files of the commit."""
     ends: dict[str, str] = {}
@@ -151,10 +145,8 @@ def _behind(
             place = None if absolute else normal(place.rpartition("/")[0], links[place])
         if path in links and place is not None:
             ends[path] = place
-    if not ends:
-        return {}
-    plain = {path: blob for blob, path in _PLAIN.findall(listed)}
-    found = {path: plain[end] for path, end in ends.items() if end in plain}
+    blobs = {path: files.blob(end) for path, end in ends.items()}
+    found = {path: blob for path, blob in blobs.items() if blob is not None}
     texts = _blobs(toplevel, list(found.values()))
     return {path: texts[blob] for path, blob in found.items()}
 

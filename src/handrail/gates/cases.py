@@ -36,12 +36,15 @@ from handrail.gates.facts import (
     Tree,
 )
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Gate, judged
+from handrail.gates.listing import Listing
 from handrail.gates.registry import GATES
 
 _COMMIT: Final = "1" * 40
 _STANDING: Final = Standing(_COMMIT, "2" * 40, None, (), "")
 _PUSHED: Final = Pushed(_COMMIT, "topic", ("origin",), contained=True, shallow=False)
-_TREE: Final = Tree(_COMMIT, frozenset(("a.md", "src/b.py")), (), (("a.md", "see `src/b.py`"),))
+_TREE: Final = Tree(
+    _COMMIT, Listing(more=frozenset(("a.md", "src/b.py"))), (), (("a.md", "see `src/b.py`"),)
+)
 _COVERED: Final = Covered((("src/b.py", "not_holder", "nobody holds it"),), None)
 _STORED: Final = '{"message":"done"}'
 _ROW: Final = Packet(
@@ -140,7 +143,7 @@ CASES: Final[dict[str, Cases]] = {
     ),
     "references": Cases(
         Facts(tree=_TREE),
-        Facts(tree=_TREE._replace(files=frozenset(("a.md",)))),
+        Facts(tree=_TREE._replace(files=Listing(more=frozenset(("a.md",))))),
     ),
     "state-readable": _around(
         named=(Named("artifacts.produced", "a.json", problem="line 1"),)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from handrail.core.record import Record
 from handrail.core.task import COMPLETE, Packet
+from handrail.gates.listing import Listing
 
 
 class Standing(Record):
@@ -49,7 +50,7 @@ class Tree(Record):
     """What a commit holds: paths, symbolic links (path, target), documents (path, text or None)."""
 
     commit: str
-    files: frozenset[str]
+    files: Listing
     links: tuple[tuple[str, str], ...]
     documents: tuple[tuple[str, str | None], ...]
 

@@ -149,12 +149,7 @@ class _Paths:
 
     def __init__(self, tree: Tree) -> None:
         self._links = dict(tree.links)
-        self._all = {""}
-        for path in tree.files:
-            part = path
-            while part and part not in self._all:
-                self._all.add(part)
-                part = part.rpartition("/")[0]
+        self._files = tree.files
 
     def __contains__(self, path: object) -> bool:
         return isinstance(path, str) and self.follow(path) is not None
@@ -162,14 +157,14 @@ class _Paths:
     def is_meant(self, word: str) -> bool:
         """Tell whether a word in backquotes is a path, and not `origin/main` or `text/plain`."""
         first, _, last = word.rstrip("/").partition("/")
-        return word.endswith("/") or "." in last.rpartition("/")[2] or first in self._all
+        return word.endswith("/") or "." in last.rpartition("/")[2] or self._is_there(first)
 
     def follow(self, path: str) -> str | None:
         """Return where a path leads through links; None if it is not there in the end."""
         for _ in range(LINKS_FOLLOWED_MAX):
             link = self._link_on(path)
             if link is None:
-                return path if path in self._all else None
+                return path if self._is_there(path) else None
             target = self._links[link]
             if target.startswith("/"):
                 return path
@@ -178,6 +173,9 @@ class _Paths:
                 return path  # it leads out of the repository: nothing can be said of that
             path = f"{folder}{path[len(link) :]}"
         return None
+
+    def _is_there(self, path: str) -> bool:
+        return not path or path in self._files or self._files.has_folder(path)
 
     def _link_on(self, path: str) -> str | None:
         """Return the first part of a path that is a link."""

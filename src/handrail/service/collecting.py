@@ -67,9 +67,10 @@ class Collector:
         if any(one.path not in tree.files for one in rules.settings.projections):
             from handrail.service.state_facts import nothing_yet
 
-            coming = nothing_yet(self._context, self._bench, rules) - tree.files
+            coming = nothing_yet(self._context, self._bench, rules)
+            coming = frozenset(path for path in coming if path not in tree.files)
             told = tuple((path, "" if path in coming else text) for path, text in tree.documents)
-            tree = tree._replace(files=tree.files | coming, documents=told)
+            tree = tree._replace(files=tree.files.with_paths(coming), documents=told)
         return facts._replace(tree=tree, reading=reading)
 
     def _notes(self, facts: Facts, rules: Rules) -> Facts:

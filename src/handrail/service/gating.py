@@ -41,6 +41,7 @@ from handrail.gates.gate import (
     judged,
     verdict_of,
 )
+from handrail.gates.listing import Listing
 from handrail.gates.registry import GATES
 from handrail.service.collecting import NEEDS, Collector
 from handrail.service.context import Context
@@ -343,7 +344,7 @@ def _reused(gate: CommandGate, receipt: Receipt) -> Outcome:
     return Outcome(gate.id, PASS, BLOCK, receipt=receipt.seq, reused=True)
 
 
-def watched(rules: Rules, files: frozenset[str]) -> Outcome:
+def watched(rules: Rules, files: Listing) -> Outcome:
     """Object to each path that is watched and is not in the commit: it can never be met."""
     settings = rules.settings
     fold = settings.workspace.fold_case

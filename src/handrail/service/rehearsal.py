@@ -16,6 +16,7 @@ from handrail import errors
 from handrail.config import Settings
 from handrail.core.record import Record
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Objection, Outcome
+from handrail.gates.listing import Listing
 from handrail.service.install.preset_files import presets_of
 from handrail.text import shell_quote
 
@@ -73,13 +74,13 @@ PLAYS: Final[dict[str, tuple[Play, ...]]] = {
 """By preset: what its documents call a gate."""
 
 
-def rehearsed(bench: Stage, settings: Settings, files: frozenset[str]) -> list[Outcome]:
+def rehearsed(bench: Stage, settings: Settings, files: Listing) -> list[Outcome]:
     """Try out the scripts of the presets in force; ``files`` are those of the commit."""
     presets = presets_of([one.format for one in settings.projections])
     return [_tried(bench, play, files) for preset in presets for play in PLAYS.get(preset, ())]
 
 
-def _tried(bench: Stage, play: Play, files: frozenset[str]) -> Outcome:
+def _tried(bench: Stage, play: Play, files: Listing) -> Outcome:
     name = " ".join((play.path.rpartition("/")[2], *play.words))
     why = "" if play.path in files else "it is not in the commit"
     try:
