@@ -123,7 +123,10 @@ VALUES: Final = {
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
     command = draw(st.sampled_from(QUICK))
-    words: list[str] = [command.path]
+    words: list[str] = []
+    for _ in range(draw(st.sampled_from((0, 0, 0, 1, 2)))):
+        words += draw(before())
+    words += command.path.split()
     for _ in range(draw(st.integers(0, 6))):
         if draw(st.booleans()):
             words.append(draw(WORDS))
@@ -132,6 +135,13 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     if draw(st.booleans()):
         words += ["--", *draw(st.lists(st.one_of(WORDS, st.just("--json")), max_size=2))]
     return words
+
+
+@st.composite
+def before(draw: st.DrawFn) -> list[str]:
+    option: Option = draw(st.sampled_from(COMMON))
+    flag = draw(st.sampled_from(option.flags))
+    return [flag] if option.kind == "flag" else [flag, draw(VALUES[option.kind])]
 
 
 @st.composite
@@ -166,13 +176,16 @@ def by_click(argv: Sequence[str]) -> tuple[str, Invocation] | None:
 
 def seen(command: Command, invocation: Invocation) -> dict[str, object]:
     """Look at everything that a command could ask of its invocation."""
+    ask = {"flag": invocation.flag, "many": invocation.words}
     options = {
-        option.name: invocation.flag(option.name)
-        if option.kind == "flag"
-        else invocation.text(option.name)
+        option.name: ask.get(option.kind, invocation.text)(option.name)
         for option in (*command.options, *COMMON)
     }
-    return {**options, **{each.name: invocation.words(each.name) for each in command.arguments}}
+    arguments = {
+        argument.name: (invocation.words if argument.many else invocation.text)(argument.name)
+        for argument in command.arguments
+    }
+    return {**options, **arguments}
 
 
 @given(command_lines())
@@ -212,10 +225,24 @@ def test_wait_takes_a_duration_or_nothing(
         assert invocation.words("scope") == scope
 
 
+def test_an_option_that_may_be_repeated_keeps_each_word() -> None:
+    argv = ["-q", "handoff", "offer", "--scope", "a", "-m", "x", "--scope=b", "packet.json"]
+    quickly, slowly = quick.parse(argv), by_click(argv)
+    assert quickly is not None
+    assert slowly is not None
+    for invocation in (quickly[1], slowly[1]):
+        assert invocation.words("scope") == ("a", "b")
+        assert (invocation.text("file"), invocation.flag("quiet")) == ("packet.json", True)
+
+
 def test_plain_lines_are_parsed_quickly_and_the_rest_is_left_to_click() -> None:
     assert quick.parse(["claim", "src", "--json"]) is not None
     assert quick.parse(["renew"]) is not None
+    assert quick.parse(["-q", "claim", "src"]) is not None
+    assert quick.parse(["-C", ".", "accept", "fix"]) is not None
     for argv in (["claim", "--help"], ["claim"], ["claim", "src", "--nope"], ["status"], []):
+        assert quick.parse(argv) is None
+    for argv in (["handoff"], ["handoff", "list"], ["-q"], ["-C"], ["offer", "a", "b"]):
         assert quick.parse(argv) is None
 
 

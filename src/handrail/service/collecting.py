@@ -15,7 +15,7 @@ from handrail import errors
 from handrail.core.landing import CANNOT_TELL as UNSURE
 from handrail.core.landing import REFUSED, Judgment
 from handrail.core.scope import matches, normalise_path
-from handrail.gates.facts import Covered, Facts, Judged, PolicyChange
+from handrail.gates.facts import Covered, Facts, Judged, PolicyChange, States
 from handrail.service.clean import standing_here
 from handrail.service.commit_check import CommitCheck
 from handrail.service.context import Context
@@ -90,14 +90,17 @@ class Collector:
         return facts._replace(deployment=look_at_deployment(self._bench, rules.settings))
 
     def _states(self, facts: Facts, rules: Rules) -> Facts:
-        from handrail.service.state_facts import collected
-
-        return collected(self._context, self._bench, rules, facts, "states")
+        return self._shown(facts, rules, "states")
 
     def _resolved(self, facts: Facts, rules: Rules) -> Facts:
+        return self._shown(facts, rules, "resolved")
+
+    def _shown(self, facts: Facts, rules: Rules, need: str) -> Facts:
+        if not rules.settings.projections:
+            return facts._replace(states=States(()), resolved=())
         from handrail.service.state_facts import collected
 
-        return collected(self._context, self._bench, rules, facts, "resolved")
+        return collected(self._context, self._bench, rules, facts, need)
 
     def _covered(self, facts: Facts, rules: Rules) -> Facts:
         if facts.covered is not None:

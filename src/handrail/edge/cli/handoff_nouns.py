@@ -47,6 +47,7 @@ OFFER: Final = Command(
         _REQUEST,
         DRY,
     ),
+    quick=True,
 )
 ACCEPT: Final = Command(
     "handoff accept",
@@ -64,6 +65,7 @@ ACCEPT: Final = Command(
         ),
         _REQUEST,
     ),
+    quick=True,
 )
 INBOX: Final = Command(
     "handoff list",
@@ -78,6 +80,18 @@ BRIEFING: Final = Command(
     "handrail handoff briefing",
     (Argument("target", "[TASK|TASK-NNN|N]", required=False),),
 )
+SHORT: Final = (
+    OFFER._replace(
+        path="offer",
+        alias_of="handoff offer",
+        example="handrail offer packet.json --scope src/parser",
+    ),
+    ACCEPT._replace(path="accept", alias_of="handoff accept", example="handrail accept"),
+    INBOX._replace(path="inbox", alias_of="handoff list", example="handrail inbox"),
+    BRIEFING._replace(path="resume", alias_of="handoff briefing", example="handrail resume"),
+)
+HANDING_OVER: Final = (OFFER, ACCEPT, *SHORT)
+"""What a command line about handing over is first compared with."""
 _DECISIONS: Final = (
     ("approve", "Let a task go on from its phase (a person's to do)."),
     ("revise", "Send the work of a phase back for another try (a person's to do)."),

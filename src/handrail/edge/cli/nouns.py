@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.edge.cli.handoff_nouns import ACCEPT, BRIEFING, HANDOFFS, INBOX, OFFER, WAIVERS
+from handrail.edge.cli.handoff_nouns import HANDOFFS, SHORT, WAIVERS
 from handrail.edge.cli.spec import (
     DRY,
     EVERYDAY,
@@ -363,12 +363,5 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "handrail whoami",
         alias_of="session show",
     ),
-    OFFER._replace(
-        path="offer",
-        alias_of="handoff offer",
-        example="handrail offer packet.json --scope src/parser",
-    ),
-    ACCEPT._replace(path="accept", alias_of="handoff accept", example="handrail accept"),
-    INBOX._replace(path="inbox", alias_of="handoff list", example="handrail inbox"),
-    BRIEFING._replace(path="resume", alias_of="handoff briefing", example="handrail resume"),
+    *SHORT,
 )

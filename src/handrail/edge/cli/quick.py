@@ -7,24 +7,73 @@ else (help, a typo, an unknown option, any other command) is left to click, whic
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from handrail.edge.cli.invocation import Invocation, Value
 from handrail.edge.cli.spec import COMMON, QUICK, Command
 from handrail.text import looks_like_duration
 
+HANDING: Final = ("handoff", "offer", "accept")
+"""How the commands begin of which ``handoff_nouns`` tells."""
+
 
 def parse(argv: Sequence[str]) -> tuple[Command, Invocation] | None:
     """Return the command and its values, or None where click should look at it."""
     words = list(argv)
-    if not words:
+    values: dict[str, Value] = {}
+    position = _take_common(words, values)
+    if position is None or position == len(words):
         return None
-    command = next((c for c in QUICK if c.quick and c.path == words[0]), None)
+    command = _command(words[position : position + 2])
     if command is None:
         return None
+    rest = _take_options(words, position + 1 + command.path.count(" "), command, values)
+    if rest is None:
+        return None
+    argument = command.arguments[0]
+    if (argument.required and not rest) or (not argument.many and len(rest) > 1):
+        return None
+    if argument.many:
+        values[argument.name] = tuple(rest)
+    elif rest:
+        values[argument.name] = rest[0]
+    return command, Invocation(command.path, values)
+
+
+def _command(words: Sequence[str]) -> Command | None:
+    """Return the command that is meant, one of those that are parsed here; each has an argument."""
+    known, paths = QUICK, (words[0], " ".join(words))
+    if words[0] in HANDING:
+        from handrail.edge.cli.handoff_nouns import HANDING_OVER
+
+        known = HANDING_OVER
+    return next((one for one in known if one.quick and one.path in paths), None)
+
+
+def _take_common(words: Sequence[str], values: dict[str, Value]) -> int | None:
+    """Take the common options that stand before the command; returns where it stands."""
+    flags = {flag: option for option in COMMON for flag in option.flags}
+    position = 0
+    while position < len(words) and words[position] in flags:
+        option = flags[words[position]]
+        position += 1
+        if option.kind == "flag":
+            values[option.name] = True
+        elif position == len(words):
+            return None
+        else:
+            values[option.name] = words[position]
+            position += 1
+    return position
+
+
+def _take_options(
+    words: Sequence[str], position: int, command: Command, values: dict[str, Value]
+) -> list[str] | None:
+    """Take the options of a command; returns the other words, None where click should look."""
     flags = {flag: option for option in (*command.options, *COMMON) for flag in option.flags}
-    values: dict[str, Value] = {}
+    many: dict[str, list[str]] = {}
     rest: list[str] = []
-    position = 1
     while position < len(words):
         word = words[position]
         position += 1
@@ -34,27 +83,27 @@ def parse(argv: Sequence[str]) -> tuple[Command, Invocation] | None:
         if not word.startswith("-") or word == "-":
             rest.append(word)
             continue
-        name, equals, inline = word.partition("=")
+        name, equals, value = word.partition("=")
         option = flags.get(name)
         attached = equals and (option is None or option.kind == "flag" or name[:2] != "--")
-        if option is None or attached or option.kind == "many":
+        if option is None or attached:
             return None
         if option.kind == "flag":
             values[option.name] = True
-        elif equals:
-            values[option.name] = inline
-        elif option.kind == "maybe":
-            following = words[position] if position < len(words) else ""
-            takes = looks_like_duration(following)
-            values[option.name] = following if takes else ""
+            continue
+        if option.kind == "maybe" and not equals:
+            value = words[position] if position < len(words) else ""
+            takes = looks_like_duration(value)
+            value = value if takes else ""
             position += takes
-        elif position < len(words):
-            values[option.name] = words[position]
+        elif not equals:
+            if position == len(words):
+                return None
+            value = words[position]
             position += 1
+        if option.kind == "many":
+            many.setdefault(option.name, []).append(value)
         else:
-            return None
-    argument = command.arguments[0]
-    if (argument.required and not rest) or (not argument.many and len(rest) != 1):
-        return None
-    values[argument.name] = tuple(rest) if argument.many else rest[0]
-    return command, Invocation(command.path, values)
+            values[option.name] = value
+    values |= {name: tuple(found) for name, found in many.items()}
+    return rest
