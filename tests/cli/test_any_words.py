@@ -64,14 +64,10 @@ for line in sys.stdin:
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
             sys.argv = ["handrail", *argv]
-            status = 99
             try:
                 entry()
-            except SystemExit as end:
-                status = end.code or 0
-                sys.stdout.flush()
             finally:
-                os._exit(status)
+                os._exit(99)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         told = []
         for file in (out, err):

@@ -2,9 +2,6 @@
 
 Promise: as ``config.tables.Table``, and besides a key ``"plugin:NAME"`` is known; nothing is loaded
 to check it.
-
-    >>> plugin_of("plugin:licence"), plugin_of("pushed")
-    ('licence', None)
 """
 
 from __future__ import annotations
@@ -17,16 +14,10 @@ from handrail.config.lines import Path
 from handrail.config.records import GateLevel
 from handrail.config.report import Report
 from handrail.config.tables import Key, Table
-from handrail.config.vocabulary import LEVELS
+from handrail.config.vocabulary import LEVELS, PLUGIN, plugin_of
 
-PLUGIN: Final = "plugin:"
 PLUGINS_MAX: Final = 32
 LEVEL: Final = Enum(LEVELS)
-
-
-def plugin_of(gate: str) -> str | None:
-    """Return the name of the plugin that a gate's id stands for; None for a gate of one's own."""
-    return gate.removeprefix(PLUGIN) if gate.startswith(PLUGIN) else None
 
 
 class GateLevels(Table):

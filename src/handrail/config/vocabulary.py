@@ -17,6 +17,8 @@ from handrail.core.task import DONE, HALT
 STAGES: Final = ("edit", "commit", "push", "pre-handoff", "post-handoff", "land", "publish")
 MODES: Final = ("shadow", "warn", "enforce")
 LEVELS: Final = ("block", "advise", "off")
+PLUGIN: Final = "plugin:"
+"""Before the name of a plugin stands this, where gates are named by their ids."""
 
 PRE_HANDOFF_GATES: Final = (
     "state-readable",
@@ -103,3 +105,12 @@ SSH_KEY_TYPES: Final = (
     "sk-ssh-ed25519@openssh.com",
     "sk-ecdsa-sha2-nistp256@openssh.com",
 )
+
+
+def plugin_of(gate: str) -> str | None:
+    """Return the name of the plugin that a gate's id stands for; None for a gate of one's own.
+
+    >>> plugin_of("plugin:licence"), plugin_of("pushed")
+    ('licence', None)
+    """
+    return gate.removeprefix(PLUGIN) if gate.startswith(PLUGIN) else None

@@ -14,12 +14,14 @@ import os
 import stat
 import subprocess
 from collections.abc import Mapping, Sequence
-from hashlib import sha1, sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
-from handrail.facts.git import HEX, TIMEOUT_S, ask, changed_paths
+from handrail.facts.git import HEX, TIMEOUT_S, Asking, ask, changed_paths
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 PATHSPECS_MAX: Final = 200
 COMMITS_LOOKED_AT_MAX: Final = 1_000
@@ -37,6 +39,16 @@ class RawDirty(Record):
     head: str
 
 
+def begin_dirty(toplevel: str) -> Asking:
+    """Let git look for what differs from HEAD anywhere; its answer is for ``dirty_of``."""
+    return Asking(toplevel, [*_STATUS, "--", "."])
+
+
+def dirty_of(toplevel: str, said: bytes) -> list[RawDirty]:
+    """Return the rows of git's answer."""
+    return [_row(toplevel, os.fsdecode(line)) for line in said.split(b"\0") if line]
+
+
 def dirty(toplevel: str, roots: Sequence[str]) -> list[RawDirty]:
     """Return what differs from HEAD at or below these paths, untracked files too."""
     specs = list(roots)
@@ -47,8 +59,7 @@ def dirty(toplevel: str, roots: Sequence[str]) -> list[RawDirty]:
         or not all(map(str.isascii, specs))
     ):
         specs = ["."]
-    said = ask(toplevel, ["--literal-pathspecs", *_STATUS, "--", *specs])
-    return [_row(toplevel, os.fsdecode(line)) for line in said.split(b"\0") if line]
+    return dirty_of(toplevel, ask(toplevel, ["--literal-pathspecs", *_STATUS, "--", *specs]))
 
 
 def _row(toplevel: str, line: str) -> RawDirty:
@@ -72,7 +83,7 @@ def _known(blob: str) -> str:
 def _blob_id(toplevel: str, path: str, length: int) -> str:
     """Hash a file or a link as git would without filters; '' for what is neither."""
     full = os.path.join(toplevel, path)
-    digest = sha1(usedforsecurity=False) if length == 40 else sha256()
+    digest = _digest(length)
     try:
         about = os.lstat(full)
         if stat.S_ISLNK(about.st_mode):
@@ -90,6 +101,13 @@ def _blob_id(toplevel: str, path: str, length: int) -> str:
     except OSError as error:
         raise FactsUnavailable(what=path, reason=error.strerror) from error
     return digest.hexdigest()
+
+
+def _digest(length: int) -> Hash:
+    """Begin the id of an object, of as many digits; most often nothing has to be hashed."""
+    from hashlib import sha1, sha256
+
+    return sha1(usedforsecurity=False) if length == 40 else sha256()
 
 
 def unlike(toplevel: str, commit: str, blobs: Mapping[str, str | None]) -> list[str]:
@@ -174,7 +192,7 @@ def merged(toplevel: str, path: str, base: str, head: str) -> str | None:
         return None
     if result == plain:
         return _blob_id(toplevel, path, len(known))
-    digest = sha1(usedforsecurity=False) if len(known) == 40 else sha256()
+    digest = _digest(len(known))
     digest.update(b"blob %d\0" % len(result) + result)
     return digest.hexdigest()
 

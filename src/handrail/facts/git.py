@@ -90,13 +90,6 @@ def ask(
 
     ``fine`` are the exit statuses that are no failure.
     """
-    environment = {
-        **os.environ,
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        "LC_ALL": "C",
-    }
     what = f"git {words[0]}"
     with git_at_work(what):
         told = subprocess.run(
@@ -105,13 +98,65 @@ def ask(
             input=stdin,
             capture_output=True,
             timeout=TIMEOUT_S,
-            env=environment,
+            env=_environment(),
             check=False,
         )
     if told.returncode not in fine:
-        complaint = told.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason"]
-        raise FactsUnavailable(what=what, reason=complaint[0].removeprefix("fatal: "))
+        raise _failed(what, told.stderr)
     return told.stdout
+
+
+class Asking:
+    """A git that answers while this process does something else.
+
+    Whoever began it takes its answer, once, or ends it.
+    """
+
+    def __init__(self, folder: str, words: Sequence[str]) -> None:
+        """Begin; raises FactsUnavailable."""
+        self._what = f"git {words[0]}"
+        with git_at_work(self._what):
+            self._process = subprocess.Popen(
+                ["git", *words],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=_environment(),
+            )
+
+    def answer(self) -> bytes:
+        """Return the output; raises FactsUnavailable."""
+        with git_at_work(self._what):
+            try:
+                said, complaints = self._process.communicate(timeout=TIMEOUT_S)
+            finally:
+                self.end()
+        if self._process.returncode:
+            raise _failed(self._what, complaints)
+        return said
+
+    def end(self) -> None:
+        """Let go of a git that nobody waits for any more, and of one that is done."""
+        if self._process.poll() is None:
+            self._process.kill()
+        with self._process:
+            pass
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }
+
+
+def _failed(what: str, stderr: bytes) -> FactsUnavailable:
+    complaint = stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason"]
+    return FactsUnavailable(what=what, reason=complaint[0].removeprefix("fatal: "))
 
 
 def read_range(folder: str, text: str) -> list[RawCommit]:

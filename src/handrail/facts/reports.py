@@ -14,7 +14,6 @@ import os
 import re
 import stat
 from typing import Final
-from xml.parsers import expat
 
 from handrail.core.digest import sha256
 from handrail.core.record import Record
@@ -130,6 +129,8 @@ class _Reader:
 
 
 def _junit(raw: bytes) -> tuple[set[str], list[str]]:
+    from xml.parsers import expat
+
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)

@@ -16,9 +16,9 @@ from typing import Final
 from handrail.core.digest import sha256
 from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.errors import FactsUnavailable
-from handrail.facts.dirt import dirty
-from handrail.facts.git import ask
-from handrail.facts.refs import ref_value
+from handrail.facts.dirt import dirty, dirty_of
+from handrail.facts.git import Asking, ask
+from handrail.facts.refs import head_of, ref_value
 from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.gates.listing import Listing
 from handrail.gates.references import LINKS_FOLLOWED_MAX, normal
@@ -36,13 +36,16 @@ OPERATIONS: Final = (
 )
 
 
-def look(toplevel: str, git_dir: str, reports: Collection[str] = ()) -> Standing:
-    """Return how the working tree stands; untracked ``reports`` are not counted as dirt."""
-    commit = ref_value(toplevel, "HEAD")
-    tree = _lines(toplevel, ["rev-parse", "--verify", f"{commit}^{{tree}}"])[0] if commit else ""
-    rows = [
-        row for row in dirty(toplevel, ["."]) if row.head or row.staged or row.path not in reports
-    ]
+def look(
+    toplevel: str, git_dir: str, reports: Collection[str] = (), begun: Asking | None = None
+) -> Standing:
+    """Return how the working tree stands; untracked ``reports`` are not counted as dirt.
+
+    ``begun`` is a ``begin_dirty`` of a moment ago.
+    """
+    commit, tree = head_of(toplevel)
+    found = dirty(toplevel, ["."]) if begun is None else dirty_of(toplevel, begun.answer())
+    rows = [row for row in found if row.head or row.staged or row.path not in reports]
     digest = sha256()
     unknown = False
     for row in sorted(rows):

@@ -9,7 +9,6 @@ True
 from __future__ import annotations
 
 import json
-import tomllib
 from typing import Final
 
 STATE_BYTES_MAX: Final = 4 << 20
@@ -26,19 +25,26 @@ def problem_of(path: str, content: bytes) -> str | None:
     try:
         text = content.decode("utf-8")
         if kind == "toml":
-            tomllib.loads(text)
-        elif kind == "json":
+            return _problem_of_toml(text)
+        if kind == "json":
             json.loads(text)
-        else:
-            return _problem_of_lines(text)
+            return None
+        return _problem_of_lines(text)
     except UnicodeDecodeError:
         return "it is not UTF-8"
     except json.JSONDecodeError as error:
         return f"it is no JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-    except tomllib.TOMLDecodeError as error:
-        return f"it is no TOML: {error}"
     except (ValueError, RecursionError) as error:
         return f"it cannot be read: {type(error).__name__}"
+
+
+def _problem_of_toml(text: str) -> str | None:
+    import tomllib
+
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return f"it is no TOML: {error}"
     return None
 
 

@@ -15,7 +15,7 @@ from handrail import errors
 from handrail.core.landing import CANNOT_TELL as UNSURE
 from handrail.core.landing import REFUSED, Judgment
 from handrail.core.scope import matches, normalise_path
-from handrail.gates.facts import Covered, Facts, Judged, PolicyChange, States
+from handrail.gates.facts import Covered, Facts, Judged, PolicyChange, States, Tracked
 from handrail.service.clean import standing_here
 from handrail.service.commit_check import CommitCheck
 from handrail.service.context import Context
@@ -77,6 +77,8 @@ class Collector:
         return facts._replace(notes=notes_of(self._bench, rules, _base(facts)))
 
     def _tracked(self, facts: Facts, rules: Rules) -> Facts:
+        if not rules.settings.projections:
+            return facts._replace(tracked=Tracked(""))
         from handrail.service.lane_map import tracked_of
 
         return facts._replace(tracked=tracked_of(self._bench, rules, _base(facts)))

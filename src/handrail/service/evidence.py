@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from handrail import errors
-from handrail.config import parse_config
 from handrail.core.chronicle import Chronicle, Law
 from handrail.core.events import CommitAttested, ConfigApplied, Event
 from handrail.core.landing import (
@@ -332,6 +331,8 @@ def _law_of(entry: Entry) -> Law | None:
     event = read_event(entry)
     if not isinstance(event, ConfigApplied):
         return None
+    from handrail.config import parse_config
+
     try:
         settings = parse_config(event.text.encode("utf-8", "surrogateescape"))
     except errors.MalformedConfig:

@@ -15,8 +15,8 @@ from typing import Any, Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
-from handrail.config.levels import plugin_of
 from handrail.config.records import CommandGate
+from handrail.config.vocabulary import plugin_of
 from handrail.core.handed import WaiverUsed
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path

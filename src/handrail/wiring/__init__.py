@@ -21,9 +21,12 @@ from handrail.text import visible
 from handrail.wiring.surroundings import SqliteGround
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from handrail.core.lease import Process
     from handrail.facts.counters import Counters
     from handrail.facts.exports import PacketFiles
+    from handrail.facts.git import Asking
     from handrail.facts.hooklog import HookLog
     from handrail.facts.installation import Installation
     from handrail.facts.keys import KeyFiles
@@ -59,6 +62,8 @@ class Application:
         self.ground = SqliteGround(place, self.state_dir)
         self._store: SqliteStore | None = None
         self._recognised = self.caller.session is not None
+        self._begun: Asking | None = None
+        self._at_close: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, folder: str, environment: Mapping[str, str], *, terminal: bool) -> Application:
@@ -114,7 +119,18 @@ class Application:
         """Return where commands run for evidence, for a caller in the folder ``start``."""
         from handrail.wiring.bench import RepositoryBench
 
-        return RepositoryBench(self.place, start)
+        begun, self._begun = self._begun, None
+        return RepositoryBench(self.place, start, begun)
+
+    def begin_look(self) -> None:
+        """Let git look at the working tree already, for the first look of the next bench."""
+        from handrail.facts.dirt import begin_dirty
+
+        try:
+            self._begun = begin_dirty(self.place.toplevel)
+        except errors.FactsUnavailable:
+            return  # whoever looks will be told
+        self._at_close.append(self._begun.end)
 
     @property
     def reruns(self) -> Reruns:
@@ -258,6 +274,8 @@ class Application:
 
     def close(self) -> None:
         """Give everything back."""
+        while self._at_close:
+            self._at_close.pop()()
         if self._store is not None:
             self._store.close()
             self._store = None

@@ -19,15 +19,20 @@ from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.gates.gate import Gate
 
 if TYPE_CHECKING:
+    from handrail.facts.git import Asking
     from handrail.facts.reruns import TemporaryTree
 
 
 class RepositoryBench:
-    """Runs commands in a working tree, and looks at it; ``start`` is the caller's folder."""
+    """Runs commands in a working tree, and looks at it; ``start`` is the caller's folder.
 
-    def __init__(self, place: Place, start: str) -> None:
+    The first look takes the answer of a git that has ``begun`` already.
+    """
+
+    def __init__(self, place: Place, start: str, begun: Asking | None = None) -> None:
         self._place = place
         self._start = start
+        self._begun = begun
         self._runner = Runner()
 
     @property
@@ -39,7 +44,8 @@ class RepositoryBench:
 
     def standing(self, reports: Collection[str]) -> Standing:
         """Return how the working tree stands, untracked reports left out."""
-        return look(self._place.toplevel, self._place.git_dir, reports)
+        begun, self._begun = self._begun, None
+        return look(self._place.toplevel, self._place.git_dir, reports, begun)
 
     def pushed(self) -> Pushed:
         """Return whether HEAD was pushed."""

@@ -6,9 +6,12 @@ SharedRefs(place.toplevel).read(settings, {}, own=None)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from handrail.config import Settings
-from handrail.service.published import Published, read_published
+
+if TYPE_CHECKING:
+    from handrail.service.published import Published
 
 
 class SharedRefs:
@@ -23,6 +26,7 @@ class SharedRefs:
         """Read and check what these settings enrol, but for the epoch of the store here."""
         from handrail.facts.keys import check
         from handrail.facts.published import open_published
+        from handrail.service.published import read_published
 
         enrolled = [epoch for epoch in settings.epochs if epoch.id != own]
         with open_published(self._folder) as source:

@@ -21,7 +21,7 @@ _REQUEST: Final = Option(
 )
 OFFER: Final = Command(
     "handoff offer",
-    "handoffs:offer",
+    "handing:offer",
     "Hand work over: offer a packet, and reserve its scope for the receiver.",
     "handrail handoff offer packet.json --scope src/parser",
     (Argument("file", "[FILE]", required=False),),
@@ -51,7 +51,7 @@ OFFER: Final = Command(
 )
 ACCEPT: Final = Command(
     "handoff accept",
-    "handoffs:accept",
+    "handing:accept",
     "Take over the packet that waits for you, and what you may hold of its scope.",
     "handrail handoff accept",
     (_PACKET,),

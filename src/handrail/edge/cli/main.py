@@ -19,7 +19,7 @@ TYPE_CHECKING = False  # ``typing`` itself takes as long as all of this module
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
-    from typing import Any
+    from typing import Any, NoReturn
 
     from handrail import errors
     from handrail.edge.cli.invocation import Invocation
@@ -30,7 +30,7 @@ INTERRUPTED = 130
 GARBAGE_THRESHOLD = 50_000
 
 
-def entry() -> None:
+def entry() -> NoReturn:
     """Run as a program."""
     try:
         # A claim is over before the search for cycles finds any; whatever runs longer still has it.
@@ -38,10 +38,9 @@ def entry() -> None:
         _fill_standard_streams()
         status = main(sys.argv[1:])
         _end_silently()
-        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - lives until the exit
     except KeyboardInterrupt:
         status = INTERRUPTED
-    sys.exit(status)
+    _leave(status)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -193,6 +192,17 @@ def _set_signal(number: int, handler: Any) -> None:
 
     if signal.getsignal(number) is not signal.SIG_IGN and handler is not None:
         signal.signal(number, handler)
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: all is written and given back, and to take every module apart takes its time."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            pass  # whoever wrote there has said so
+    os._exit(status)
 
 
 def _fill_standard_streams() -> None:
