@@ -194,7 +194,7 @@ USAGE: Final = (
 )
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("row", MALFORMED, ids=lambda row: " ".join(row.argv)[:40])
 def test_a_question_that_makes_no_sense_is_answered_and_changes_nothing(
     world: World, row: Row

@@ -53,6 +53,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
     assert simulate(7, 300).held == simulate(7, 300).held
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("bug", PLANTED)
 def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     PLANTED[bug](monkeypatch)

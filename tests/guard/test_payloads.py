@@ -41,6 +41,7 @@ def log_of(agent: Agent) -> str:
     return path.read_text() if path.exists() else ""
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_no_payload_is_refused_in_enforce_with_a_line_in_the_log(
     agents: Agents, name: str
@@ -57,6 +58,7 @@ def test_what_is_no_payload_is_refused_in_enforce_with_a_line_in_the_log(
     assert "tool_input" not in log, "no payload is ever written down"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_no_payload_passes_with_a_notice_in_warn(
     guarded: Repo, agents: Agents, name: str

@@ -122,6 +122,7 @@ TABLES: Final = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("damage", TABLES)
 def test_damage_beside_the_ledger_is_named_and_mended(held: Held, damage: str) -> None:
     world, (statement, words) = held.world, TABLES[damage]

@@ -113,6 +113,7 @@ HOSTILE: Final = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_lines_end_soon_and_never_raise(line: str, tmp_path: Path) -> None:
     start = time.process_time()

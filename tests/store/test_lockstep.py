@@ -960,6 +960,7 @@ def test_where_no_bug_was_planted_none_is_found_in_a_whole_night() -> None:
     drive(range(1_000), steps=200)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_caught(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BUGS[bug](monkeypatch)
