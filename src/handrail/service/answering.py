@@ -28,6 +28,7 @@ from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
+from handrail.service.lane_conflicts import decided
 from handrail.service.lapses import desk_of, lapse_ms, record_due, settle_of, singles, task_named
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import the_one
@@ -141,7 +142,10 @@ class Answers:
                 desk = desk_of(tx, rules, task, session)
                 settle = settle_of(self._context, rules, desk, session, reason)
                 rule = decide_withdraw if what == "withdraw" else decide_decline
-                known = tx.commit(rule(desk, settle, tx.now), actor_of(session), request)
+                changes = rule(desk, settle, tx.now)
+                if what == "decline":
+                    changes = [*decided(tx, rules, session, task, reason), *changes]
+                known = tx.commit(changes, actor_of(session), request)
             return _settled(tx, known)
 
     def _task_to_answer(

@@ -25,6 +25,7 @@ from handrail.projections.scopes import plain_path
 from handrail.service.claims import Asked, Claims, Granted
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
+from handrail.service.lane_conflicts import kept
 from handrail.service.lane_map import COORDINATION, COORDINATION_FORMAT, file_of
 from handrail.service.leases import Leases
 from handrail.service.policy import Rules, rules_in_force
@@ -35,7 +36,6 @@ from handrail.text import shell_quote
 MINUTE_MS: Final = 60_000
 TTL_MAX_MIN: Final = 24 * 60
 SHOWN_MAX: Final = 200
-CONFLICTS: Final = "conflicts"
 _HANDOFF: Final = ("timestamp", "session_id", "from_role", "to_role", "scope")
 
 
@@ -165,28 +165,9 @@ class Routine:
 
     def keep_conflict(self, role: str, scope: str, held: errors.ScopeHeld) -> None:
         """Keep a refused claim as a row of the lanes' file, where the configuration has that."""
-        from handrail.projections.coordination_check import REJECTED
-        from handrail.service.projecting import made_row, next_key
-
         with self._store.transaction() as tx:
-            path = file_of(rules_in_force(tx).settings, COORDINATION_FORMAT)
-            if not path:
-                return
             session = require_session(tx, self._context)
-            scopes = held.values.get("scope")
-            record = {
-                "timestamp": micros(tx.now),
-                "role": role,
-                "requested_by": session.agent,
-                "active_agent": held.values.get("holder"),
-                "requested_scope": scope,
-                "active_scope": plain_path(scopes[0])
-                if isinstance(scopes, tuple) and scopes
-                else "",
-                "session_id": session.id,
-                "decision": REJECTED,
-            }
-            tx.commit([made_row(path, next_key(tx, path, CONFLICTS), record)], actor_of(session))
+            tx.commit(kept(tx, session, role=role, scope=scope, held=held), actor_of(session))
 
     # --- looking ---------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from handrail import errors
 from handrail.core.decide import Changes
 from handrail.core.decide.desk import Offer
 from handrail.core.decide.handoff import decide_offer
+from handrail.core.events import Event
 from handrail.core.handed import PacketOffered, TaskOpened
 from handrail.core.handing import packet_of
 from handrail.core.lease import Session
@@ -24,15 +25,16 @@ from handrail.core.ledger import Entry, read_event, read_header
 from handrail.core.packet import draft, overwritten, pretty, read_packet
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
-from handrail.core.task import COMPLETE, KINDS, SYSTEM, Packet, Task, file_name
+from handrail.core.task import BLOCK, COMPLETE, KINDS, SYSTEM, Packet, Task, file_name
 from handrail.errors.handoff import MalformedPacket
 from handrail.service.asking import Check, Files, as_request
 from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
+from handrail.service.lane_conflicts import decided
 from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
-from handrail.service.phases import addressed, with_artifact
+from handrail.service.phases import addressed, offering, with_artifact
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import acts_for_any, check_receiver, own_task, task_for
 from handrail.service.threads import traced
@@ -147,6 +149,7 @@ class Offers:
             if dry_run:
                 return _to_offer(changes, given, left, tx.now)
             trace = traced(tx, self._context, rules, task)
+            counted = [*counted, *_decision(tx, rules, session, task, offer)]
             entries = tx.commit([*changes, *trace, *counted], actor_of(session), request)
             return _offered(entries, given, left)
 
@@ -173,8 +176,7 @@ class Offers:
         kind = asked.kind or given.get("kind", COMPLETE)
         wanted = (asked.to_role, asked.next_phase)
         to_role, phase = addressed(tx, rules, task, session, kind, wanted, given)
-        again = f"handrail handoff offer --task {task.id} --to"
-        check_receiver(rules.settings, to_role, again)
+        check_receiver(rules.settings, to_role, f"{offering(task)} --to")
         texts = asked.scope or tuple(given.get("context", {}).get("files_in_scope", ()))
         patterns: tuple[Pattern, ...] = ()
         if texts:
@@ -195,6 +197,16 @@ class Offers:
             return self._files.write(name, pretty(text)) or f".handrail/handoffs/{name}"
         except errors.Unavailable:
             return None  # it stands in the ledger, and `handrail export` makes it anew
+
+
+def _decision(
+    tx: Reader, rules: Rules, session: Session, task: Task, offer: Offer
+) -> Sequence[Event]:
+    """Return what becomes of an answer to a question of lanes; to pass it on is none."""
+    if task.holder != session.id or offer.draft.get("kind") == BLOCK:
+        return ()
+    answer = str(offer.draft.get("message") or "") or f"packet {task.number + 1:03d} says"
+    return decided(tx, rules, session, task, answer)
 
 
 def _check_trigger(rules: Rules, trigger: str | None) -> None:

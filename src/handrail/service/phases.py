@@ -113,8 +113,14 @@ def _receiver(reader: Reader, rules: Rules, task: Task, session: Session, kind: 
         return rest[0]
     if not rest:
         return session.role if roles else None
-    again = f"handrail handoff offer --task {task.id} --to {rest[0]}"
+    again = f"{offering(task)} --to {rest[0]}"
     raise errors.Usage(reason=f"To whom: {', '.join(rest)}?", next=again)
+
+
+def offering(task: Task) -> str:
+    """Return the command that offers a task; one that is opened with it cannot be named yet."""
+    named = f" --task {task.id}" if task.number else ""
+    return f"handrail handoff offer{named}"
 
 
 def check_first(rules: Rules, task: str, to_role: str | None) -> str | None:

@@ -11,7 +11,6 @@ should be stays as it is. Where no projection is configured nothing is asked or 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,7 +19,6 @@ from handrail.config import blob_id
 from handrail.core.events import Event
 from handrail.core.projected import (
     IMPORTED,
-    MADE,
     READ,
     RECORD_CHARS_MAX,
     ProjectionWritten,
@@ -353,20 +351,6 @@ def bounded(rows: Iterable[Row]) -> list[Row]:
 
 def _row(path: str, row: Row, source: str) -> RowKept:
     return RowKept(path, row.key, row.record, source, row.claimed_at)
-
-
-def made_row(path: str, key: str, record: object) -> Event:
-    """Return the event of a row that Handrail itself adds to a projection."""
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return RowKept(path, key, text, MADE, 0)
-
-
-def next_key(reader: Tx, path: str, family: str) -> str:
-    """Return the name of the next row of a family: ``conflicts/000007``."""
-    mark = f"{family}/"
-    numbers = [row.key[len(mark) :] for row in reader.rows(path) if row.key.startswith(mark)]
-    highest = max((int(one) for one in numbers if one.isdecimal()), default=0)
-    return f"{mark}{highest + 1:06d}"
 
 
 def _is_ours(

@@ -21,7 +21,7 @@ PROGRAM: Final = "handrail"
 NOUNS: Final = {
     "session": "One run of an agent: start, end, look.",
     "lease": "What one holds: renew.",
-    "task": "A unit of work: new, list, show, close, resume.",
+    "task": "A unit of work: new, list, show, block, close, resume.",
     "checkpoint": "A person's decisions on a task: approve, revise, stop, list.",
     "waiver": "Recorded exceptions from gates: add, list, revoke.",
     "handoff": "Handing work over: offer, accept, decline, withdraw, look.",

@@ -135,6 +135,20 @@ HANDOFFS: Final = (
         (_TASK,),
     ),
     Command(
+        "task block",
+        "handing:block",
+        "Say that a rule stops the work, and hand it to who may decide: the coordinators.",
+        "handrail task block --rule lane-conflict",
+        (_TASK,),
+        (
+            Option("rule", ("--rule",), "text", "What stands in the way.", "RULE"),
+            Option("message", ("-m", "--message"), "text", "What there is to decide.", "TEXT"),
+            _TO,
+            _REQUEST,
+            DRY,
+        ),
+    ),
+    Command(
         "task close",
         "tasks:close",
         "End a task; what it holds reserved is free.",

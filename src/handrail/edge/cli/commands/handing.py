@@ -1,6 +1,6 @@
-"""``handoff offer`` and ``accept``, begun: git looks at the tree while what judges it is read.
+"""``handoff offer``, ``accept``, ``task block``: git looks at the tree while the rest is imported.
 
-Both take most of their time, and neither needs the other.
+The two take most of the time, and neither needs the other.
 """
 
 from __future__ import annotations
@@ -15,6 +15,14 @@ def offer(invocation: Invocation) -> Reply:
     from handrail.edge.cli.commands import handoffs
 
     return handoffs.offer(invocation)
+
+
+def block(invocation: Invocation) -> Reply:
+    """Offer a packet of work that a rule stops."""
+    invocation.application.begin_look()
+    from handrail.edge.cli.commands import handoffs
+
+    return handoffs.block(invocation)
 
 
 def accept(invocation: Invocation) -> Reply:

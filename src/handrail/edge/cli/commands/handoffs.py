@@ -26,13 +26,14 @@ from handrail.service.policy import projections_in_force
 from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
 
+OFFER: Final = "handrail handoff offer"
+BLOCK: Final = "handrail task block"
 TYPED_CHARS_MAX: Final = 2_000
 """Of one option that is typed again; no message longer than that is."""
 
 
 def offer(invocation: Invocation) -> Reply:
     """Offer a packet."""
-    dry_run = invocation.flag("dry_run")
     asked = Offering(
         packet=_file(invocation),
         message=invocation.text("message"),
@@ -43,11 +44,45 @@ def offer(invocation: Invocation) -> Reply:
         request_id=invocation.text("request_id"),
         next_phase=invocation.text("next_phase"),
     )
+    typed = _typed(invocation, ("task", "to", "kind", "next_phase", "request_id"))
+    file = invocation.text("file")
     try:
-        done = _judged(invocation, _again(invocation)).offer(asked, dry_run=dry_run)
+        return _offered(invocation, asked, _again(OFFER, typed, file))
     except errors.HandrailError as error:
-        keep_typed(error, "handrail handoff offer", _typed(invocation), invocation.text("file"))
+        keep_typed(error, OFFER, typed, file)
         raise
+
+
+def block(invocation: Invocation) -> Reply:
+    """Offer a packet of work that a rule stops."""
+    from handrail.service.blocking import as_block
+
+    asked = Offering(
+        message=invocation.text("message"),
+        task=invocation.text("task"),
+        to_role=invocation.text("to"),
+        request_id=invocation.text("request_id"),
+    )
+    rule = invocation.text("rule")
+    if rule is None:
+        step = "handrail task block --rule lane-conflict"
+        raise errors.Usage(reason="Name what stands in the way.", next=step)
+    typed = [("--rule", shell_quote(rule)), *_typed(invocation, ("to", "request_id"))]
+    try:
+        asked = as_block(invocation.application.context, rule, asked)
+        return _offered(invocation, asked, _again(BLOCK, typed, asked.task))
+    except errors.HandrailError as error:
+        if error.next is not None and error.next.startswith(f"{OFFER} "):
+            error.lead_on(
+                f"{BLOCK} " + error.next.removeprefix(f"{OFFER} ").removeprefix("--task ")
+            )
+        keep_typed(error, BLOCK, typed, asked.task)
+        raise
+
+
+def _offered(invocation: Invocation, asked: Offering, again: str) -> Reply:
+    dry_run = invocation.flag("dry_run")
+    done = _judged(invocation, again).offer(asked, dry_run=dry_run)
     packet = done.packet
     data: Data = {**packet_data(packet), "file": done.file, "packet": json.loads(done.text)}
     status = 0
@@ -94,12 +129,11 @@ def _lead_on(invocation: Invocation) -> tuple[str, ...]:
     return told_lines(shown)
 
 
-def _again(invocation: Invocation) -> str:
+def _again(command: str, typed: Sequence[tuple[str, str]], word: str | None) -> str:
     """Write the command that was typed, without its message and what only tried it."""
-    words = ["handrail", "handoff", "offer"]
-    file = invocation.text("file")
-    words += [] if file is None else [shell_quote(file)]
-    words += [word for flag, *rest in _typed(invocation) if flag != "-m" for word in (flag, *rest)]
+    words = [command]
+    words += [] if word is None else [shell_quote(word)]
+    words += [word for flag, *rest in typed if flag != "-m" for word in (flag, *rest)]
     return " ".join(words)
 
 
@@ -107,28 +141,28 @@ def keep_typed(
     error: errors.HandrailError,
     command: str,
     typed: Sequence[tuple[str, str]],
-    file: str | None = None,
+    word: str | None = None,
 ) -> None:
     """Let the command that leads on from an error keep what was typed and is not in question.
 
-    A next phase says for whom the packet is.
+    ``word`` is what was typed without a flag. A next phase says for whom the packet is.
     """
     step = error.next
     if step is None or not step.startswith(f"{command} ") or step.endswith("--help"):
         return
-    words = [] if file is None or f" {shell_quote(file)}" in step else [shell_quote(file)]
-    for flag, word in typed:
+    words = [] if word is None or f" {shell_quote(word)}" in step else [shell_quote(word)]
+    for flag, value in typed:
         known = (flag, "--next-phase") if flag == "--to" else (flag,)
         if not any(f" {one} " in step for one in known):
-            words += [flag, word if len(word) <= TYPED_CHARS_MAX else "MESSAGE"]
+            words += [flag, value if len(value) <= TYPED_CHARS_MAX else "MESSAGE"]
     error.lead_on(" ".join([step, *words]))
 
 
-def _typed(invocation: Invocation) -> list[tuple[str, str]]:
+def _typed(invocation: Invocation, names: Sequence[str]) -> list[tuple[str, str]]:
     """Return the options of an offer that were typed, each with its word for a shell."""
     found = [
         ("--" + name.replace("_", "-"), text)
-        for name in ("task", "to", "kind", "next_phase", "request_id")
+        for name in names
         if (text := invocation.text(name)) is not None
     ]
     found += [("--scope", text) for text in invocation.words("scope")]
