@@ -1,7 +1,8 @@
 """Write the parts of the documents that are drawn from the code.
 
 Promise: what stands there is what the program does. ``docs/commands.md`` comes from the command
-specification, ``docs/errors.md`` from the error tree, and what stands in other pages between
+specification, ``docs/errors.md`` from the error tree, the schemas that the preset ``mosaic`` writes
+from the tables of its files' fields, and what stands in other pages between
 ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` from the tables and bounds of the core. A test
 compares them; to write all of them anew, from the root of the project:
 
@@ -25,6 +26,7 @@ from handrail.edge.cli.nouns import COMMANDS
 from handrail.edge.cli.spec import COMMON, Argument, Command, Option
 from handrail.errors import handoff as _handoff  # noqa: F401 - so that its codes are found
 from handrail.errors import landing as _landing  # noqa: F401 - so that its codes are found
+from handrail.projections.mosaic_schemas import schema_files
 from handrail.text import format_duration
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -111,6 +113,8 @@ def rendered() -> dict[str, str]:
             text = _with_block(text, name, render())
         pages[path] = text
     pages["docs/handrail-packet.schema.json"] = packet_schema()
+    for name, schema in schema_files().items():
+        pages[f"src/handrail/presets/mosaic/schemas/{name}"] = schema.decode("ascii")
     return pages
 
 

@@ -109,6 +109,10 @@ PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
             open=True,
         ),
         Script(".mosaic/enforcement/session-gate.sh", "session-gate.sh"),
+        *(
+            Document(f".mosaic/schemas/{name}.schema.json", f"schemas/{name}.schema.json")
+            for name in ("agent_state", "blockers", "current_task", "session_log")
+        ),
         Document(
             "scripts/verify_critical_features.sh", "verify_critical_features.sh", runnable=True
         ),
