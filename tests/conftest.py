@@ -177,7 +177,7 @@ def surround(monkeypatch: pytest.MonkeyPatch, home: Path, name: str) -> None:
         "TZ": ZONES[chance % len(ZONES)],
         "LANG": LOCALES[chance // len(ZONES) % len(LOCALES)],
         "TERM": "dumb",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_GLOBAL": str(ROOT / "tests" / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_EDITOR": "true",

@@ -277,6 +277,7 @@ NONSENSE: Final = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -428,6 +429,7 @@ BROKEN: Final = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_configuration_is_named_with_its_line_and_does_not_count(
     world: World, name: str
@@ -699,6 +701,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[Path], None], str]]] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_store_is_named_and_left_as_it_is(world: World, name: str) -> None:
     damage, code = DAMAGES[name]
@@ -720,6 +723,7 @@ def test_a_damaged_store_is_named_and_left_as_it_is(world: World, name: str) -> 
     assert sql_left in ([], [before]), "a command wrote into a store that it could not read"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "name", [name for name, (_, code) in DAMAGES.items() if code == "store_corrupt"]
 )

@@ -322,6 +322,7 @@ def interrupted(started: subprocess.Popen[str], after_s: float) -> tuple[str, st
     return started.communicate(timeout=PATIENCE_S)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("line", STOPPED)
 def test_ctrl_c_spread_over_a_whole_command_harms_nothing(
     world: World, line: str, request: pytest.FixtureRequest

@@ -133,6 +133,7 @@ def test_everybody_who_sets_up_at_once_keeps_the_hook_that_was_there(
     assert set(steps(handrail("init", "--json")).values()) == {"kept"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_init_works_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
     repo = Repo.create(tmp_path / name)
@@ -235,6 +236,7 @@ def test_the_hook_of_the_settings_blocks_on_failure_in_enforce_only(
 # -------------------------------------------------------------------- what cannot be written there
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -296,6 +296,11 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "bob: rm left.txt && handrail task close --reason merged",
         "ada: handrail task list --closed",
         "ada: handrail task close fix-login",
+        "bob: handrail task new fix-search && handrail accept fix-search",
+        "bob: handrail task block fix-search",
+        "bob: handrail task block --rule 'no network' --dry-run",
+        "bob: handrail task block --rule 'no network' --json",
+        "ada: handrail accept fix-search && handrail resume",
         "ada: handrail doctor --replay",
     ),
     "checkpoint": (

@@ -99,6 +99,7 @@ PATHS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("absolute", [True, False])
 def test_a_path_in_any_spelling_is_the_same_path(

@@ -620,6 +620,7 @@ SET: Final = (
 )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("given", SET, ids=lambda given: next(iter(given)))
 def test_what_a_pusher_sets_counts_for_nothing(
     server: Server, tmp_path: Path, given: dict[str, str]

@@ -19,6 +19,9 @@ _REQUEST: Final = Option(
     "Name this attempt: repeating it gives the first outcome again.",
     "ID",
 )
+_SCOPE: Final = Option(
+    "scope", ("--scope",), "many", "What goes with it, yours or free; may be repeated.", "SCOPE"
+)
 OFFER: Final = Command(
     "handoff offer",
     "handing:offer",
@@ -30,13 +33,7 @@ OFFER: Final = Command(
         Option("task", ("--task",), "text", "The task (default: the one you act for).", "TASK"),
         _TO,
         Option("kind", ("--kind",), "text", "complete, return or block.", "KIND"),
-        Option(
-            "scope",
-            ("--scope",),
-            "many",
-            "What goes with it, yours or free; may be repeated.",
-            "SCOPE",
-        ),
+        _SCOPE,
         Option(
             "next_phase",
             ("--next-phase",),
@@ -144,6 +141,7 @@ HANDOFFS: Final = (
             Option("rule", ("--rule",), "text", "What stands in the way.", "RULE"),
             Option("message", ("-m", "--message"), "text", "What there is to decide.", "TEXT"),
             _TO,
+            _SCOPE,
             _REQUEST,
             DRY,
         ),

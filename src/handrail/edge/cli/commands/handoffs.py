@@ -61,6 +61,7 @@ def block(invocation: Invocation) -> Reply:
         message=invocation.text("message"),
         task=invocation.text("task"),
         to_role=invocation.text("to"),
+        scope=invocation.words("scope"),
         request_id=invocation.text("request_id"),
     )
     rule = invocation.text("rule")
