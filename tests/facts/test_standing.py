@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import pytest
 from handrail import errors
 from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.facts import standing
+from handrail.facts.begun import LISTING, Begun
+from handrail.facts.dirt import begin_dirty
 from handrail.facts.standing import look, look_pushed, look_tree
 from handrail.gates.facts import Facts, Standing
 from handrail.gates.tree import pushed
-from tests.support import Repo
+from tests.support import RUN_TIMEOUT_S, Repo
 
 
 def stands(repo: Repo, *reports: str) -> Standing:
@@ -159,3 +163,75 @@ def test_too_long_a_document_cannot_be_told(repo: Repo, monkeypatch: pytest.Monk
     monkeypatch.setattr(standing, "DOCUMENT_BYTES_MAX", 5)
     with pytest.raises(errors.FactsUnavailable):
         look_tree(str(repo.path), ["a.md"])
+
+
+# --- a look that was begun -----------------------------------------------------------------------
+
+
+def looked(repo: Repo, begun: Begun | None = None) -> Standing:
+    return look(str(repo.path), str(repo.path / ".git"), (), begun)
+
+
+def test_a_look_that_was_begun_is_the_look_and_is_taken_once(repo: Repo) -> None:
+    repo.write("docs/a.md", "see `x`\n")
+    repo.commit("more", "docs/a.md")
+    repo.write("docs/a.md", "changed\n")
+    begun = Begun(str(repo.path), listing=True)
+    first, tree = looked(repo), look_tree(str(repo.path), ["docs/a.md"])
+    assert first.dirty == ("docs/a.md",)
+    repo.write("b.md", "later\n")
+    repo.commit("later", "b.md")
+    assert looked(repo, begun) == first
+    then = look_tree(str(repo.path), ["docs/a.md"], begun)
+    assert (then.commit, {*then.files}) == (tree.commit, {*tree.files})
+    assert looked(repo, begun) == looked(repo) != first
+    assert look_tree(str(repo.path), (), begun).commit == looked(repo).commit
+    begun.end()
+
+
+def test_an_unborn_branch_is_looked_at_too(tmp_path: Path) -> None:
+    empty = Repo(tmp_path)
+    empty.git("init", "--quiet")
+    begun = Begun(str(tmp_path), listing=True)
+    assert (begun.commit, begun.tree) == ("", "")
+    assert looked(empty, begun) == looked(empty)
+    assert look_tree(str(tmp_path), (), begun).commit == ""
+
+
+def test_a_listing_longer_than_any_pipe_does_not_wait_to_be_read(repo: Repo) -> None:
+    for number in range(1_000):
+        repo.write(f"{'deep/' * 20}{number}", "")
+    repo.commit("many", "deep")
+    begun = Begun(str(repo.path), listing=True)
+    if hasattr(os, "memfd_create"):
+        begun._asked[LISTING]._process.wait(RUN_TIMEOUT_S)
+    assert len(list(look_tree(str(repo.path), (), begun).files)) > 1_000
+    begun.end()
+
+
+def test_who_ends_a_look_leaves_no_process_and_no_file_open(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_files() -> int:
+        return len(os.listdir("/dev/fd"))
+
+    before = open_files()
+    begun = Begun(str(repo.path), listing=True)
+    asked = list(begun._asked.values())
+    begun.end()
+    assert all(one._process.returncode is not None for one in asked)
+    with pytest.raises(errors.FactsUnavailable):
+        Begun(str(tmp_path))
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
+    waiting = begin_dirty(str(repo.path))
+    waiting.end()
+    assert waiting._process.returncode == -signal.SIGKILL
+    waiting.end()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(errors.FactsUnavailable, match="git is not installed"):
+        begin_dirty(str(repo.path))
+    assert open_files() == before

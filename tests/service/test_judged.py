@@ -72,7 +72,7 @@ class Work:
 
     def gates(self, application: Application) -> HandoffGates:
         bench = application.bench(str(self.world.path))
-        gating = Gating(application.context, bench, application.sources, self.rerun)
+        gating = Gating(application.context, bench, lambda: application.sources, self.rerun)
         check = gating.check
 
         def slow(*args: Any, **given: Any) -> Any:

@@ -84,7 +84,7 @@ class Mosaic:
     ) -> dict[str, Outcome]:
         with self.world.open(self.ada) as application:
             bench = application.bench(str(self.world.path))
-            gating = Gating(application.context, bench, application.sources)
+            gating = Gating(application.context, bench, lambda: application.sources)
             handed = HandoffGates(application.context, bench, gating, print).to_check(stage, None)
             handed = handed._replace(base=base) if base is not None else handed
             checked = gating.check(stage, only=gates, handed=handed)

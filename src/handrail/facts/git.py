@@ -115,21 +115,29 @@ class Asking:
     def __init__(self, folder: str, words: Sequence[str]) -> None:
         """Begin; raises FactsUnavailable."""
         self._what = f"git {words[0]}"
-        with git_at_work(self._what):
-            self._process = subprocess.Popen(
-                ["git", *words],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=_environment(),
-            )
+        # A pipe holds little: where memory can be a file, git need not wait to be read.
+        self._said = os.memfd_create("git") if hasattr(os, "memfd_create") else None
+        try:
+            with git_at_work(self._what):
+                self._process = subprocess.Popen(
+                    ["git", *words],
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if self._said is None else self._said,
+                    stderr=subprocess.PIPE,
+                    env=_environment(),
+                )
+        except BaseException:
+            self._forget()
+            raise
 
     def answer(self) -> bytes:
         """Return the output; raises FactsUnavailable."""
         with git_at_work(self._what):
             try:
                 said, complaints = self._process.communicate(timeout=TIMEOUT_S)
+                if self._said is not None:
+                    said = os.pread(self._said, os.fstat(self._said).st_size, 0)
             finally:
                 self.end()
         if self._process.returncode:
@@ -141,7 +149,12 @@ class Asking:
         if self._process.poll() is None:
             self._process.kill()
         with self._process:
-            pass
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._said is not None:
+            os.close(self._said)
+            self._said = None
 
 
 def _environment() -> dict[str, str]:

@@ -23,7 +23,11 @@ _PROCESSES_UP: Final = 4
 
 def head_of(toplevel: str) -> tuple[str, str]:
     """Return HEAD's commit and its tree; '' for both on an unborn branch."""
-    commit = ref_value(toplevel, "HEAD")
+    said = ask(toplevel, ["rev-parse", "HEAD^{commit}", "HEAD^{tree}"], fine=(0, 128))
+    both = said.decode("ascii", "replace").split()
+    if len(both) == 2 and HEX.issuperset("".join(both)):
+        return both[0], both[1]
+    commit = ref_value(toplevel, "HEAD")  # none yet, or a git that is out of order
     if not commit:
         return "", ""
     said = ask(toplevel, ["rev-parse", "--verify", f"{commit}^{{tree}}"])

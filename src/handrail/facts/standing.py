@@ -16,8 +16,9 @@ from typing import Final
 from handrail.core.digest import sha256
 from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.errors import FactsUnavailable
+from handrail.facts.begun import LIST, LISTING, STATUS, Begun
 from handrail.facts.dirt import dirty, dirty_of
-from handrail.facts.git import Asking, ask
+from handrail.facts.git import ask
 from handrail.facts.refs import head_of, ref_value
 from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.gates.listing import Listing
@@ -37,14 +38,14 @@ OPERATIONS: Final = (
 
 
 def look(
-    toplevel: str, git_dir: str, reports: Collection[str] = (), begun: Asking | None = None
+    toplevel: str, git_dir: str, reports: Collection[str] = (), begun: Begun | None = None
 ) -> Standing:
-    """Return how the working tree stands; untracked ``reports`` are not counted as dirt.
-
-    ``begun`` is a ``begin_dirty`` of a moment ago.
-    """
-    commit, tree = head_of(toplevel)
-    found = dirty(toplevel, ["."]) if begun is None else dirty_of(toplevel, begun.answer())
+    """Return how the working tree stands; untracked ``reports`` are not counted as dirt."""
+    said = None if begun is None else begun.take(STATUS)
+    if begun is None or said is None:
+        (commit, tree), found = head_of(toplevel), dirty(toplevel, ["."])
+    else:
+        commit, tree, found = begun.commit, begun.tree, dirty_of(toplevel, said)
     rows = [row for row in found if row.head or row.staged or row.path not in reports]
     digest = sha256()
     unknown = False
@@ -111,12 +112,13 @@ def _lines(toplevel: str, words: Sequence[str], fine: Sequence[int] = (0,)) -> l
     return ask(toplevel, words, fine=fine).decode("utf-8", "surrogateescape").splitlines()
 
 
-def look_tree(toplevel: str, documents: Sequence[str]) -> Tree:
+def look_tree(toplevel: str, documents: Sequence[str], begun: Begun | None = None) -> Tree:
     """Return what the commit holds: its paths, its symbolic links, the texts of some documents."""
-    commit = ref_value(toplevel, "HEAD")
+    listed = None if begun is None else begun.take(LISTING)
+    commit = ref_value(toplevel, "HEAD") if begun is None or listed is None else begun.commit
     if not commit:
         return Tree("", Listing(), (), tuple((path, None) for path in documents))
-    files = Listing(ask(toplevel, ["ls-tree", "-r", "-z", "--full-tree", commit]))
+    files = Listing(ask(toplevel, [*LIST, commit]) if listed is None else listed)
     links = list(files.links())
     blobs = {path: files.blob(path) for path in documents}
     wanted = [(path, blob) for path, blob in blobs.items() if blob is not None]

@@ -9,7 +9,7 @@ again. What cannot be had is Unavailable, and the gates that need it cannot tell
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.core.landing import CANNOT_TELL as UNSURE
@@ -24,7 +24,9 @@ from handrail.service.evidence_runs import reports_of
 from handrail.service.identity import require_session
 from handrail.service.packet_facts import Grounds, notes_of
 from handrail.service.policy import Rules
-from handrail.service.verification import Sources, Verification
+
+if TYPE_CHECKING:
+    from handrail.service.verification import Sources
 
 NEEDS: Final = (
     *("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes"),
@@ -36,7 +38,7 @@ NEEDS: Final = (
 class Collector:
     """Where the facts of one workspace come from."""
 
-    def __init__(self, context: Context, bench: Grounds, sources: Sources) -> None:
+    def __init__(self, context: Context, bench: Grounds, sources: Callable[[], Sources]) -> None:
         self._context = context
         self._bench = bench
         self._sources = sources
@@ -110,7 +112,9 @@ class Collector:
         return facts._replace(covered=covered_by(CommitCheck(self._context).staged()))
 
     def _judged(self, facts: Facts, rules: Rules) -> Facts:
-        found = Verification(self._sources).verify([]).judgments
+        from handrail.service.verification import Verification
+
+        found = Verification(self._sources()).verify([]).judgments
         refused = [_said(one) for one in found if one.verdict == REFUSED]
         unsure = [_said(one) for one in found if one.verdict == UNSURE]
         return facts._replace(judged=Judged(len(found), tuple(refused), tuple(unsure)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from handrail.core.record import Record
-from handrail.store.port import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from handrail.core.landing import Change
     from handrail.core.lease import Process
     from handrail.service.verification import SharedLedgers
+    from handrail.store.port import Store
 
 
 class Caller(Record):

@@ -11,7 +11,7 @@ gate is ``exclusive``. Nothing in the working tree is changed but by the command
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
@@ -49,9 +49,11 @@ from handrail.service.evidence_runs import EvidenceRuns, Receipt, Trial, reports
 from handrail.service.identity import acting
 from handrail.service.packet_facts import Grounds
 from handrail.service.policy import Rules, rules_in_force
-from handrail.service.verification import Sources
 from handrail.service.waivers import seen
 from handrail.text import shell_quote
+
+if TYPE_CHECKING:
+    from handrail.service.verification import Sources
 
 POST_HANDOFF: Final = "post-handoff"
 EVIDENCE: Final = "evidence"
@@ -91,7 +93,11 @@ class Gating:
     """The use case of judging a stage."""
 
     def __init__(
-        self, context: Context, bench: Grounds, sources: Sources, rerun: Rerun | None = None
+        self,
+        context: Context,
+        bench: Grounds,
+        sources: Callable[[], Sources],
+        rerun: Rerun | None = None,
     ) -> None:
         self._context = context
         self._bench = bench

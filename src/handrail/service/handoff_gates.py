@@ -134,7 +134,7 @@ class HandoffGates:
                 return NO_PACKET
         standing = standing_here(self._context, self._grounds.standing(()))
         with self._context.store.read() as reader:
-            return self._received(reader, packet, standing.dirty)
+            return self._received(reader, packet, standing)
 
     def _own(self, reader: Reader) -> Task | None:
         """Return the one task that the asking session acts for, if it is one."""
@@ -163,17 +163,17 @@ class HandoffGates:
             newest = reader.packet(task.id, task.taken)
         return _given(newest)
 
-    def _received(self, reader: Reader, packet: Packet, dirty: Sequence[str]) -> Handed:
+    def _received(self, reader: Reader, packet: Packet, standing: Standing) -> Handed:
         own: list[str] = []
         session = self._context.caller.session
         if session is not None:
             fold = rules_in_force(reader).settings.workspace.fold_case
             worktree = self._context.caller.worktree
-            for path in dirty:
+            for path in standing.dirty:
                 normal = normalise_path(path, fold_case=fold)
                 if reader.may_write(worktree, session, normal):
                     own.append(path)
-        return received(reader, self._grounds, packet, own)
+        return received(reader, self._grounds, packet, standing.commit, own)
 
     # --- before something happens -----------------------------------------------------------------
 
@@ -187,7 +187,8 @@ class HandoffGates:
         """
         with self._context.store.read() as reader:
             rules = rules_in_force(reader)
-            handed = to_offer(reader, self._grounds, rules, task, content, self.again)
+            at = watch.standing.commit
+            handed = to_offer(reader, self._grounds, rules, task, content, self.again, at)
         checked = self._gating.check(
             PRE_HANDOFF,
             commands=commands,
@@ -210,7 +211,7 @@ class HandoffGates:
         """Judge a packet that is to be accepted."""
         with self._context.store.read() as reader:
             rules = rules_in_force(reader)
-            handed = self._received(reader, packet, watch.standing.dirty)
+            handed = self._received(reader, packet, watch.standing)
         checked = self._gating.check(
             POST_HANDOFF, tell=self._tell, handed=handed, standing=watch.standing
         )

@@ -81,10 +81,14 @@ def to_offer(
     task: Task,
     content: Mapping[str, Any] | None,
     again: str = "",
+    at: str = "",
 ) -> Handed:
-    """Return a packet that is not offered yet; ``content`` is None where nobody wrote one."""
+    """Return a packet that is not offered yet; ``content`` is None where nobody wrote one.
+
+    ``at`` is the commit that it is to be offered at, '' where there is none.
+    """
     said = dict(content or {})
-    named = _named(grounds, grounds.head() if _rows(said) else "", said)
+    named = _named(grounds, at, said)
     return Handed(
         task=task.id,
         kind=said.get("kind", COMPLETE),
@@ -99,12 +103,16 @@ def to_offer(
     )
 
 
-def received(reader: Reader, grounds: Grounds, packet: Packet, own: Collection[str] = ()) -> Handed:
-    """Return a packet that was offered, as its receiver finds it."""
+def received(
+    reader: Reader, grounds: Grounds, packet: Packet, at: str, own: Collection[str] = ()
+) -> Handed:
+    """Return a packet that was offered, as its receiver finds it ``at`` a commit, that of HEAD."""
     stored = packet_text(reader, packet)
     content = json.loads(stored)
     head = str(content.get("metadata", {}).get("head") or "")
-    present, contained, behind = grounds.relation(head) if head else (False, False, False)
+    present = contained = behind = bool(head)
+    if head and head != at:
+        present, contained, behind = grounds.relation(head)
     name = file_name(packet.task, packet.number)
     there = grounds.exported(name)
     copies = () if there == pretty(stored) else ((name, MISSING if there is None else EDITED),)

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from handrail import errors
-from handrail.config import CONFIG_FILE, Settings, parse_config
+from handrail.config import CONFIG_FILE, Settings
 from handrail.core.landing import Change
 from handrail.core.record import Record
 from handrail.service.context import History
@@ -193,6 +193,8 @@ def base_at(history: History, base: str | None) -> Base:
     text = None if base is None else history.file_at(base, CONFIG_FILE)
     if text is None:
         return Base(base, None)
+    from handrail.config import parse_config
+
     try:
         return Base(base, parse_config(text))
     except errors.MalformedConfig as error:

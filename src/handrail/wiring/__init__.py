@@ -16,17 +16,15 @@ from handrail.core.names import check_name
 from handrail.facts.files import CONFIG_BYTES_MAX, Secrets, read_bounded
 from handrail.facts.repository import Place, locate
 from handrail.service.context import Caller, Context
-from handrail.store.sqlite import SqliteStore
 from handrail.text import visible
-from handrail.wiring.surroundings import SqliteGround
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from handrail.core.lease import Process
+    from handrail.facts.begun import Begun
     from handrail.facts.counters import Counters
     from handrail.facts.exports import PacketFiles
-    from handrail.facts.git import Asking
     from handrail.facts.hooklog import HookLog
     from handrail.facts.installation import Installation
     from handrail.facts.keys import KeyFiles
@@ -35,8 +33,10 @@ if TYPE_CHECKING:
     from handrail.service.leases import Leases
     from handrail.service.reruns import Reruns
     from handrail.service.verification import Sources
+    from handrail.store.sqlite import SqliteStore
     from handrail.wiring.bench import RepositoryBench
     from handrail.wiring.receiving import Arrivals
+    from handrail.wiring.surroundings import SqliteGround
 
 HARNESS_MARKERS: Final = (
     "CLAUDECODE",
@@ -59,10 +59,10 @@ class Application:
         self._environment = environment
         self.caller = caller_from(environment, place, terminal=terminal)
         self.state_dir = state_dir(environment, place)
-        self.ground = SqliteGround(place, self.state_dir)
+        self._ground: SqliteGround | None = None
         self._store: SqliteStore | None = None
         self._recognised = self.caller.session is not None
-        self._begun: Asking | None = None
+        self._begun: Begun | None = None
         self._at_close: list[Callable[[], None]] = []
 
     @classmethod
@@ -81,6 +81,15 @@ class Application:
         from handrail.facts.repository import locate_bare
 
         return cls(locate_bare(folder, environment), {}, terminal=False)
+
+    @property
+    def ground(self) -> SqliteGround:
+        """The world outside the store, and where a store may be."""
+        if self._ground is None:
+            from handrail.wiring.surroundings import SqliteGround
+
+            self._ground = SqliteGround(self.place, self.state_dir)
+        return self._ground
 
     @property
     def store(self) -> SqliteStore:
@@ -122,12 +131,15 @@ class Application:
         begun, self._begun = self._begun, None
         return RepositoryBench(self.place, start, begun)
 
-    def begin_look(self) -> None:
-        """Let git look at the working tree already, for the first look of the next bench."""
-        from handrail.facts.dirt import begin_dirty
+    def begin_look(self, *, listing: bool = False) -> None:
+        """Let git look at the working tree already, for the first look of the next bench.
+
+        With ``listing``, at what HEAD's commit holds, too.
+        """
+        from handrail.facts.begun import Begun
 
         try:
-            self._begun = begin_dirty(self.place.toplevel)
+            self._begun = Begun(self.place.toplevel, listing=listing)
         except errors.FactsUnavailable:
             return  # whoever looks will be told
         self._at_close.append(self._begun.end)

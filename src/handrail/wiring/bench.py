@@ -19,17 +19,17 @@ from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.gates.gate import Gate
 
 if TYPE_CHECKING:
-    from handrail.facts.git import Asking
+    from handrail.facts.begun import Begun
     from handrail.facts.reruns import TemporaryTree
 
 
 class RepositoryBench:
     """Runs commands in a working tree, and looks at it; ``start`` is the caller's folder.
 
-    The first look takes the answer of a git that has ``begun`` already.
+    The first look takes the answers of a git that has ``begun`` already.
     """
 
-    def __init__(self, place: Place, start: str, begun: Asking | None = None) -> None:
+    def __init__(self, place: Place, start: str, begun: Begun | None = None) -> None:
         self._place = place
         self._start = start
         self._begun = begun
@@ -44,8 +44,7 @@ class RepositoryBench:
 
     def standing(self, reports: Collection[str]) -> Standing:
         """Return how the working tree stands, untracked reports left out."""
-        begun, self._begun = self._begun, None
-        return look(self._place.toplevel, self._place.git_dir, reports, begun)
+        return look(self._place.toplevel, self._place.git_dir, reports, self._begun)
 
     def pushed(self) -> Pushed:
         """Return whether HEAD was pushed."""
@@ -53,7 +52,7 @@ class RepositoryBench:
 
     def tree(self, documents: Collection[str]) -> Tree:
         """Return what the commit holds, and the texts of some documents."""
-        return look_tree(self._place.toplevel, tuple(documents))
+        return look_tree(self._place.toplevel, tuple(documents), self._begun)
 
     def head(self) -> str:
         """Return the commit of HEAD; '' where there is none yet."""

@@ -26,7 +26,7 @@ class Gates:
         self._application = application
         self.bench: RepositoryBench = application.bench(start)
         rerun = application.reruns if reruns else None
-        self.gating = Gating(application.context, self.bench, application.sources, rerun)
+        self.gating = Gating(application.context, self.bench, lambda: application.sources, rerun)
 
     def around(self, tell: Tell = lambda line: None, again: str = "") -> HandoffGates:
         """Return the gates around a handoff; ``again`` is the command that asks for it."""

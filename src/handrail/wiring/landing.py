@@ -35,6 +35,6 @@ def land_gates(place: Place) -> LandGates:
             tx.commit([applied], Actor())
         caller = Caller(place.worktree, place.folder)
         context = Context(store, caller, NoSecrets(), outside)
-        return Gating(context, bench, Found(None, outside, None))
+        return Gating(context, bench, lambda: Found(None, outside, None))
 
     return LandGates(outside, bench, gating)

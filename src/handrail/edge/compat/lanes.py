@@ -15,6 +15,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 from handrail import errors
@@ -150,7 +151,7 @@ def _release(asked: Namespace, folder: str) -> int:
     return 0
 
 
-def _holder(asked: Namespace, folder: str) -> Lanes:
+def _holder(asked: Namespace, folder: str) -> AbstractContextManager[Lanes]:
     """Open in the name of the session that is meant: the one that is named, or the only one."""
     with opened(folder) as lanes:
         session = lanes.routine.meant(asked.role, asked.agent_id, asked.session_id)

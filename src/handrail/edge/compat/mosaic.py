@@ -71,15 +71,11 @@ def _acted(
 
 def suite_of(application: Application, folder: str) -> Suite:
     """Return the suite of the repository around a folder."""
-    from handrail.service.gating import Gating
-    from handrail.service.handoff_gates import HandoffGates
     from handrail.service.suite import Suite
+    from handrail.wiring.gates import Gates
 
-    context = application.context
-    bench = application.bench(os.path.abspath(folder))
-    gating = Gating(context, bench, application.sources)
-    gates = HandoffGates(context, bench, gating, lambda line: None)
-    return Suite(context, bench, gating, gates)
+    gates = Gates(application, os.path.abspath(folder))
+    return Suite(application.context, gates.bench, gates.gating, gates.around())
 
 
 def _facts(suite: Suite, stage: str) -> int:

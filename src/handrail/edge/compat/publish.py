@@ -19,7 +19,7 @@ from handrail.edge.checked import STATUS, as_text
 from handrail.edge.cli.invocation import at_terminal
 from handrail.edge.compat.surroundings import fail, opened, refused, tell
 from handrail.edge.compat.tracking import MODES, check_tracking
-from handrail.service.gating import Gating
+from handrail.wiring.gates import Gates
 
 NEEDED: Final = ("python3", "quarto", "rg")
 STAGE: Final = "publish"
@@ -38,9 +38,7 @@ def check_publish(name: str, folder: str) -> int:
     session, agent = os.environ.get("AGENT_SESSION_ID", ""), os.environ.get("AGENT_ID", "")
     try:
         with opened(folder, session, agent, terminal=at_terminal()) as lanes:
-            application = lanes.application
-            bench = application.bench(folder)
-            gating = Gating(application.context, bench, application.sources, application.reruns)
+            gating = Gates(lanes.application, folder, reruns=True).gating
             checked = gating.check(STAGE, tell=lambda line: tell(f"[{name}] {line}"))
     except errors.HandrailError as error:
         return refused(name, error)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from handrail import errors
@@ -58,14 +59,11 @@ class Lanes:
 
     def judged(self) -> JudgedHandoffs:
         """Return the use cases of handing over, with their gates."""
-        from handrail.service.gating import Gating
-        from handrail.service.handoff_gates import HandoffGates
         from handrail.service.judged import JudgedHandoffs
+        from handrail.wiring.gates import Gates
 
         application = self.application
-        bench = application.bench(self._folder)
-        gating = Gating(application.context, bench, application.sources, application.reruns)
-        gates = HandoffGates(application.context, bench, gating, lambda line: None)
+        gates = Gates(application, self._folder, reruns=True).around()
         return JudgedHandoffs(application.context, application.packet_files, gates)
 
     def offering(self, scope: str, to_role: str, note: str) -> Offering:
@@ -96,25 +94,11 @@ class Lanes:
         with suppress(errors.HandrailError):
             Projecting(application.context, application.projection_files).export()
 
-    def close(self) -> None:
-        """Give everything back."""
-        self.application.close()
 
-    def __enter__(self) -> Lanes:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
+@contextmanager
 def opened(
     folder: str, session: str | None = None, agent: str = "", *, terminal: bool = False
-) -> Lanes:
+) -> Iterator[Lanes]:
     """Open the repository around a folder in the name of a session, or of none.
 
     Raises MalformedName, NoRepository and what else opening raises.
@@ -127,7 +111,10 @@ def opened(
     if agent:
         told["HANDRAIL_AGENT"] = check_name("agent", agent)
     application = Application.open(folder, told, terminal=terminal)
-    return Lanes(application, folder, session or "", agent)
+    try:
+        yield Lanes(application, folder, session or "", agent)
+    finally:
+        application.close()
 
 
 def tell(line: str) -> None:

@@ -11,7 +11,7 @@ from handrail.edge.reply import Reply
 
 def offer(invocation: Invocation) -> Reply:
     """Offer a packet."""
-    invocation.application.begin_look()
+    invocation.application.begin_look(listing=True)
     from handrail.edge.cli.commands import handoffs
 
     return handoffs.offer(invocation)
@@ -19,7 +19,7 @@ def offer(invocation: Invocation) -> Reply:
 
 def block(invocation: Invocation) -> Reply:
     """Offer a packet of work that a rule stops."""
-    invocation.application.begin_look()
+    invocation.application.begin_look(listing=True)
     from handrail.edge.cli.commands import handoffs
 
     return handoffs.block(invocation)
