@@ -184,6 +184,9 @@ def test_a_look_that_was_begun_is_the_look_and_is_taken_once(repo: Repo) -> None
     assert looked(repo, begun) == first
     then = look_tree(str(repo.path), ["docs/a.md"], begun)
     assert (then.commit, {*then.files}) == (tree.commit, {*tree.files})
+    repo.git("remote", "add", "later", "nowhere")
+    assert look_pushed(str(repo.path), begun).remotes == ()
+    assert look_pushed(str(repo.path), begun).remotes == ("later",)
     assert looked(repo, begun) == looked(repo) != first
     assert look_tree(str(repo.path), (), begun).commit == looked(repo).commit
     begun.end()

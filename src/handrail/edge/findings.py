@@ -10,7 +10,6 @@ there are never more than it shows. The XML is well formed whatever anybody wrot
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from string import Formatter
 from typing import TYPE_CHECKING, Final
 
 from handrail import __version__
@@ -112,6 +111,8 @@ def _suppressions(finding: Finding) -> Data:
 
 def _in_general(text: str) -> str:
     """Write a sentence without the values that it speaks of."""
+    from string import Formatter
+
     parts = Formatter().parse(text)
     return "".join(plain + ("" if name is None else "…") for plain, name, _, _ in parts)
 

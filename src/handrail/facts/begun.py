@@ -16,6 +16,7 @@ from handrail.facts.refs import head_of
 
 STATUS: Final = "status"
 LISTING: Final = "listing"
+REMOTES: Final = "remotes"
 LIST: Final = ("ls-tree", "-r", "-z", "--full-tree")
 """How git is asked what a commit holds, whose id comes behind."""
 
@@ -24,12 +25,16 @@ class Begun:
     """A look that git has begun; each answer is taken once, the rest let go of in the end."""
 
     def __init__(self, toplevel: str, *, listing: bool = False) -> None:
-        """Begin; with the ``listing`` of HEAD's commit. Raises FactsUnavailable."""
+        """Begin; with the ``listing`` of HEAD's commit, and of the remotes.
+
+        Raises FactsUnavailable.
+        """
         self._asked = {STATUS: begin_dirty(toplevel)}
         try:
             self.commit, self.tree = head_of(toplevel)
             if listing and self.commit:
                 self._asked[LISTING] = Asking(toplevel, [*LIST, self.commit])
+                self._asked[REMOTES] = Asking(toplevel, ["remote"])
         except BaseException:
             self.end()
             raise

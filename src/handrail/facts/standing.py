@@ -16,7 +16,7 @@ from typing import Final
 from handrail.core.digest import sha256
 from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.errors import FactsUnavailable
-from handrail.facts.begun import LIST, LISTING, STATUS, Begun
+from handrail.facts.begun import LIST, LISTING, REMOTES, STATUS, Begun
 from handrail.facts.dirt import dirty, dirty_of
 from handrail.facts.git import ask
 from handrail.facts.refs import head_of, ref_value
@@ -68,9 +68,11 @@ def operation(git_dir: str) -> str | None:
     return next(there, None)
 
 
-def look_pushed(toplevel: str) -> Pushed:
+def look_pushed(toplevel: str, begun: Begun | None = None) -> Pushed:
     """Return whether any remote is known to have what HEAD has."""
-    remotes = tuple(_lines(toplevel, ["remote"]))
+    said = None if begun is None else begun.take(REMOTES)
+    said = ask(toplevel, ["remote"]) if said is None else said
+    remotes = tuple(said.decode("utf-8", "surrogateescape").splitlines())
     if not remotes:
         return Pushed("", None, (), contained=False, shallow=False)
     commit = ref_value(toplevel, "HEAD")

@@ -48,7 +48,7 @@ class RepositoryBench:
 
     def pushed(self) -> Pushed:
         """Return whether HEAD was pushed."""
-        return look_pushed(self._place.toplevel)
+        return look_pushed(self._place.toplevel, self._begun)
 
     def tree(self, documents: Collection[str]) -> Tree:
         """Return what the commit holds, and the texts of some documents."""
