@@ -241,6 +241,15 @@ def test_a_run_holds_its_leases_while_the_command_runs_and_gives_just_those_back
     assert ground.leases() == [("run-1", "website", ("site/src",))]
 
 
+def test_a_run_whose_lease_was_lost_meanwhile_ends_with_75(ground: Ground) -> None:
+    lose = "python3 scripts/agent_coord.py --release --role website --agent-id bot-2"
+    done = ground.types(f"{RUN} --lease website:site/src -- {lose}")
+    assert done.code == 75, done
+    assert "released=1" in done.out
+    assert "command completed" not in done.out
+    assert ground.leases() == []
+
+
 def test_a_run_whose_second_lease_is_refused_leaves_nothing_behind(ground: Ground) -> None:
     assert ground.claims("ops-tooling", "tools", "bot-3", "s-3").code == 0
     words = ("--lease", "website:site", "--lease", "ops-tooling:tools", "--", "touch", "ran")
