@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handrail.core.packet import MESSAGE_CHARS_MIN
 from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.core.task import BLOCK as BLOCKED
 from handrail.core.task import RETURN
@@ -14,7 +15,7 @@ from handrail.gates import packet, states
 from handrail.gates.cases import CASES
 from handrail.gates.facts import NO_PACKET, Cited, Facts, Handed, Named, Noted, Standing, States
 from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Outcome, judged
-from handrail.gates.packet import MESSAGE_CHARS_MIN, receipt_number
+from handrail.gates.packet import receipt_number
 from handrail.gates.references import ALLOWED
 from handrail.gates.registry import GATES
 from handrail.gates.states import problem_of

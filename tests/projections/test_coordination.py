@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.core.projected import RECORD_CHARS_MAX
 from handrail.core.task import SYSTEM
 from handrail.projections.coordination import COORDINATION, next_key, read, render
-from handrail.projections.loose_json import RECORD_CHARS_MAX, key_of, written
+from handrail.projections.loose_json import key_of, written
 from handrail.projections.port import Known, Read
 from tests.projections.lanes_arrange import HOUR, NOW, kept, known, lease, packet
 

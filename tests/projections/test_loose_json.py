@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import handrail.projections.loose_json
-from handrail.projections.loose_json import DEPTH_MAX, FILE_BYTES_MAX, key_of, read_json, written
+from handrail.projections.json_text import DEPTH_MAX
+from handrail.projections.loose_json import FILE_BYTES_MAX, key_of, read_json, written
 
 VALUES = st.recursive(
     st.none()

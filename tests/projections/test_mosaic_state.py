@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handrail.core.packet import MESSAGE_CHARS_MIN
 from handrail.projections import (
     agent_state,
     blockers,
@@ -20,7 +21,7 @@ from handrail.projections import (
     session_log,
 )
 from handrail.projections import json_text as texts
-from handrail.projections.agent_state import MESSAGE_CHARS_MIN, lacks
+from handrail.projections.agent_state import lacks
 from handrail.projections.mosaic import AGENTS, BLOCKERS, LOG, MODES, STATE, TASK, Field, check
 from handrail.projections.mosaic_schemas import schema_files
 from handrail.projections.port import Known

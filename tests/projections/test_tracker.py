@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.projections.loose_json import RECORD_CHARS_MAX
+from handrail.core.projected import RECORD_CHARS_MAX
 from handrail.projections.port import Read
 from handrail.projections.tracker import (
     TRACKER,

@@ -30,6 +30,8 @@ SCHEMA_URI: Final = "https://json-schema.org/draft/2020-12/schema"
 PACKET_BYTES_MAX: Final = 256 << 10
 """Of the canonical text; a file may have twice as many, for its blanks."""
 DEPTH_MAX: Final = 16
+MESSAGE_CHARS_MIN: Final = 50
+"""So much a message says at least, where there is to be one."""
 TEXT_CHARS_MAX: Final = 32_768
 WORD_CHARS_MAX: Final = 200
 ITEMS_MAX: Final = 256

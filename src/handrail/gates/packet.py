@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from handrail.core.packet import MESSAGE_CHARS_MIN
 from handrail.core.receipts import UNKNOWN_DIRT
 from handrail.core.task import COMPLETE
 from handrail.gates.facts import Cited, Facts, Handed
@@ -21,7 +22,6 @@ from handrail.gates.references import ALLOWED
 from handrail.gates.state import message_received, states_of, unproven, unreadable
 from handrail.text import shell_quote
 
-MESSAGE_CHARS_MIN: Final = 50
 RESOLVED: Final = "resolved"
 EXPORTED: Final = ".handrail/handoffs"
 EDITED: Final = "edited"

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from handrail.core.packet import MESSAGE_CHARS_MIN
 from handrail.projections.json_text import read_json
 from handrail.projections.kept import FieldsFile, Since
 from handrail.projections.mosaic import STATE, check, schema
 from handrail.projections.port import Known, Projection, Told
 from handrail.text import rfc3339
 
-MESSAGE_CHARS_MIN: Final = 50
 NEEDED: Final = ("last_commit", "last_agent", "implementation_progress")
 """Without these nobody can tell where production stands."""
 SERVICE_URLS: Final = ("render_service_url", "service_url")

@@ -23,12 +23,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from handrail.core.lease import Lease
+from handrail.core.projected import RECORD_CHARS_MAX
 from handrail.core.record import Record
-from handrail.core.task import SYSTEM, task_of
+from handrail.core.task import SYSTEM, Packet, task_of
 from handrail.projections.coordination_check import SECTIONS, told_of_file
 from handrail.projections.instants import instant_ms, micros
 from handrail.projections.loose_json import (
-    RECORD_CHARS_MAX,
     Found,
     joined,
     key_of,
@@ -138,15 +139,20 @@ def _leases(known: Known) -> Iterator[dict[str, Any]]:
     for lease in known.leases:
         if lease.role is None or task_of(lease.session) is not None or not lease.live(known.now):
             continue
-        for pattern in lease.scope:
-            yield {
-                "role": lease.role,
-                "agent_id": lease.agent,
-                "scope": plain_path(pattern),
-                "session_id": lease.session,
-                "acquired_at": micros(lease.granted_at),
-                "expires_at": micros(lease.expires_at),
-            }
+        yield from lease_rows(lease)
+
+
+def lease_rows(lease: Lease) -> Iterator[dict[str, str]]:
+    """Write a lease, one row for each of its patterns."""
+    for pattern in lease.scope:
+        yield {
+            "role": lease.role or "",
+            "agent_id": lease.agent,
+            "scope": plain_path(pattern),
+            "session_id": lease.session,
+            "acquired_at": micros(lease.granted_at),
+            "expires_at": micros(lease.expires_at),
+        }
 
 
 def _imported_leases(known: Known, before: bytes | None) -> list[Any]:
@@ -164,16 +170,21 @@ def _imported_leases(known: Known, before: bytes | None) -> list[Any]:
 
 def _packets(known: Known) -> Iterator[dict[str, Any]]:
     for packet, content in known.packets:
-        note = content.get("message")
-        for pattern in packet.patterns or ("",):
-            yield {
-                "timestamp": micros(packet.offered_at),
-                "session_id": packet.session,
-                "from_role": packet.from_role or ("system" if packet.session == SYSTEM else ""),
-                "to_role": packet.to_role or "",
-                "scope": plain_path(pattern),
-                "note": note if isinstance(note, str) else "",
-            }
+        yield from packet_rows(packet, content)
+
+
+def packet_rows(packet: Packet, content: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Write a packet, one row for each of its patterns, and one where it has none."""
+    note = content.get("message")
+    for pattern in packet.patterns or ("",):
+        yield {
+            "timestamp": micros(packet.offered_at),
+            "session_id": packet.session,
+            "from_role": packet.from_role or ("system" if packet.session == SYSTEM else ""),
+            "to_role": packet.to_role or "",
+            "scope": plain_path(pattern),
+            "note": note if isinstance(note, str) else "",
+        }
 
 
 # --- reading -------------------------------------------------------------------------------------

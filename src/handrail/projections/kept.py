@@ -21,13 +21,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from handrail.core.projected import RECORD_CHARS_MAX
 from handrail.core.record import Record
 from handrail.projections.instants import instant_ms
 from handrail.projections.json_text import Layout, compact, read_json, same, write_json
 from handrail.projections.mosaic import TOOL, Field, check, place, shown
 from handrail.projections.port import Known, Read, Row, Told
 
-RECORD_CHARS_MAX: Final = 65_536
 NAME_CHARS_MAX: Final = 200
 LAYOUT: Final = "layout"
 FIELD: Final = "field/"

@@ -19,8 +19,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from handrail.core.projected import RECORD_CHARS_MAX
 from handrail.core.task import Packet, file_name
-from handrail.projections.json_text import compact
+from handrail.projections.json_text import MARK, compact
 from handrail.projections.port import Known, Projection, Read, Row, Told
 from handrail.text import rfc3339, visible
 
@@ -29,10 +30,8 @@ END: Final = "<!-- end: handrail -->"
 TEXT: Final = "text/"
 IMPORTED: Final = "imported"
 TEXT_BYTES_MAX: Final = 1 << 20
-RECORD_CHARS_MAX: Final = 65_536
 ITEMS_SHOWN_MAX: Final = 100
 PREFIX: Final = "SESSION_HANDOFF_"
-MARK: Final = b"\xef\xbb\xbf"
 _PART: Final = re.compile(rf"^{re.escape(BEGIN)}\r?\n.*?^{re.escape(END)}(?:\r?\n|$)", re.M | re.S)
 Said = tuple[Packet, Mapping[str, Any]]
 

@@ -17,16 +17,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from handrail.core.projected import RECORD_CHARS_MAX
 from handrail.core.record import Record
+from handrail.projections.json_text import DEPTH_MAX, MARK
 from handrail.projections.port import Row, Told
 from handrail.text import visible
 
 FILE_BYTES_MAX: Final = 8 << 20
-DEPTH_MAX: Final = 64
 DIGITS_MAX: Final = 300
-RECORD_CHARS_MAX: Final = 65_536
 SHOWN_CHARS_MAX: Final = 80
-MARK: Final = b"\xef\xbb\xbf"
 
 _TOKEN: Final = re.compile(r'[ \t\r\n]+|[{}\[\],:]|"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+', re.DOTALL)
 _as_it_stands: Final = json.JSONEncoder(separators=(",", ":")).encode

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from handrail.core.lease import Session
+from handrail.core.projected import RECORD_CHARS_MAX
 from handrail.core.task import OPEN, Packet, file_name
 from handrail.projections.instants import instant_ms
 from handrail.projections.json_text import MARK, compact
@@ -25,7 +26,6 @@ from handrail.text import rfc3339
 
 LOG_BYTES_MAX: Final = 16 << 20
 LINES_MAX: Final = 50_000
-RECORD_CHARS_MAX: Final = 65_536
 BEGAN: Final = "began"
 LINE: Final = "lines/"
 SCHEMA_ID: Final = "session_log.schema.json"

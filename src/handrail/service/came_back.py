@@ -59,7 +59,7 @@ def back_of(settings: Settings, task: Task, packet: Packet, *, mine: bool = True
     """Say of a packet that came back what was minded, and what leads on."""
     name = shell_quote(task.id)
     step = _offer(settings, packet)
-    if 0 < settings.handoff.halt_after <= task.failed:
+    if task.halted(settings.handoff.halt_after):
         step = f"handrail task show {name}"
     elif not mine:
         step = f"handrail handoff accept {name}"

@@ -38,6 +38,16 @@ class CommitCheck:
         with self._store.read() as reader:
             return require_session(reader, self._context)
 
+    def is_known(self) -> bool:
+        """Tell whether a session that is proven and belongs here asks."""
+        if self._context.caller.session is None:
+            return False
+        try:
+            self.session()
+        except errors.HandrailError:
+            return False
+        return True
+
     def staged(self, *, seen: Container[str] | None = None) -> errors.NotCovered | None:
         """Return what stands in the way of committing what is staged; None if nothing does.
 

@@ -19,9 +19,7 @@ from handrail.core.lease import Lease
 from handrail.core.ledger import format_token
 from handrail.core.names import check_name
 from handrail.core.scope import overlap, stored_pattern
-from handrail.core.task import OPEN, SYSTEM, Packet, task_of
-from handrail.projections.instants import micros
-from handrail.projections.scopes import plain_path
+from handrail.core.task import OPEN, SYSTEM, task_of
 from handrail.service.claims import Asked, Claims, Granted
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
@@ -173,7 +171,9 @@ class Routine:
 
     def board(self) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
         """Return the live leases and the newest handoffs, as the lanes' file writes them."""
+        from handrail.projections.coordination import lease_rows, packet_rows
         from handrail.service.known import kept_rows
+        from handrail.service.packet_text import packet_text
 
         with self._store.read() as reader:
             leases = [row for lease in _live(reader) for row in lease_rows(lease)]
@@ -186,7 +186,10 @@ class Routine:
             offered = [packet for packet in reader.packets() if packet.session != SYSTEM]
             offered.sort(key=lambda packet: packet.offered_at)
             handoffs = [
-                row for packet in offered[-SHOWN_MAX:] for row in handoff_rows(reader, packet)
+                row
+                for packet in offered[-SHOWN_MAX:]
+                if packet.patterns
+                for row in packet_rows(packet, loads(packet_text(reader, packet)))
             ]
         return leases, [*imported, *handoffs]
 
@@ -207,41 +210,9 @@ def plain_scope(scope: str) -> str:
     return scope.rstrip("/") or scope
 
 
-def lease_rows(lease: Lease) -> list[dict[str, str]]:
-    """Write a lease as the lanes' file does, one row for each of its patterns."""
-    return [
-        {
-            "role": lease.role or "",
-            "agent_id": lease.agent,
-            "scope": plain_path(scope),
-            "session_id": lease.session,
-            "acquired_at": micros(lease.granted_at),
-            "expires_at": micros(lease.expires_at),
-        }
-        for scope in lease.scope
-    ]
-
-
 def _live(reader: Reader) -> list[Lease]:
     return [
         lease
         for lease in reader.leases()
         if lease.live(reader.now) and task_of(lease.session) is None
-    ]
-
-
-def handoff_rows(reader: Reader, packet: Packet) -> list[dict[str, str]]:
-    """Write a packet as the lanes' file does, one row for each of its patterns."""
-    from handrail.service.packet_text import packet_text
-
-    return [
-        {
-            "timestamp": micros(packet.offered_at),
-            "session_id": packet.session,
-            "from_role": packet.from_role or "",
-            "to_role": packet.to_role or "",
-            "scope": plain_path(scope),
-            "note": str(loads(packet_text(reader, packet)).get("message", "")),
-        }
-        for scope in packet.patterns
     ]

@@ -11,6 +11,7 @@ leaves the tree of processes below its harness.
 
 from __future__ import annotations
 
+from handrail.core.duty import not_yours
 from handrail.core.events import KIND_OF
 from handrail.core.handed import PacketTraced
 from handrail.core.lease import Process, Session
@@ -18,7 +19,6 @@ from handrail.core.ledger import read_event
 from handrail.core.receipts import question
 from handrail.core.record import Record
 from handrail.core.task import OPEN, Packet, Task
-from handrail.errors.handoff import NotYourHandoff
 from handrail.service.context import Context
 from handrail.service.identity import thread_of
 from handrail.service.policy import Rules
@@ -60,14 +60,7 @@ def check_thread(reader: Reader, context: Context, session: Session, packet: Pac
         if not same:
             return
         whose += ", from the harness that runs this"
-    raise NotYourHandoff(
-        task=packet.task,
-        number=packet.number,
-        whose=f"{whose}, and [handoff] in_thread is false",
-        to_role=packet.to_role,
-        session=session.id,
-        role=session.role,
-    )
+    raise not_yours(packet, session, f"{whose}, and [handoff] in_thread is false")
 
 
 def _trace(reader: Reader, packet: Packet) -> PacketTraced | None:

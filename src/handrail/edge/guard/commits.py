@@ -67,18 +67,6 @@ def _plain(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _known(application: Application) -> bool:
-    """Tell whether a session that is proven and belongs here acts."""
-    context = application.context
-    if context.caller.session is None:
-        return False
-    try:
-        CommitCheck(context).session()
-    except errors.HandrailError:
-        return False
-    return True
-
-
 # --- pre-commit ----------------------------------------------------------------------------------
 
 
@@ -91,7 +79,7 @@ def _pre_commit(hook: Hook) -> int:
     if _in_progress(application):
         return GO_ON
     _show(application)
-    if not _known(application):
+    if not CommitCheck(application.context).is_known():
         return GO_ON
     mode = Guarding(application.context).mode("commit")
     refusal = CommitCheck(application.context).staged(seen=application.traces.seen())
@@ -129,7 +117,7 @@ def _told(refusal: errors.HandrailError) -> str:
 def _prepare_commit_msg(hook: Hook) -> int:
     """Write the trailers, once, for a session that is known."""
     application = hook.application
-    if not hook.words or not _known(application):
+    if not hook.words or not CommitCheck(application.context).is_known():
         return GO_ON
     check = CommitCheck(application.context)
     application.ground.add_trailers(hook.words[0], check.trailers())
@@ -153,7 +141,7 @@ def _reference_transaction(hook: Hook) -> int:
     if not in_no_ref:
         return GO_ON
     committing = Committing(application.context)
-    if not _known(application):
+    if not CommitCheck(application.context).is_known():
         _record_unknown(application, updates, in_no_ref)
         return GO_ON
     if len(updates) != 1 or fresh != [updates[0][2]] or in_no_ref != fresh:

@@ -26,6 +26,7 @@ BYTES_MAX: Final = 1 << 26
 
 def run(words: Sequence[str]) -> int:
     """Merge: ``words`` are the files of base, ours and theirs, and the path that they are of."""
+    from handrail.service.commit_check import CommitCheck
     from handrail.service.projection_merging import ProjectionMerging
 
     if len(words) != 4:
@@ -39,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     try:
         if not application.ground.store_exists():
             return NOT_DONE
-        if not _is_known(application):
+        if not CommitCheck(application.context).is_known():
             application.act_as_nobody()
         looking = application.ground.calling_git() in _LOOKING
         merging = ProjectionMerging(application.context, merge_text, looking=looking)
@@ -55,14 +56,3 @@ def run(words: Sequence[str]) -> int:
     if not done.clean:
         sys.stderr.write(f"handrail: {words[3]}: both sides changed the same; yours to decide\n")
     return MERGED_STATUS if done.clean else CONFLICT_STATUS
-
-
-def _is_known(application: Application) -> bool:
-    """Tell whether a session that is proven and belongs here merges."""
-    from handrail.service.commit_check import CommitCheck
-
-    try:
-        CommitCheck(application.context).session()
-    except errors.HandrailError:
-        return False
-    return True

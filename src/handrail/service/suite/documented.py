@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from handrail import errors
-from handrail.gates.packet import MESSAGE_CHARS_MIN, RESOLVED
+from handrail.core.packet import MESSAGE_CHARS_MIN
+from handrail.gates.packet import RESOLVED
 from handrail.gates.states import problem_of
 from handrail.service.suite.rows import Found, Ground
 from handrail.service.suite.wording import (
