@@ -10,13 +10,13 @@ from typing import Final
 
 from handrail import errors
 from handrail.service.install import guidance, settings
+from handrail.service.install.blocks import Unfit, fit
 from handrail.service.install.scripts import harness_hook, is_ours
 from handrail.service.install.site import (
     CREATED,
     FILE,
     KEPT,
     LEFT,
-    LINK,
     MERGED,
     NOTHING,
     REMOVED,
@@ -35,10 +35,6 @@ _PLAIN: Final = 0o666
 _EXECUTABLE: Final = 0o777
 _ANY_EXECUTE: Final = 0o111
 _ANY_WRITE: Final = 0o222
-
-
-class _Unfit(Exception):
-    """What stands there cannot be changed without harm; the words say what to do by hand."""
 
 
 def install_tracked(
@@ -95,7 +91,7 @@ def lost_tracked(site: Site, mode: str) -> tuple[Lost, ...]:
         seen = site.look(path)
         try:
             wanted = change(seen)
-        except _Unfit as unfit:
+        except Unfit as unfit:
             lost.append(Lost(path, str(unfit)))
             continue
         if seen.kind == NOTHING:
@@ -120,19 +116,19 @@ def _changed(
     """Let ``change`` say what the file should be, None for none, and make it so."""
     path = f"{site.toplevel}/{file}"
     try:
-        seen = _fit(site, path, file)
+        seen = _whole(site, file)
         wanted = change(seen)
         if wanted is None or (wanted == seen.content and seen.kind == FILE):
             return _settled(site, path, seen, wanted, mode, dry_run=dry_run)
         if not seen.mode & _ANY_WRITE and seen.kind == FILE:
-            raise _Unfit("it is read-only")
+            raise Unfit("it is read-only")
         if not dry_run:
             site.write(path, wanted, seen, mode)
             if mode == _EXECUTABLE and seen.kind == FILE:
                 site.permit(path, seen.mode | _ANY_EXECUTE)
     except errors.Unavailable as error:
         return Step(path, LEFT, _advice(reason_of(error), file))
-    except _Unfit as unfit:
+    except Unfit as unfit:
         return Step(path, LEFT, _advice(str(unfit), file))
     if seen.kind == NOTHING:
         return Step(path, CREATED)
@@ -156,19 +152,11 @@ def _settled(
     return Step(path, UPDATED, "it was not executable")
 
 
-def _fit(site: Site, path: str, file: str) -> Seen:
-    """Look at a file that is to be changed; raises _Unfit where it is none of this tree's own."""
-    folder = file.partition("/")[0]
-    above = site.look(f"{site.toplevel}/{folder}")
-    if folder != file and above.kind == LINK:
-        raise _Unfit(f"{folder} is a symbolic link")
-    seen = site.look(path)
-    if seen.kind == LINK:
-        raise _Unfit("it is a symbolic link")
-    if seen.kind not in (FILE, NOTHING):
-        raise _Unfit("it is no ordinary file")
+def _whole(site: Site, file: str) -> Seen:
+    """Look at a file that is to be changed; raises Unfit where it is none of this tree's own."""
+    seen = fit(site, file)
     if not seen.whole:
-        raise _Unfit("it is larger than 1 MiB")
+        raise Unfit("it is larger than 1 MiB")
     return seen
 
 
@@ -185,7 +173,7 @@ _GUIDANCE: Final = guidance.FILE
 
 def _with_hook(seen: Seen) -> bytes:
     if seen.kind == FILE and not is_ours(seen.content):
-        raise _Unfit("something else stands there; move it away and try again")
+        raise Unfit("something else stands there; move it away and try again")
     return harness_hook()
 
 
@@ -197,9 +185,9 @@ def _merged(seen: Seen, mode: str) -> bytes:
     try:
         return settings.merged(seen.content.decode("utf-8"), mode).encode("utf-8")
     except settings.NotMergeable as error:
-        raise _Unfit(str(error)) from error
+        raise Unfit(str(error)) from error
     except UnicodeDecodeError as error:
-        raise _Unfit("it is not UTF-8") from error
+        raise Unfit("it is not UTF-8") from error
 
 
 def _unmerged(seen: Seen) -> bytes | None:
@@ -216,7 +204,7 @@ def _with_block(seen: Seen) -> bytes:
     try:
         return guidance.with_block(seen.content)
     except guidance.Unpaired as error:
-        raise _Unfit("the marks of Handrail's block are not a pair") from error
+        raise Unfit("the marks of Handrail's block are not a pair") from error
 
 
 def _without_block(seen: Seen) -> bytes | None:
