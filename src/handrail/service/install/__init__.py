@@ -8,7 +8,7 @@ that only asks what harness settings must hold pays for nothing else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from handrail.service.install.launch import LAUNCH
@@ -51,10 +51,19 @@ __all__ = [
     "uninstall",
 ]
 
+_WHERE: Final = {
+    "LAUNCH": "launch",
+    **dict.fromkeys(("CREATED", "KEPT", "LEFT", "MERGED", "REPLACED", "UPDATED"), "site"),
+    **dict.fromkeys(("Lost", "Site", "Step"), "site"),
+    **dict.fromkeys(("Projections", "install", "is_installed", "lost_hooks"), "whole"),
+    **dict.fromkeys(("repair", "uninstall"), "whole"),
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    module = _WHERE.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.whole"), name)
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -32,12 +32,7 @@ from handrail.service.install.preset_files import (
 )
 from handrail.service.install.scripts import HOOKS
 from handrail.service.install.site import (
-    CREATED,
     KEPT,
-    LEFT,
-    MERGED,
-    REPLACED,
-    UPDATED,
     Lost,
     Site,
     Step,
@@ -52,25 +47,6 @@ Projections: TypeAlias = "Sequence[ProjectionFile]"
 
 _ALL: Final = 3 + len(HOOKS)
 """Launch line, harness hook and settings, and the hooks of git."""
-
-__all__ = [
-    "CREATED",
-    "KEPT",
-    "LAUNCH",
-    "LEFT",
-    "MERGED",
-    "REPLACED",
-    "UPDATED",
-    "Lost",
-    "Projections",
-    "Site",
-    "Step",
-    "install",
-    "is_installed",
-    "lost_hooks",
-    "repair",
-    "uninstall",
-]
 
 
 def install(
