@@ -115,7 +115,7 @@ def check(command: Command, done: Result) -> None:
 @pytest.mark.parametrize(
     "sample", [SAMPLE, pytest.param(len(WORDS), marks=pytest.mark.nightly)], ids=["some", "all"]
 )
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(
     "path", [command.path for command in COMMANDS if command.path not in LEFT_OUT]
 )

@@ -137,7 +137,7 @@ HARMS: Final = {
 }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("name", HARMS)
 def test_what_is_broken_around_a_store_is_said_and_costs_nothing(world: World, name: str) -> None:
     person, harm = world.person(), HARMS[name]
