@@ -33,7 +33,9 @@ def says(ground: Ground, session: str, *words: str) -> Result:
 def refused(ground: Ground) -> None:
     """Let bot-3 ask for what bot-2 holds, and let there be an integrator."""
     assert ground.claims("website", SCOPE).code == 0
-    assert ground.claims("website", SCOPE, "bot-3", "s-3").code == 1
+    claimed = ground.claims("website", SCOPE, "bot-3", "s-3")
+    assert claimed.code == 1
+    assert f"next: HANDRAIL_SESSION=s-3 handrail {' '.join(BLOCK)}\n" in claimed.err
     assert ground.claims("integrator", "ops", "boss", "s-boss").code == 0
 
 

@@ -24,8 +24,10 @@ from handrail.projections.coordination_check import FORBIDDEN_SESSION as FORBIDD
 from handrail.projections.instants import micros
 from handrail.projections.scopes import plain_path
 from handrail.service.claims import Granted
+from handrail.text import shell_quote
 
 NAME: Final = "agent-coord"
+TO_DECIDE: Final = "handrail task block --rule lane-conflict"
 TTL_MIN_DEFAULT: Final = 90
 HANDOFFS_SHOWN: Final = 10
 HANDOFFS_IN_JSON: Final = 20
@@ -117,7 +119,8 @@ def claimed(lanes: Lanes, role: str, scope: str, ttl_min: int) -> tuple[int, Gra
         routine.keep_conflict(role, scope, held)
         told = conflict_of(role, held)
         status = fail(NAME, told)
-        sys.stderr.write(f"[{NAME}][hint] {held.message}\n")
+        step = f"HANDRAIL_SESSION={shell_quote(lanes.session)} {TO_DECIDE}"
+        sys.stderr.write(f"[{NAME}][hint] {held.message}\n[{NAME}][hint] next: {step}\n")
         return status, None
     tell(
         f"[{NAME}] lease claimed role={role} agent={lanes.agent} scope={scope}"
