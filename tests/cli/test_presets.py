@@ -236,3 +236,15 @@ def test_what_is_lost_of_a_preset_is_said_and_comes_back(repo: Repo, handrail: H
     assert mended.code == 0, mended.out
     assert (repo.path / ".gitattributes").read_text().startswith("*.png binary\n\n# handrail:begin")
     assert handrail("doctor").code == 0
+
+
+@pytest.mark.parametrize("preset", sorted(PRESET_FILES))
+def test_where_nothing_was_before_all_that_is_watched_is_there_or_to_come(
+    repo: Repo, preset: str
+) -> None:
+    handrail = Handrail(repo.path)
+    assert handrail("init", "--preset", preset).code == 0
+    repo.commit("the preset")
+    done = handrail("check", "--self-test", "--json")
+    told = {one["gate"]: one for one in done.json()["gates"]}
+    assert (done.code, told["watched-paths"]["verdict"]) == (0, "pass"), done.out

@@ -210,10 +210,12 @@ class Gating:
                 why = "the plugin brings no cases"
                 found.append(Outcome(gate.id, PASS, ADVISE, applicable=False, reason=why))
         try:
-            files = self._bench.tree(()).files
+            # With what Handrail writes as soon as there is something to show in it.
+            tree = self._collector.collect(Facts(), "tree", rules).tree
         except errors.FactsUnavailable as error:
             reason = error.message.rstrip(".")
             return Checked(SELF_TEST, (*found, Outcome(WATCHED, CANNOT_TELL, BLOCK, reason=reason)))
+        files = Listing() if tree is None else tree.files
         found += [watched(rules, files), *rehearsed(self._bench, rules.settings, files)]
         return Checked(SELF_TEST, tuple(found))
 
