@@ -88,6 +88,20 @@ def test_a_decline_is_a_decision_too_and_only_of_the_newest_conflict(ground: Gro
     assert "no, wait" in log
 
 
+def test_of_a_long_answer_the_row_has_the_beginning_and_the_packet_all(ground: Ground) -> None:
+    refused(ground)
+    assert says(ground, "s-3", *BLOCK).code == 0
+    assert says(ground, "s-boss", "accept").code == 0
+    answer = "wait\\ | \x01\U0001f6a7 " * 2_400
+    done = says(ground, "s-boss", "offer", "--kind", "return", "-m", answer)
+    assert done.code == 0, done
+    (conflict,), log = shown(ground)
+    assert conflict["decision"] == answer[:2_000]
+    assert "lane-conflict" in log
+    assert Handrail(ground.path)("doctor", "--replay").code == 0
+    assert Handrail(ground.path)("ledger", "verify").code == 0
+
+
 @pytest.mark.parametrize("words", [("--rule", "tests-are-red"), ("--rule", "lane-conflict")])
 def test_another_rule_and_another_one_than_a_coordinator_decide_nothing(
     ground: Ground, words: tuple[str, ...]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from handrail.core.events import Event
-from handrail.core.projected import MADE, RowKept
+from handrail.core.projected import MADE, RECORD_CHARS_MAX, RowKept
 from handrail.core.record import Record
 from handrail.core.task import BLOCK, Packet, Task
 from handrail.service.lane_map import COORDINATION_FORMAT, TRACKER_FORMAT, file_of
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 LANE_CONFLICT: Final = "lane-conflict"
 """The rule that ``task block`` names to put a refused claim before a coordinator."""
 CONFLICTS: Final = "conflicts"
+ANSWER_CHARS_MAX: Final = 2_000
+"""Of an answer, in a row; the packet has it whole."""
 
 
 class Conflict(Record):
@@ -65,7 +67,7 @@ def kept(
         "decision": REJECTED,
     }
     key = next_key(CONFLICTS, [one.key for one in reader.rows(path)])
-    return [_made(Conflict(path, key, row))]
+    return _made(Conflict(path, key, row))
 
 
 def newest(reader: Reader, rules: Rules, session: str, until: int | None = None) -> Conflict | None:
@@ -101,7 +103,8 @@ def decided(reader: Reader, rules: Rules, session: Session, task: Task, answer: 
         return []
     assert packet is not None
     conflict = newest(reader, rules, packet.session, packet.offered_at)
-    made = [] if conflict is None else [_made(_with_decision(conflict, answer))]
+    answer = answer[:ANSWER_CHARS_MAX]
+    made = [] if conflict is None else _made(_with_decision(conflict, answer))
     return [*made, *_told(reader, rules, session, packet, conflict, answer)]
 
 
@@ -149,6 +152,9 @@ def _told(
     return [RowKept(path, row_.key, row_.record, MADE, row_.claimed_at)]
 
 
-def _made(conflict: Conflict) -> Event:
+def _made(conflict: Conflict) -> list[Event]:
+    """Return the row; none where people filled it so far that no table would hold it."""
     text = json.dumps(conflict.row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return RowKept(conflict.path, conflict.key, text, MADE, 0)
+    if len(text) > RECORD_CHARS_MAX:
+        return []
+    return [RowKept(conflict.path, conflict.key, text, MADE, 0)]
