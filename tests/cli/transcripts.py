@@ -297,6 +297,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "ada: handrail task list --closed",
         "ada: handrail task close fix-login",
         "bob: handrail task new fix-search && handrail accept fix-search",
+        "bob: handrail trigger list",
         "bob: handrail task block fix-search",
         "bob: handrail task block --rule 'no network' --dry-run",
         "bob: handrail task block --rule 'no network' --json",

@@ -1,5 +1,8 @@
 """Work that a rule stops: the offer by which it goes to whoever may decide.
 
+Promise: a trigger on ``blocked`` says to whom, where one fires and nobody else is named; without
+one it is a coordinator.
+
 as_block(context, "lane-conflict", Offering()).message
 """
 
@@ -11,18 +14,20 @@ from typing import Final
 from handrail import errors
 from handrail.core.lease import Session
 from handrail.core.task import BLOCK
+from handrail.core.trigger import BLOCKED, Happened
 from handrail.service.context import Context
 from handrail.service.identity import require_session
 from handrail.service.lane_conflicts import LANE_CONFLICT, Conflict, newest
 from handrail.service.offering import Offering
 from handrail.service.policy import Rules, rules_in_force
+from handrail.service.triggers import fires
 from handrail.text import visible
 
 RULE_CHARS_MAX: Final = 200
 
 
 def as_block(context: Context, rule: str, asked: Offering) -> Offering:
-    """Return an offer of kind ``block``, to the coordinators where nobody else is named.
+    """Return an offer of kind ``block``, for whom it is as the module says.
 
     Raises Usage for what can name no rule, and what a session is asked with.
     """
@@ -33,12 +38,20 @@ def as_block(context: Context, rule: str, asked: Offering) -> Offering:
         rules = rules_in_force(reader)
         session = require_session(reader, context)
         conflict = newest(reader, rules, session.id) if rule == LANE_CONFLICT else None
-    said = _said(rule, session, conflict)
-    packet = {"kind": BLOCK, "context": {"blocking_rule": rule, "objective": said}}
+    said, to_role = _said(rule, session, conflict), asked.to_role
+    packet: dict[str, object] = {
+        "kind": BLOCK,
+        "context": {"blocking_rule": rule, "objective": said},
+    }
+    row = fires(rules, session, Happened(BLOCKED, rule)) if to_role is None else None
+    if row is not None:
+        packet["trigger"], to_role = row.id, row.to_role
+    elif to_role is None:
+        to_role = _coordinator(rules, session)
     return asked._replace(
         packet=json.dumps(packet).encode("ascii"),
         message=said if asked.message is None else asked.message,
-        to_role=_coordinator(rules, session) if asked.to_role is None else asked.to_role,
+        to_role=to_role,
         kind=BLOCK,
     )
 

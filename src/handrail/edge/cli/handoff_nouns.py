@@ -169,6 +169,12 @@ HANDOFFS: Final = (
         "Show the checkpoints that wait for a person's decision.",
         "handrail checkpoint list",
     ),
+    Command(
+        "trigger list",
+        "triggers:listed",
+        "Show what leads work from a role to another one.",
+        "handrail trigger list",
+    ),
     OFFER,
     ACCEPT,
     Command(

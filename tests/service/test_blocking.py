@@ -1,0 +1,93 @@
+"""To whom work goes that a rule stops: by a trigger, to who is named, to a coordinator."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from tests.cli.world import World
+
+MATRIX: Final = """
+[[role]]
+name = "executor"
+family = "builders"
+lane = ["src/**"]
+[[role]]
+name = "architect"
+lane = ["docs/**"]
+[[role]]
+name = "auditor"
+lane = ["audit/**"]
+[[role]]
+name = "lead"
+lane = ["**"]
+coordinates = true
+
+[[trigger]]
+id = "offline"
+from = "builders"
+to = "architect"
+when = { event = "blocked", rule = "no network" }
+[[trigger]]
+id = "odd"
+from = "any"
+to = "auditor"
+when = { event = "blocked", rule = "odd" }
+[[trigger]]
+id = "odd-again"
+from = "any"
+to = "lead"
+when = { event = "blocked", rule = "odd" }
+[[trigger]]
+id = "unpushed"
+from = "executor"
+to = "architect"
+when = { event = "gate_failed", gate = "pushed" }
+"""
+
+
+def blocked(world: World, role: str, *words: str) -> dict[str, Any]:
+    """Let a session of a role say what stops it; returns the packet."""
+    done = world.person(role=role).handrail("task", "block", *words, "--json")
+    assert done.code == 0, done
+    packet: dict[str, Any] = done.json()["packet"]
+    assert packet["kind"] == "block"
+    return packet
+
+
+@pytest.mark.parametrize(
+    ("role", "words", "to", "trigger"),
+    [
+        ("executor", ("--rule", "no network"), "architect", "offline"),
+        ("auditor", ("--rule", "no network"), "lead", None),
+        ("architect", ("--rule", "odd"), "auditor", "odd"),
+        ("executor", ("--rule", "odd"), "auditor", "odd"),
+        ("executor", ("--rule", "odd", "--to", "lead"), "lead", None),
+        ("executor", ("--rule", "pushed"), "lead", None),
+        ("executor", ("--rule", "lane-conflict"), "lead", None),
+    ],
+)
+def test_the_first_trigger_that_means_it_says_to_whom(
+    world: World, role: str, words: tuple[str, ...], to: str, trigger: str | None
+) -> None:
+    world.configure(MATRIX)
+    packet = blocked(world, role, *words)
+    assert (packet["to_role"], packet.get("trigger")) == (to, trigger)
+    assert packet["context"]["blocking_rule"] == words[1]
+    world.sound()
+
+
+def test_the_matrix_can_be_looked_at(world: World) -> None:
+    world.configure(MATRIX)
+    shell = world.shell()
+    rows = shell.handrail("trigger", "list", "--json").json()["triggers"]
+    assert [(row["id"], row["to"], row["fires"]) for row in rows] == [
+        ("offline", "architect", True),
+        ("odd", "auditor", True),
+        ("odd-again", "lead", True),
+        ("unpushed", "architect", False),
+    ]
+    text = shell.handrail("trigger", "list").out
+    assert "gate_failed: pushed" in text
+    assert "not in this release" in text.splitlines()[-1]
