@@ -47,15 +47,21 @@ def landed(ground: Ground) -> str:
     return ground.repo.git("rev-parse", "main", cwd=ground.folder / "origin.git")
 
 
-def test_a_push_to_the_protected_branch_that_skipped_the_suite_is_refused(ground: Ground) -> None:
-    protect(ground)
-    handrail, before = Handrail(ground.path), landed(ground)
+def works(ground: Ground, message: str) -> None:
+    """Let an agent claim, change and commit, with a message to whoever comes next."""
+    handrail = Handrail(ground.path)
     assert handrail("session", "start", "--id", "s-1").code == 0
     assert handrail("claim", "src", env=AGENT).code == 0
     ground.repo.write("src/search.py", "def search(): ...\n")
-    ground.state(handoff_message="The search finds names now; next is to rank what it finds.")
+    ground.state(handoff_message=message)
     ground.repo.git("add", "--all")
     ground.repo.git("commit", "--quiet", "-m", "search", env=AGENT)
+
+
+def test_a_push_to_the_protected_branch_that_skipped_the_suite_is_refused(ground: Ground) -> None:
+    protect(ground)
+    handrail, before = Handrail(ground.path), landed(ground)
+    works(ground, "The search finds names now; next is to rank what it finds.")
     assert handrail("export", env=AGENT).code == 0
     if ground.repo.git("status", "--porcelain"):
         ground.repo.git("add", "--all")
@@ -81,12 +87,7 @@ def test_a_push_to_the_protected_branch_that_skipped_the_suite_is_refused(ground
 def test_a_suite_that_fails_or_was_cut_out_gives_no_receipt(ground: Ground) -> None:
     protect(ground)
     handrail, before = Handrail(ground.path), landed(ground)
-    assert handrail("session", "start", "--id", "s-1").code == 0
-    assert handrail("claim", "src", env=AGENT).code == 0
-    ground.repo.write("src/search.py", "def search(): ...\n")
-    ground.state(handoff_message="short")
-    ground.repo.git("add", "--all")
-    ground.repo.git("commit", "--quiet", "-m", "search", env=AGENT)
+    works(ground, "short")
     assert pushes(ground, "HEAD:refs/heads/work").code == 0
     judged = handrail("check", "land", env=AGENT)
     assert judged.code == 1, judged

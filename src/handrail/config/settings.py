@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     )
 
 CONFIG_FILE: Final = "handrail.toml"
-ANY_ROLE: Final = "any"
 BLOCK: Final = "block"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.config.settings import ANY_ROLE
+from handrail.core.role import ANY_ROLE
 from handrail.core.task import DONE, HALT
 
 STAGES: Final = ("edit", "commit", "push", "pre-handoff", "post-handoff", "land", "publish")

@@ -32,7 +32,7 @@ from handrail.config.kinds import (
 )
 from handrail.config.levels import GateLevels
 from handrail.config.records import ProjectionFile, Unless
-from handrail.config.settings import ANY_ROLE, Handoff, References
+from handrail.config.settings import Handoff, References
 from handrail.config.tables import PATHS, SCOPES, Each, Forms, Key, Mapping, Table
 from handrail.config.vocabulary import (
     BUILTIN_GATES,
@@ -43,7 +43,7 @@ from handrail.config.vocabulary import (
     STAGES,
     UNASKED_OFF,
 )
-from handrail.core.role import SANDBOXES, WORKSPACE_WRITE
+from handrail.core.role import ANY_ROLE, SANDBOXES, WORKSPACE_WRITE
 from handrail.core.task import DONE, HALT
 
 ARGV: Final = Each(ARGUMENT, least=1)

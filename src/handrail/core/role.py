@@ -12,6 +12,8 @@ from typing import Final
 from handrail.core.record import Record
 
 READ_ONLY: Final = "read-only"
+ANY_ROLE: Final = "any"
+"""Stands for every role, and for who has none, where a trigger says in whose session it fires."""
 WORKSPACE_WRITE: Final = "workspace-write"
 SANDBOXES: Final = (READ_ONLY, WORKSPACE_WRITE)
 

@@ -3,21 +3,20 @@
 Promise: pure; of several rows that mean what happened the first one counts.
 
     >>> rows = (Row("offline", "executor", "architect", Happened("blocked", "no network")),)
-    >>> firing(rows, ("executor",), Happened("blocked", "no network")).to_role
+    >>> firing(rows, "executor".__eq__, Happened("blocked", "no network")).to_role
     'architect'
-    >>> firing(rows, ("auditor",), Happened("blocked", "no network")) is None
+    >>> firing(rows, "auditor".__eq__, Happened("blocked", "no network")) is None
     True
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from handrail.core.record import Record
+from handrail.core.role import ANY_ROLE
 
-ANYBODY: Final = "any"
-"""Stands for every role, and for who has none, where a row says whose work it is about."""
 BLOCKED: Final = "blocked"
 
 
@@ -37,9 +36,9 @@ class Row(Record):
     when: Happened
 
 
-def firing(rows: Iterable[Row], names: Collection[str], happened: Happened) -> Row | None:
-    """Return the row that fires; ``names`` are the role of who works there, and its family."""
+def firing(rows: Iterable[Row], acts_as: Callable[[str], bool], happened: Happened) -> Row | None:
+    """Return the row that fires; ``acts_as`` tells whether who works there has a role or family."""
     for row in rows:
-        if row.when == happened and (row.from_role == ANYBODY or row.from_role in names):
+        if row.when == happened and (row.from_role == ANY_ROLE or acts_as(row.from_role)):
             return row
     return None

@@ -23,12 +23,11 @@ from handrail.core.ledger import Entry, read_event
 from handrail.core.record import Record
 from handrail.core.task import Packet, Task, task_of
 from handrail.errors.handoff import FactsChanged, NoHandoff
-from handrail.service.asking import Check, as_request
+from handrail.service.asking import Check, as_request, decision
 from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
-from handrail.service.lane_conflicts import decided
 from handrail.service.lapses import desk_of, lapse_ms, record_due, settle_of, singles, task_named
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import the_one
@@ -144,7 +143,7 @@ class Answers:
                 rule = decide_withdraw if what == "withdraw" else decide_decline
                 changes = rule(desk, settle, tx.now)
                 if what == "decline":
-                    changes = [*decided(tx, rules, session, task, reason), *changes]
+                    changes = [*decision(tx, rules, session, task, reason), *changes]
                 known = tx.commit(changes, actor_of(session), request)
             return _settled(tx, known)
 

@@ -12,6 +12,7 @@ from handrail.core.digest import sha256
 from handrail.core.events import Event
 from handrail.core.lease import Session
 from handrail.core.names import check_name
+from handrail.core.task import Task
 from handrail.service.policy import Rules
 from handrail.store.port import Reader, Request
 
@@ -33,3 +34,14 @@ def as_request(what: str, id: str | None, question: object) -> Request | None:
     text = repr((what, question))
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return Request(check_name("request", id), digest)
+
+
+def decision(
+    reader: Reader, rules: Rules, session: Session, task: Task, answer: str
+) -> Sequence[Event]:
+    """Return the rows of projections that an answer to a task's newest packet leads to."""
+    if not rules.settings.projections:
+        return ()
+    from handrail.service.lane_conflicts import decided
+
+    return decided(reader, rules, session, task, answer)

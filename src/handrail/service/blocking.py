@@ -17,7 +17,7 @@ from handrail.core.task import BLOCK
 from handrail.core.trigger import BLOCKED, Happened
 from handrail.service.context import Context
 from handrail.service.identity import require_session
-from handrail.service.lane_conflicts import LANE_CONFLICT, Conflict, newest
+from handrail.service.lane_conflicts import LANE_CONFLICT, TO_DECIDE, Conflict, newest
 from handrail.service.offering import Offering
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.triggers import fires
@@ -32,8 +32,8 @@ def as_block(context: Context, rule: str, asked: Offering) -> Offering:
     Raises Usage for what can name no rule, and what a session is asked with.
     """
     if not rule.strip() or len(rule) > RULE_CHARS_MAX or not rule.isprintable():
-        reason = f"A rule is one line of at most {RULE_CHARS_MAX} characters."
-        raise errors.Usage(reason=reason, next="handrail task block --rule lane-conflict")
+        reason = f"Name what stands in the way, in one line of at most {RULE_CHARS_MAX} characters."
+        raise errors.Usage(reason=reason, next=TO_DECIDE)
     with context.store.read() as reader:
         rules = rules_in_force(reader)
         session = require_session(reader, context)

@@ -2,7 +2,7 @@
 
 Promises: a decision lands where people look for it, in the row of the conflict and in the
 coordinators' section of the tracker, by the transaction of the answer that it is; only what a
-coordinator answers is one. Where no such projection is configured nothing is asked or read.
+coordinator answers is one. Without projections nobody asks for it (``service.asking``).
 
     kept(tx, session, role="website", scope="site/src", held=refusal)
     decided(tx, rules, session, task, "website waits until 15:00")
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LANE_CONFLICT: Final = "lane-conflict"
 """The rule that ``task block`` names to put a refused claim before a coordinator."""
+TO_DECIDE: Final = f"handrail task block --rule {LANE_CONFLICT}"
 CONFLICTS: Final = "conflicts"
 ANSWER_CHARS_MAX: Final = 2_000
 """Of an answer, in a row; the packet has it whole."""
@@ -93,10 +94,8 @@ def newest(reader: Reader, rules: Rules, session: str, until: int | None = None)
 def decided(reader: Reader, rules: Rules, session: Session, task: Task, answer: str) -> list[Event]:
     """Return the rows that a session's answer to the newest packet of a task leads to.
 
-    None where it was no conflict that the packet put before a coordinator.
+    Empty where it was no conflict that the packet put before a coordinator.
     """
-    if not rules.settings.projections:
-        return []
     role = rules.policy.roles.get(session.role or "")
     packet = reader.packet(task.id, task.number)
     if role is None or not role.coordinates or not _asks(reader, packet, session):

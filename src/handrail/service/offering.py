@@ -27,12 +27,11 @@ from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.task import BLOCK, COMPLETE, KINDS, SYSTEM, Packet, Task, file_name
 from handrail.errors.handoff import MalformedPacket
-from handrail.service.asking import Check, Files, as_request
+from handrail.service.asking import Check, Files, as_request, decision
 from handrail.service.attempts import with_facts
 from handrail.service.claims import Claims
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
-from handrail.service.lane_conflicts import decided
 from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
 from handrail.service.phases import addressed, offering, with_artifact
 from handrail.service.policy import Rules, rules_in_force
@@ -206,7 +205,7 @@ def _decision(
     if task.holder != session.id or offer.draft.get("kind") == BLOCK:
         return ()
     answer = str(offer.draft.get("message") or "") or f"packet {task.number + 1:03d} says"
-    return decided(tx, rules, session, task, answer)
+    return decision(tx, rules, session, task, answer)
 
 
 def _check_trigger(rules: Rules, trigger: str | None) -> None:

@@ -185,7 +185,12 @@ class Projecting:
         except errors.Unavailable as error:
             return [_left(one, error.code, error.message) for one in wanted]
         with self._store.read() as reader:
-            lying = {one.path: self._looked(reader, one.path, here_now.commit) for one in wanted}
+            # What a link leads to is looked at when that is known.
+            plain = {one.path: PROJECTIONS[one.format].behind is None for one in wanted}
+            lying = {
+                path: self._looked(reader, path, here_now.commit if is_plain else "")
+                for path, is_plain in plain.items()
+            }
         with self._store.transaction() as tx:
             known = known_of(tx, rules_in_force(tx), here_now)
             drafts = [

@@ -5,8 +5,10 @@ Triggers(context).all()      # in the order of the file
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from handrail.core.duty import acts_as
 from handrail.core.record import Record
 from handrail.core.trigger import BLOCKED, Happened, Row, firing
 from handrail.service.context import Context
@@ -50,7 +52,5 @@ def row_of(trigger: Trigger) -> Row:
 
 def fires(rules: Rules, session: Session, happened: Happened) -> Row | None:
     """Return the trigger that fires in a session, if there is one."""
-    role = rules.policy.roles.get(session.role or "")
-    names = {session.role, None if role is None else role.family}
     rows = [row_of(one) for one in rules.settings.triggers if one.when.event in FIRE]
-    return firing(rows, {name for name in names if name}, happened)
+    return firing(rows, partial(acts_as, rules.policy, session.role), happened)

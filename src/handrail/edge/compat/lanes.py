@@ -24,10 +24,10 @@ from handrail.projections.coordination_check import FORBIDDEN_SESSION as FORBIDD
 from handrail.projections.instants import micros
 from handrail.projections.scopes import plain_path
 from handrail.service.claims import Granted
+from handrail.service.lane_conflicts import TO_DECIDE
 from handrail.text import shell_quote
 
 NAME: Final = "agent-coord"
-TO_DECIDE: Final = "handrail task block --rule lane-conflict"
 TTL_MIN_DEFAULT: Final = 90
 HANDOFFS_SHOWN: Final = 10
 HANDOFFS_IN_JSON: Final = 20

@@ -64,10 +64,7 @@ def block(invocation: Invocation) -> Reply:
         scope=invocation.words("scope"),
         request_id=invocation.text("request_id"),
     )
-    rule = invocation.text("rule")
-    if rule is None:
-        step = "handrail task block --rule lane-conflict"
-        raise errors.Usage(reason="Name what stands in the way.", next=step)
+    rule = invocation.text("rule") or ""
     typed = [("--rule", shell_quote(rule)), *_typed(invocation, ("to", "request_id"))]
     try:
         asked = as_block(invocation.application.context, rule, asked)
