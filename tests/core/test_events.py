@@ -81,6 +81,10 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "packet.traced": ("task", "number", "session", "process"),
     "evidence.contradicted": ("about", "gate", "receipt", "rerun"),
     "stage.judged": ("session", "stage", "verdict", "for_task", "gates", "advised", "judged"),
+    "edit.refused": ("session", "code", "path", "counts"),
+    "trigger.fired": ("session", "trigger", "event", "about", "task", "number", "to_role"),
+    "trigger.looped": ("session", "trigger", "task", "rounds"),
+    "packet.stuck": ("task", "number"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
@@ -103,6 +107,8 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "write.unheld": "session",
     "payload.redacted": "seq",
     "enforcement.paused": "workspace",
+    **dict.fromkeys(("edit.refused", "trigger.fired"), "session"),
+    **dict.fromkeys(("trigger.looped", "packet.stuck"), "task"),
     "history.imported": "source",
     "evidence.recorded": "about",
     **dict.fromkeys(("task.opened", "task.taken", "task.closed"), "task"),

@@ -14,7 +14,8 @@ from handrail.edge.guard.tools import Answer
 from handrail.service.lapses import desk_of, lapse_ms, record_due
 from handrail.service.policy import rules_in_force
 from tests.cli.world import World
-from tests.guard.test_turns import Thread, configured, nobody_registers, opens, world
+from tests.guard.test_turns import configured, nobody_registers, opens, world
+from tests.guard.thread import Thread
 
 __all__ = ("nobody_registers", "world")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,14 +13,15 @@ import pytest
 from handrail.core.handed import StageJudged
 from handrail.core.ledger import read_event
 from handrail.edge.guard import briefing, quick, turns
-from handrail.edge.guard.tools import Answer, answered
+from handrail.edge.guard.tools import Answer
 from handrail.edge.harness import claude
 from handrail.errors import FactsUnavailable
-from handrail.service.handoffs import Handoffs, Offering
+from handrail.service.handoffs import Handoffs
 from handrail.service.tasks import Tasks
 from handrail.service.turns import NOTE_BYTES_MAX, Turns
 from handrail.wiring import Application, gates
 from tests.cli.world import World, make_world
+from tests.guard.thread import Thread
 from tests.support import Handrail
 
 CONFIG: Final = """
@@ -36,55 +36,6 @@ lane = ["tests/**"]
 {more}
 """
 ROLE: Final = 'default_role = "maker"\n'
-
-
-class Thread:
-    """A harness session: its events are answered in this process."""
-
-    def __init__(self, world: World, session: str = "s-ada", role: str | None = None) -> None:
-        self.world, self.session = world, session
-        self.environment = {**os.environ, **({"HANDRAIL_ROLE": role} if role else {})}
-
-    def payload(self, event: str, **fields: object) -> bytes:
-        told = {
-            "session_id": self.session,
-            "transcript_path": "/nowhere/transcript.jsonl",
-            "cwd": str(self.world.path),
-            "permission_mode": "default",
-            "hook_event_name": event,
-            **fields,
-        }
-        return json.dumps(told).encode()
-
-    def hook(self, event: str, **fields: object) -> Answer:
-        return answered(self.payload(event, **fields), self.environment)
-
-    def begins(self, source: str = "startup") -> str:
-        done = self.hook("SessionStart", source=source)
-        assert (done.status, done.stderr) == (0, "")
-        return done.stdout
-
-    def writes(self, path: str, text: str) -> None:
-        target = self.world.path / path
-        done = self.hook("PreToolUse", tool_name="Write", tool_input={"file_path": str(target)})
-        assert done.status == 0, done
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-
-    def stops(self, event: str = "Stop", **fields: object) -> Answer:
-        return self.hook(event, **{"stop_hook_active": False, **fields})
-
-    def handoffs(self) -> Iterator[Handoffs]:
-        with self.world.open(self.session) as application:
-            yield Handoffs(application.context, application.packet_files)
-
-    def accepts(self, task: str = "fix") -> None:
-        for handoffs in self.handoffs():
-            handoffs.accept(task)
-
-    def offers(self, task: str = "fix", **asked: Any) -> None:
-        for handoffs in self.handoffs():
-            handoffs.offer(Offering(task=task, **asked))
 
 
 def opens(

@@ -82,12 +82,29 @@ def test_the_matrix_can_be_looked_at(world: World) -> None:
     world.configure(MATRIX)
     shell = world.shell()
     rows = shell.handrail("trigger", "list", "--json").json()["triggers"]
-    assert [(row["id"], row["to"], row["fires"]) for row in rows] == [
-        ("offline", "architect", True),
-        ("odd", "auditor", True),
-        ("odd-again", "lead", True),
-        ("unpushed", "architect", False),
+    assert [(row["id"], row["event"], row["about"], row["to"]) for row in rows] == [
+        ("offline", "blocked", ["no network"], "architect"),
+        ("odd", "blocked", ["odd"], "auditor"),
+        ("odd-again", "blocked", ["odd"], "lead"),
+        ("unpushed", "gate_failed", ["pushed"], "architect"),
     ]
-    text = shell.handrail("trigger", "list").out
-    assert "gate_failed: pushed" in text
-    assert "not in this release" in text.splitlines()[-1]
+    assert "gate_failed: pushed" in shell.handrail("trigger", "list").out
+
+
+def test_a_rule_of_a_triggers_own_name_means_that_trigger_whatever_it_waits_for(
+    world: World,
+) -> None:
+    world.configure(MATRIX)
+    packet = blocked(world, "executor", "--rule", "unpushed")
+    assert (packet["to_role"], packet["trigger"]) == ("architect", "unpushed")
+
+
+def test_who_blocked_by_a_trigger_waits(world: World) -> None:
+    world.configure(MATRIX)
+    ada = world.person(role="executor")
+    assert ada.handrail("claim", "src/a.py").code == 0
+    done = ada.handrail("task", "block", "--rule", "no network", "--json")
+    assert done.code == 0, done
+    refused = ada.handrail("claim", "src/a.py", "--json")
+    assert (refused.code, refused.json()["error"]["code"]) == (1, "handed_off")
+    world.sound()

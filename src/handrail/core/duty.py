@@ -21,6 +21,7 @@ from handrail.core.decide.parts import within
 from handrail.core.record import Record
 from handrail.core.scope import Pattern, matches, stored_pattern, uncovered
 from handrail.core.task import EVIDENCE, OPEN, Packet, Task
+from handrail.core.trigger import ROUNDS_MAX
 from handrail.errors import handoff as refusals
 from handrail.text import shell_quote
 
@@ -201,6 +202,8 @@ def may_not_write(
 
 def why_stopped(task: Task, halt_after: int) -> errors.Refused:
     """Return the refusal of a task that waits for a person."""
+    if task.loops is not None:
+        return refusals.Looped(task=task.id, trigger=task.loops, rounds=ROUNDS_MAX)
     if task.halted(halt_after):
         return refusals.Halted(task=task.id, failed=task.failed)
     times = dict(task.revises).get(task.waits_at or "", 0)
@@ -235,6 +238,23 @@ def acts_as(policy: Policy, role: str | None, wanted: str | None) -> bool:
 def is_for(policy: Policy, session: Session, to_role: str | None) -> bool:
     """Tell whether what is for a role, a family or (None) anybody is for a session."""
     return to_role is None or acts_as(policy, session.role, to_role)
+
+
+def role_by(policy: Policy, session: Session, packet: Packet, *, sent: bool) -> str | None:
+    """Return the role that a session takes by accepting a packet; None where it keeps its own.
+
+    One that has no role yet takes the packet's, and so does one whose work a trigger ``sent`` off
+    with that packet: it goes on in the same thread. A family of several roles gives none.
+    """
+    if is_for(policy, session, packet.to_role) or not (sent or session.role is None):
+        return None
+    return only_role(policy, packet.to_role)
+
+
+def only_role(policy: Policy, name: str | None) -> str | None:
+    """Return the role of a name, or the only one of a family of that name."""
+    names = [r.name for r in policy.roles.values() if name in (r.name, r.family)]
+    return name if name in policy.roles else names[0] if len(names) == 1 else None
 
 
 def _as_receiver(policy: Policy, packet: Packet) -> str | None:

@@ -15,11 +15,13 @@ from typing import Final
 
 from handrail.core.handed import (
     CheckpointDecided,
+    EditRefused,
     PacketAccepted,
     PacketDeclined,
     PacketLapsed,
     PacketOffered,
     PacketReturned,
+    PacketStuck,
     PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
@@ -29,6 +31,8 @@ from handrail.core.handed import (
     TaskOpened,
     TaskResumed,
     TaskTaken,
+    TriggerFired,
+    TriggerLooped,
     WaiverAdded,
     WaiverRevoked,
     WaiverUsed,
@@ -221,6 +225,10 @@ Event = (
     | PacketTraced
     | EvidenceContradicted
     | StageJudged
+    | EditRefused
+    | TriggerFired
+    | TriggerLooped
+    | PacketStuck
 )
 
 
@@ -336,6 +344,10 @@ KINDS: Final[dict[str, type[Event]]] = {
     "packet.traced": PacketTraced,
     "evidence.contradicted": EvidenceContradicted,
     "stage.judged": StageJudged,
+    "edit.refused": EditRefused,
+    "trigger.fired": TriggerFired,
+    "trigger.looped": TriggerLooped,
+    "packet.stuck": PacketStuck,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -365,6 +377,8 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     PacketTraced: "task",
     EvidenceContradicted: "about",
     **dict.fromkeys((SessionCompacted, StageJudged), "session"),
+    **dict.fromkeys((EditRefused, TriggerFired), "session"),
+    **dict.fromkeys((TriggerLooped, PacketStuck), "task"),
 }
 
 

@@ -194,3 +194,46 @@ class StageJudged(Record):
     gates: tuple[str, ...]
     advised: int
     judged: int
+
+
+class EditRefused(Record):
+    """An edit was refused, and a trigger counts such refusals.
+
+    ``counts`` says how often the session was refused with each code since a trigger last fired.
+    """
+
+    session: str
+    code: str
+    path: str
+    counts: tuple[tuple[str, int], ...]
+
+
+class TriggerFired(Record):
+    """A trigger offered the work of ``session`` as packet ``number``, and stopped the session.
+
+    ``event`` and ``about`` are what happened; the packet may be one that waited already.
+    """
+
+    session: str
+    trigger: str
+    event: str
+    about: str
+    task: str
+    number: int
+    to_role: str | None
+
+
+class TriggerLooped(Record):
+    """A trigger would have sent a task round once more: it waits for a person instead."""
+
+    session: str
+    trigger: str
+    task: str
+    rounds: int
+
+
+class PacketStuck(Record):
+    """Somebody was told that a packet which a trigger offered waits for long."""
+
+    task: str
+    number: int

@@ -23,6 +23,7 @@ from handrail.core.handed import (
     TaskOpened,
     TaskResumed,
     TaskTaken,
+    TriggerLooped,
     WaiverAdded,
     WaiverRevoked,
     WaiverUsed,
@@ -34,6 +35,7 @@ from handrail.core.task import (
     COMPLETE,
     DECLINED,
     LAPSED,
+    LOOP,
     OPEN,
     RETURN,
     RETURNED,
@@ -127,6 +129,8 @@ def _worked(tables: Tables, at: int, change: Event) -> None:
             _change_task(tables, id, phase=phase, next_phase=None)
         case CheckpointDecided():
             _decided(tables, change)
+        case TriggerLooped(_, trigger, id):
+            _change_task(tables, id, waits_at=LOOP + trigger)
         case _:
             pass
 

@@ -70,6 +70,13 @@ def _blobs(value: Json) -> tuple[tuple[str, str], ...] | None:
     return tuple([(pair[0], pair[1]) for pair in pairs])
 
 
+def _counts(value: Json) -> tuple[tuple[str, int], ...]:
+    pairs = [_list(item) for item in _list(value)]
+    if any(len(pair) != 2 for pair in pairs):
+        raise TypeError("pairs were expected")
+    return tuple([(_text(pair[0]), _number(pair[1])) for pair in pairs])
+
+
 def _found(value: Json) -> tuple[tuple[str, str], ...]:
     return _blobs(_list(value)) or ()
 
@@ -107,6 +114,9 @@ SHAPES: Final[dict[str, Callable[[Json], object]]] = {
     "returns": _texts,
     "parents": _texts,
     **dict.fromkeys(("beside", "written"), _numbers),
+    **dict.fromkeys(("code", "path", "event"), _text),
+    "rounds": _number,
+    "counts": _counts,
     "cover": _pairs,
     "blobs": _blobs,
     "found": _found,

@@ -20,6 +20,8 @@ from typing import Final
 from handrail.core.record import Record
 from handrail.errors import TASK_PREFIX, MalformedName
 
+LOOP: Final = "trigger:"
+"""How ``Task.waits_at`` begins where a trigger went round too often; no checkpoint is called so."""
 TASK_CHARS_MAX: Final = 60
 TITLE_CHARS_MAX: Final = 200
 
@@ -55,7 +57,8 @@ class Task(Record):
     declined or returned, ``taken`` is the number of the packet that was accepted last, or 0.
     ``phase`` is where it is in its workflow, ``next_phase`` where a decision led that no packet has
     followed yet. ``revises`` counts the revisions of each checkpoint; ``waits_at`` is the one that
-    was revised so often that a person has to say whether the work goes on.
+    was revised so often that a person has to say whether the work goes on, or ``trigger:`` with the
+    id of the one that sent it round too often.
     """
 
     id: str
@@ -75,6 +78,12 @@ class Task(Record):
     def halted(self, halt_after: int) -> bool:
         """Tell whether so many handoffs in a row went wrong that it waits; 0: it never does."""
         return 0 < halt_after <= self.failed
+
+    @property
+    def loops(self) -> str | None:
+        """The trigger that sent it round too often, until a person lets it go on."""
+        waits_at = self.waits_at or ""
+        return waits_at.removeprefix(LOOP) if waits_at.startswith(LOOP) else None
 
     def stopped(self, halt_after: int) -> bool:
         """Tell whether it waits for a person: halted, or at a checkpoint revised too often."""

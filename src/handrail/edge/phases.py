@@ -28,7 +28,8 @@ def phase_lines(task: Task, pending: str | None, artifact: str | None = None) ->
     if artifact is not None:
         lines.append(f"to be left there: {artifact}")
     if task.waits_at is not None:
-        lines.append(f"nothing goes on until a person decides at {task.waits_at}")
+        where = f"at {task.waits_at}" if task.loops is None else f"about trigger {task.loops}"
+        lines.append(f"nothing goes on until a person decides {where}")
     elif pending is not None:
         lines.append(f"checkpoint {pending} waits for a person's decision")
     if task.revises:

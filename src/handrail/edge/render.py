@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from handrail.core.lease import Lease, Session
 from handrail.core.ledger import format_token
 from handrail.edge.reply import Data
 from handrail.service.leases import Granted
-from handrail.text import rfc3339, visible
+from handrail.text import rfc3339, shell_quote, visible
+
+if TYPE_CHECKING:
+    from handrail.core.task import Packet
 
 _SPAN_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
 
@@ -88,3 +92,12 @@ def count(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+
+
+def stuck_line(packet: Packet) -> str:
+    """Say of a packet that a trigger offered that nobody accepts it."""
+    return (
+        f"packet {packet.number:03d} of task {packet.task} waits for role {packet.to_role} since"
+        f" {rfc3339(packet.offered_at)}, and nobody has accepted it:"
+        f" handrail handoff show {shell_quote(packet.task)}"
+    )

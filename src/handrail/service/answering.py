@@ -16,12 +16,13 @@ from handrail import errors
 from handrail.core.decide import Looked
 from handrail.core.decide.desk import Accept
 from handrail.core.decide.handoff import decide_accept, decide_decline, decide_withdraw, fits
+from handrail.core.duty import role_by
 from handrail.core.events import LeaseGranted
 from handrail.core.handed import PacketAccepted, TaskTaken
 from handrail.core.lease import Lease, Session
 from handrail.core.ledger import Entry, read_event
 from handrail.core.record import Record
-from handrail.core.task import Packet, Task, task_of
+from handrail.core.task import OPEN, Packet, Task, task_of
 from handrail.errors.handoff import FactsChanged, NoHandoff
 from handrail.service.asking import Check, as_request, decision
 from handrail.service.attempts import with_facts
@@ -100,7 +101,9 @@ class Answers:
             if not rules.settings.handoff.in_thread:
                 check_thread(tx, self._context, session, desk.packet)
             wanted = None if narrow is None else Claims(self._context).scope(rules, narrow)
+            role = _role_by(tx, rules, session, desk.packet)
             accept = Accept(
+                role=role,
                 session=session,
                 ttl_ms=rules.settings.limits.ttl_ms,
                 lapse_ms=lapse_ms(rules),
@@ -140,6 +143,7 @@ class Answers:
                     task = self._task_to_answer(tx, rules, session, target, "handoff decline")
                 desk = desk_of(tx, rules, task, session)
                 settle = settle_of(self._context, rules, desk, session, reason)
+                settle = settle._replace(stopped=_is_stopped(tx, rules, session, desk.packet))
                 rule = decide_withdraw if what == "withdraw" else decide_decline
                 changes = rule(desk, settle, tx.now)
                 if what == "decline":
@@ -153,7 +157,9 @@ class Answers:
         """Find the task that is meant: by name, by its packet's number, or the only one for us."""
         if target is not None and not target.isdigit():
             return task_named(tx, target)
-        waiting = [p for p in tx.packets(settled=False) if fits(rules.policy, session, p)]
+        every = tx.packets(settled=False)
+        waiting = [p for p in every if fits(rules.policy, session, p)]
+        waiting = waiting or [p for p in every if _role_by(tx, rules, session, p) is not None]
         if target is not None:
             waiting = [packet for packet in waiting if str(packet.number) == target.lstrip("0")]
         if not waiting:
@@ -166,6 +172,23 @@ class Answers:
             raise NoHandoff(reason=reason)
         tasks = [task_named(tx, packet.task) for packet in waiting]
         return the_one(tasks, f"For session {session.id} wait", command)
+
+
+def _is_stopped(reader: Reader, rules: Rules, session: Session, packet: Packet | None) -> bool:
+    """Tell whether a trigger sent a session's work off with a packet."""
+    if packet is None or not rules.policy.fires:
+        return False
+    from handrail.service.stops import sent
+
+    return sent(reader, session, packet)
+
+
+def _role_by(reader: Reader, rules: Rules, session: Session, packet: Packet | None) -> str | None:
+    """Return the role that a session takes with a packet; None where it keeps its own."""
+    if packet is None or packet.state != OPEN or fits(rules.policy, session, packet):
+        return None
+    here = rules.settings.handoff.in_thread and _is_stopped(reader, rules, session, packet)
+    return role_by(rules.policy, session, packet, sent=here)
 
 
 def check_same(task: Task, judged: Packet) -> None:

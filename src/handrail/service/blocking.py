@@ -1,7 +1,7 @@
 """Work that a rule stops: the offer by which it goes to whoever may decide.
 
-Promise: a trigger on ``blocked`` says to whom, where one fires and nobody else is named; without
-one it is a coordinator.
+Promise: a trigger says to whom, where one fires and nobody else is named, and stops who blocked;
+without one it is a coordinator.
 
 as_block(context, "lane-conflict", Offering()).message
 """
@@ -16,6 +16,7 @@ from handrail.core.lease import Session
 from handrail.core.task import BLOCK
 from handrail.core.trigger import BLOCKED, Happened
 from handrail.service.context import Context
+from handrail.service.fired import Fire
 from handrail.service.identity import require_session
 from handrail.service.lane_conflicts import LANE_CONFLICT, TO_DECIDE, Conflict, newest
 from handrail.service.offering import Offering
@@ -44,11 +45,14 @@ def as_block(context: Context, rule: str, asked: Offering) -> Offering:
         "context": {"blocking_rule": rule, "objective": said},
     }
     row = fires(rules, session, Happened(BLOCKED, rule)) if to_role is None else None
+    fire = None
     if row is not None:
         packet["trigger"], to_role = row.id, row.to_role
+        fire = Fire(row.id, BLOCKED, rule, row.to_role)
     elif to_role is None:
         to_role = _coordinator(rules, session)
     return asked._replace(
+        fire=fire,
         packet=json.dumps(packet).encode("ascii"),
         message=said if asked.message is None else asked.message,
         to_role=to_role,

@@ -1,7 +1,8 @@
 """What the tasks in the store let a session do, asked only where the configuration cares.
 
 Promise: where no phase, no required packet and no bound scope is configured, nothing is asked; else
-the open tasks, by one query, and the newest packets of those that the session acts for.
+the open tasks, by one query, and the newest packets of those that the session acts for. Where there
+are triggers, first whether one stopped the session.
 
     view = view_of(tx, rules, session, patterns)._replace(duty=duty_here(tx, rules, session))
 """
@@ -22,6 +23,12 @@ from handrail.store.port import Reader
 def duty_here(reader: Reader, rules: Rules, session: Session) -> Duty | None:
     """Return what binds a session now; None where nothing does."""
     policy = rules.policy
+    if policy.fires:
+        from handrail.service.stops import stop_of
+
+        refusal = stop_of(reader, policy, session)
+        if refusal is not None:
+            return Duty(session.id, session.role, refusal=refusal)
     if not policy.binds:
         return None
     tasks = reader.tasks()

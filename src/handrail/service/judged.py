@@ -1,6 +1,7 @@
 """Handing over with the gates around it: what the command line and the harness do.
 
-Promises: as ``service.handoffs``, and besides an offer is refused whose packet is not true, and an
+Promises: as ``service.handoffs``, and besides an offer is refused whose packet is not true (but one
+that a trigger makes of work that cannot go on: it carries what its gates mind), and an
 acceptance whose packet or working tree is not as it says. What is to happen is decided once to see
 what the gates have to judge, and once more when they have judged; what changed meanwhile is
 ``facts_changed``. A packet whose evidence comes out otherwise goes back to its giver.
@@ -58,12 +59,18 @@ class JudgedHandoffs(Handoffs):
             task = reader.task(trial.packet.task)
             if task is None:  # it is opened with this offer
                 task = Task(trial.packet.task, "", OPEN, reader.now, 0, None, None, 0, 0)
+        fire = asked.fire
         content, checked, rules = gates.offering(
-            task, loads(trial.text), watch, commands=not dry_run
+            task, loads(trial.text), watch, commands=not dry_run and fire is None
         )
         if dry_run:
             return trial._replace(checked=checked)
-        gates.refuse(checked, rules, task.id, f"the offer of task {task.id}")
+        if fire is None or fire.gated:
+            gates.refuse(checked, rules, task.id, f"the offer of task {task.id}")
+        if fire is not None:
+            from handrail.service.fired import with_findings
+
+            content = with_findings(content, fire)
         added: dict[str, Any] = {name: content[name] for name in _ADDED if name in content}
         look = looked(watch, checked, task.id, gates.again)
         done = self._attempt(asked, given, {**written, **added}, check=gates.unmoved(look))

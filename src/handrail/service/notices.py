@@ -21,6 +21,8 @@ from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
 
 WAITER: Final = "waiter"
+WAITS: Final = "waits"
+"""A packet that a trigger offered waits for the session, which works already."""
 
 
 class Told(Record):
@@ -63,13 +65,16 @@ class Notices:
 def _told(reader: Reader, notice: Notice | NoticeLeft) -> Told | None:
     """Return what a notice says; None where it is over: its task has gone on since."""
     told = Told(notice.kind, notice.other, _agent(reader, notice.other), notice.paths)
-    if notice.kind not in CAME_BACK:
+    if notice.kind not in (*CAME_BACK, WAITS):
         return told
     name, _, number = notice.key.rpartition(" ")
     task = reader.task(name)
     if task is None or task.state != OPEN or str(task.number) != number:
         return None
-    return told._replace(packet=reader.packet(name, task.number))
+    packet = reader.packet(name, task.number)
+    if notice.kind == WAITS and (packet is None or packet.state != OPEN):
+        return None
+    return told._replace(packet=packet)
 
 
 def _agent(reader: Reader, session: str) -> str:

@@ -41,6 +41,7 @@ from handrail.store.port import Reader, Tx
 from handrail.text import visible
 
 if TYPE_CHECKING:
+    from handrail.service.fired import Fire
     from handrail.service.gating import Checked
 
 
@@ -48,6 +49,7 @@ class Offering(Record):
     """An offer as it was asked for; what is None or empty is taken from the packet or found out.
 
     ``fresh``: where no task is named, one is opened for it, whatever else the giver acts for.
+    ``fire`` is the trigger that offers it.
     """
 
     packet: bytes | None = None
@@ -59,6 +61,7 @@ class Offering(Record):
     request_id: str | None = None
     next_phase: str | None = None
     fresh: bool = False
+    fire: Fire | None = None
 
 
 class Offered(Record):
@@ -137,6 +140,10 @@ class Offers:
                 return _offered(known, given, ())
             counted = () if check is None else check(tx, rules, session)
             task = self._task_to_offer(tx, rules, session, asked, given)
+            if asked.fire is not None and not dry_run:
+                from handrail.service.fired import check_fires
+
+                check_fires(tx, rules, session, task, asked.fire)
             offer = self._as_asked(tx, rules, task, session, asked, written)
             _check_trigger(rules, offer.draft.get("trigger"))
             desk = desk_of(tx, rules, task, session, offer.patterns)
@@ -147,9 +154,14 @@ class Offers:
             left = _left(tx, session, offer)
             if dry_run:
                 return _to_offer(changes, given, left, tx.now)
-            trace = traced(tx, self._context, rules, task)
-            counted = [*counted, *_decision(tx, rules, session, task, offer)]
-            entries = tx.commit([*changes, *trace, *counted], actor_of(session), request)
+            besides: Changes = [*traced(tx, self._context, rules, task), *counted]
+            besides += _decision(tx, rules, session, task, offer)
+            if asked.fire is not None:
+                from handrail.service.fired import entered_besides
+
+                packet = _to_offer(changes, given, left, tx.now).packet
+                besides += entered_besides(tx, rules, session, packet, asked.fire)
+            entries = tx.commit([*changes, *besides], actor_of(session), request)
             return _offered(entries, given, left)
 
     def _task_to_offer(
@@ -183,7 +195,8 @@ class Offers:
         written = draft(given, {"kind": kind, "to_role": to_role})
         if phase is not None:
             written = draft({"metadata": {}, **written}, {"metadata": {"next_phase": phase}})
-        return Offer(session, patterns, written, lapse_ms(rules, kind))
+        wait = lapse_ms(rules, kind)
+        return Offer(session, patterns, written, wait, stops=asked.fire is not None)
 
     def _head(self) -> dict[str, Any]:
         """Say which commit the work stands at; nothing where there is none yet."""

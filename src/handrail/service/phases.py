@@ -157,7 +157,7 @@ def pending(flow: Workflow, task: Task) -> str | None:
         return None
     phase = flow.phase(task.phase)
     if task.waits_at is not None:
-        return task.waits_at
+        return None if task.loops is not None else task.waits_at
     if phase is None or phase.checkpoint is None or task.next_phase is not None:
         return None
     return phase.checkpoint.name

@@ -71,7 +71,7 @@ def projections_in_force(store: Store) -> tuple[ProjectionFile, ...]:
 
 def duty_in(reader: Reader, rules: Rules, session: Session) -> Duty | None:
     """Return what a session's task lets it do; where no task matters, nothing is imported."""
-    if not rules.policy.binds:
+    if not (rules.policy.binds or rules.policy.fires):
         return None
     from handrail.service.duties import duty_here
 
@@ -134,6 +134,7 @@ def policy_of(settings: Settings) -> Policy:
         narrow=settings.handoff.widen == "handoff",
         halt_after=settings.handoff.halt_after,
         protected=parsed(tuple(text for gate in settings.gates for text in gate.protects)),
+        fires=bool(settings.triggers),
     )
 
 

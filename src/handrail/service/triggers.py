@@ -5,28 +5,18 @@ Triggers(context).all()      # in the order of the file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from handrail.core.duty import acts_as
-from handrail.core.record import Record
-from handrail.core.trigger import BLOCKED, Happened, Row, firing
+from handrail.core.trigger import ActsAs, Happened, Row, firing
 from handrail.service.context import Context
 from handrail.service.policy import Rules, rules_in_force
 
 if TYPE_CHECKING:
     from handrail.config.records import Trigger
     from handrail.core.lease import Session
-
-FIRE: Final = (BLOCKED,)
-"""The events that something watches for in this release; the others are only checked."""
-
-
-class TriggerShown(Record):
-    """A row of the matrix, and whether anything makes it fire yet."""
-
-    row: Row
-    fires: bool
 
 
 class Triggers:
@@ -35,22 +25,31 @@ class Triggers:
     def __init__(self, context: Context) -> None:
         self._store = context.store
 
-    def all(self) -> tuple[TriggerShown, ...]:
+    def all(self) -> tuple[Row, ...]:
         """Return the triggers in force, in their order."""
         with self._store.read() as reader:
-            rows = map(row_of, rules_in_force(reader).settings.triggers)
-        return tuple(TriggerShown(row, row.when.event in FIRE) for row in rows)
+            return rows_of(rules_in_force(reader))
 
 
-def row_of(trigger: Trigger) -> Row:
-    """Return a trigger as a row; what a document or many refusals must be is not in it."""
+def rows_of(rules: Rules) -> tuple[Row, ...]:
+    """Return the triggers as rows of the matrix."""
+    return tuple(map(_row_of, rules.settings.triggers))
+
+
+def _row_of(trigger: Trigger) -> Row:
     when = trigger.when
-    about = when.rule or when.gate or when.checkpoint or when.phase or when.glob
-    said = about or ", ".join(when.codes)
-    return Row(trigger.id, trigger.from_role, trigger.to_role, Happened(when.event, said))
+    named = (when.rule, when.gate, when.checkpoint, when.phase, when.glob)
+    about = when.codes or tuple(name for name in named if name is not None)
+    return Row(trigger.id, trigger.from_role, trigger.to_role, when.event, about, when.times)
 
 
-def fires(rules: Rules, session: Session, happened: Happened) -> Row | None:
+def fires(
+    rules: Rules, session: Session, happened: Happened, counts: Mapping[str, int] | None = None
+) -> Row | None:
     """Return the trigger that fires in a session, if there is one."""
-    rows = [row_of(one) for one in rules.settings.triggers if one.when.event in FIRE]
-    return firing(rows, partial(acts_as, rules.policy, session.role), happened)
+    return firing(rows_of(rules), as_what(rules, session), happened, counts or {})
+
+
+def as_what(rules: Rules, session: Session) -> ActsAs:
+    """Return what tells whether a session has a role or is of a family."""
+    return partial(acts_as, rules.policy, session.role)

@@ -41,19 +41,25 @@ class Desk(Record):
 
 
 class Offer(Record):
-    """Offer a packet: ``draft`` is what its giver wrote; ``single`` as in ``Claim``."""
+    """Offer a packet: ``draft`` is what its giver wrote; ``single`` as in ``Claim``.
+
+    ``stops``: a trigger offers it, so that its giver holds nothing from here on, and where a
+    checkpoint was revised too often it is told all the same.
+    """
 
     session: Session
     patterns: tuple[Pattern, ...]
     draft: Mapping[str, Any]
     ttl_ms: int
     single: frozenset[str] = frozenset()
+    stops: bool = False
 
 
 class Accept(Record):
     """Accept the open packet, or take up what is reserved where its holder is gone.
 
-    ``narrow`` is the part that is wanted, None for all that one's lane lets one hold.
+    ``narrow`` is the part that is wanted, None for all that one's lane lets one hold. ``role`` is
+    what the session acts as from here on, by the packet; None: as it did.
     """
 
     session: Session
@@ -62,6 +68,7 @@ class Accept(Record):
     narrow: tuple[Pattern, ...] | None = None
     single: frozenset[str] = frozenset()
     looked: Looked | None = None
+    role: str | None = None
 
 
 class Decision(Record):
@@ -77,6 +84,7 @@ class Settle(Record):
     """Decline or withdraw the open packet, or close the task, for a reason.
 
     ``session`` is None, and ``entitled`` says so, where a person or a coordinator decides.
+    ``stopped``: a trigger offered the packet, and stopped the session.
     """
 
     session: Session | None
@@ -84,4 +92,5 @@ class Settle(Record):
     ttl_ms: int
     lapse_ms: int
     entitled: bool = False
+    stopped: bool = False
     single: frozenset[str] = frozenset()

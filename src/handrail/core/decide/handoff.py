@@ -28,7 +28,7 @@ from handrail.core.decide.phases import (
 from handrail.core.decide.reserved import again, back, own, received, reserve, reserved, tokens
 from handrail.core.decide.view import Changes, Policy, View
 from handrail.core.duty import acts_as, is_for, not_yours, why_stopped
-from handrail.core.events import LeaseReleased, LeaseRenewed, NoticeLeft
+from handrail.core.events import LeaseReleased, LeaseRenewed, NoticeLeft, SessionRoleChanged
 from handrail.core.handed import (
     PacketAccepted,
     PacketDeclined,
@@ -59,6 +59,9 @@ from handrail.core.task import (
 from handrail.core.workflow import Phase
 from handrail.errors import handoff as refusals
 from handrail.text import rfc3339
+
+BY_PACKET = "packet"
+"""What shows that a session acts as another role: that it accepted a packet for that one."""
 
 
 def decide_open(
@@ -92,7 +95,7 @@ def decide_offer(desk: Desk, offer: Offer, now: int) -> Changes:
     refuses and what a claim of the scope would raise.
     """
     task, session, view = desk.task, offer.session, desk.view
-    _check_live(desk)
+    _check_live(desk, told=offer.stops)
     if desk.packet is not None and desk.packet.state == OPEN:
         raise refusals.PacketOpen(
             task=task.id, number=desk.packet.number, to_role=desk.packet.to_role or "anybody"
@@ -136,7 +139,8 @@ def decide_offer(desk: Desk, offer: Offer, now: int) -> Changes:
     )
     newest = max((lease.token for lease in given if lease.session == session.id), default=None)
     named = None if newest is None else format_token(view.epoch, newest)
-    return leaving(desk, [*changes, _written(event, written, named, now)], session)
+    changes.append(_written(event, written, named, now))
+    return leaving(desk, changes, session, stops=offer.stops)
 
 
 def decide_accept(desk: Desk, accept: Accept, now: int) -> Changes:
@@ -150,6 +154,12 @@ def decide_accept(desk: Desk, accept: Accept, now: int) -> Changes:
     if packet is None or packet.state != OPEN:
         return _take_up(desk, accept, now)
     _check_open(desk, now)
+    taking: Changes = []
+    if accept.role is not None:
+        said = f"packet {packet.number} of task {task.id}"
+        taking.append(SessionRoleChanged(session.id, accept.role, said, BY_PACKET))
+        session = session._replace(role=accept.role)
+        accept = accept._replace(session=session)
     _check_receiver(desk, packet, session)
     offered = tuple(stored_pattern(text) for text in packet.patterns)
     held = [lease for lease in reserved(desk.view, task) if lease.token == packet.token]
@@ -159,7 +169,9 @@ def decide_accept(desk: Desk, accept: Accept, now: int) -> Changes:
     token = next((token for token, grant in fresh if grant.session == session.id), 0)
     token = next((one.token for one in changes if isinstance(one, LeaseRenewed)), token)
     event = PacketAccepted(task.id, packet.number, session.id, session.role, texts(granted), token)
-    return leaving(desk, [*changes, event, *entered(desk, phase, packet.number)], session)
+    # After the grants, whose tokens were counted without it.
+    done = [*changes, *taking, event, *entered(desk, phase, packet.number)]
+    return leaving(desk, done, session)
 
 
 def _take_up(desk: Desk, accept: Accept, now: int) -> Changes:
@@ -222,6 +234,9 @@ def decide_withdraw(desk: Desk, settle: Settle, now: int) -> Changes:
     """Let the giver take the packet back, or who acts for its role where the giver is gone."""
     session, packet = settle.session, _open_packet(desk, now)
     assert session is not None
+    if settle.stopped:
+        whose = "on its way by a trigger, which its giver does not take back"
+        raise not_yours(packet, session, whose, f"handrail task show {desk.task.id}")
     gone = desk.giver is None and acts_as(desk.view.policy, session.role, packet.from_role)
     if packet.session != session.id and not gone:
         whose = f"of session {packet.session}" if packet.session else "the system's"
@@ -283,11 +298,13 @@ def fits(policy: Policy, session: Session, packet: Packet) -> bool:
     return is_for(policy, session, packet.to_role)
 
 
-def _check_live(desk: Desk) -> None:
+def _check_live(desk: Desk, *, told: bool = False) -> None:
+    """Refuse what waits for a person; of a checkpoint revised too often one may be ``told``."""
     task = desk.task
     if task.state == CLOSED:
         raise refusals.TaskOver(task=task.id)
-    if task.stopped(desk.halt_after):
+    limit = task.waits_at is not None and task.loops is None
+    if task.stopped(desk.halt_after) and not (told and limit):
         raise why_stopped(task, desk.halt_after)
 
 

@@ -24,13 +24,16 @@ SANDBOX = "sandbox"
 HANDED_OFF = "handed_off"
 
 
-def leaving(desk: Desk, changes: Changes, session: Session | None = None) -> Changes:
+def leaving(
+    desk: Desk, changes: Changes, session: Session | None = None, *, stops: bool = False
+) -> Changes:
     """Return the changes, and among them the end of what giver, holder and asker may not hold.
 
     The desk's leases are all of theirs, ``desk.others`` the other tasks that they act for.
+    ``stops``: the asker may hold nothing any more.
     """
     policy = desk.view.policy
-    if not (policy.phases or policy.required):
+    if not (policy.phases or policy.required or stops):
         return changes
     after = _after(desk, changes)
     tasks = list(after.tasks.values())
@@ -40,7 +43,10 @@ def leaving(desk: Desk, changes: Changes, session: Session | None = None) -> Cha
     ends: Changes = []
     for one in known.values():
         own = [lease for lease in after.leases.values() if lease.session == one.id]
-        ends += overstaying(policy, one, own, tasks, offered)
+        if stops and session is not None and one.id == session.id:
+            ends += handed_off(own)
+        else:
+            ends += overstaying(policy, one, own, tasks, offered)
     # What is said of the task itself stays last.
     return [*changes[:-1], *ends, *changes[-1:]]
 
@@ -56,9 +62,14 @@ def overstaying(
     tasks = tuple(tasks)
     own = sorted(leases)
     if policy.required and not entitled(policy, session.id, tasks, offered):
-        return [LeaseOrphaned(lease.token, None, HANDED_OFF) for lease in own]
+        return handed_off(own)
     cage = cage_of(policy, session.id, session.role, tasks)
     return _outside(own, None if cage is None else cage.allowed)
+
+
+def handed_off(leases: Iterable[Lease]) -> Changes:
+    """End leases of a session whose work is with somebody else, as unfinished work."""
+    return [LeaseOrphaned(lease.token, None, HANDED_OFF) for lease in sorted(leases)]
 
 
 def confined(

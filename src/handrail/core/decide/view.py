@@ -26,7 +26,8 @@ class Policy(Record):
 
     ``commons`` lie in every lane. ``required``: nothing is written without a packet; ``narrow``:
     nothing is claimed beyond its scope; after ``halt_after`` failures a task waits for a person.
-    What gates protect is ``protected``: only who coordinates changes it.
+    What gates protect is ``protected``: only who coordinates changes it. ``fires``: there are
+    triggers, which may have stopped a session.
     """
 
     roles: Mapping[str, Role]
@@ -40,6 +41,7 @@ class Policy(Record):
     narrow: bool = False
     halt_after: int = 0
     protected: tuple[Pattern, ...] = ()
+    fires: bool = False
 
     @property
     def binds(self) -> bool:

@@ -95,6 +95,7 @@ def execute(command: Command, invocation: Invocation) -> int:
     began = time.monotonic()
     try:
         reply = _handler(command)(invocation)
+        _tell_stuck(invocation)
         _end_silently()
         emit(reply, as_json=as_json, quiet=invocation.flag("quiet"))
     except KeyboardInterrupt:
@@ -111,6 +112,16 @@ def execute(command: Command, invocation: Invocation) -> int:
             say(f"handrail: {command.path}: {spent_ms:.0f} ms; {invocation.surroundings()}")
         invocation.close()
     return reply.status
+
+
+def _tell_stuck(invocation: Invocation) -> None:
+    """Say what a trigger offered and nobody accepts; asks nothing where no trigger is in force."""
+    policy = sys.modules.get("handrail.service.policy")
+    rules = None if policy is None else policy.rules_read_last()
+    if rules is not None and rules.policy.fires:
+        from handrail.edge.cli.commands.triggers import say_stuck
+
+        say_stuck(invocation)
 
 
 def _handler(command: Command) -> Callable[[Invocation], Reply]:

@@ -77,6 +77,12 @@ def came_back(application: Application, packet: Packet) -> Iterator[str]:
         yield from _back(found.back)
 
 
+def waits(application: Application, packet: Packet) -> Iterator[str]:
+    """Yield what somebody who works already is told of a packet that a trigger offered."""
+    found = Packets(application.context, application.packet_files).show(packet.task)
+    yield from _bounded(_waiting(found))
+
+
 def _back(back: Back) -> Iterator[str]:
     """Yield what was minded of a packet; the words are somebody's, the command is ours."""
     yield f"Handrail: {back.sentence}"

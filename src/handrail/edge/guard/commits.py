@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from handrail import errors
 from handrail.core.record import Record
-from handrail.edge.cli.commands.check import whole_list
+from handrail.edge.cli.commands.check import reasons_of, whole_list
 from handrail.service.commit_check import CommitCheck
 from handrail.service.committing import Committing
 from handrail.service.guarding import Guarding
@@ -90,7 +90,13 @@ def _pre_commit(hook: Hook) -> int:
     if mode == "shadow":
         return GO_ON
     sys.stderr.write(text)
-    return VETO if mode == "enforce" else GO_ON
+    if mode != "enforce":
+        return GO_ON
+    from handrail.edge.guard.firing import refused_at_commit
+
+    told = refused_at_commit(application, reasons_of(refusal))
+    sys.stderr.writelines(f"{line}\n" for line in told)
+    return VETO
 
 
 def _show(application: Application) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from handrail import errors
 from handrail.core.record import Record
@@ -22,6 +22,8 @@ from handrail.edge.harness.claude import Call
 from handrail.service.context import DirtyRow
 from handrail.service.guarding import SHADOW, Guarding, Unheld
 from handrail.service.identity import session_here
+from handrail.service.notices import WAITS
+from handrail.service.policy import rules_read_last
 from handrail.wiring import Application
 
 TYPE_CHECKING = False
@@ -147,11 +149,42 @@ def _keeps_our_entries(
 def _refused(application: Application, mode: str, refusal: errors.Refused) -> Answer | None:
     """Turn a refusal into an answer by the mode; None where the tool goes on."""
     if mode == ENFORCE:
-        return Answer(DENY, "", _sentence(refusal))
+        return Answer(DENY, "", _sentence(_escalated(application, refusal)))
     application.hook_log.write("edit", refusal.code, f"{mode}: {refusal.message}")
     if mode == SHADOW:
         return None
     return Answer(ALLOW, claude.warned(_sentence(refusal).strip()))
+
+
+def _escalated(application: Application, refusal: errors.Refused, path: str = "") -> errors.Refused:
+    """Return what a trigger makes of a refusal; as it was where none is configured."""
+    rules = rules_read_last()
+    if rules is None or not rules.policy.fires:
+        return refusal
+    from handrail.edge.guard.firing import escalated
+
+    return escalated(application, refusal, path)
+
+
+def _triggered(application: Application, edited: Sequence[str] | None = None) -> list[str]:
+    """Let triggers fire that wait for no refusal, and say what is stuck."""
+    rules = rules_read_last()
+    if rules is None or not rules.policy.fires:
+        return []
+    from handrail.edge.guard.firing import due, stuck
+
+    return [*due(application, edited), *stuck(application)]
+
+
+def _delivered(application: Application) -> list[str]:
+    """Accept what a trigger offered to the role of a session that begins."""
+    rules = rules_read_last()
+    if rules is None or not rules.policy.fires:
+        return []
+    from handrail.edge.guard.firing import delivered, due
+
+    lines = delivered(application)
+    return [*lines, *due(application)] if lines else []
 
 
 def _join(application: Application, call: Call) -> None:
@@ -194,12 +227,15 @@ def _after_tool(places: Places, call: Call) -> Answer:
     """Look what a shell line or a foreign tool left, and pass on what there is to tell."""
     lines: list[str] = []
     for application, targets in places.by_workspace(places.targets(call.paths, call.cwd)):
-        for path in [path for target in targets for path in target.paths]:
+        paths = [path for target in targets for path in target.paths]
+        for path in paths:
             _edited(application, call, path)
+        _join(application, call)
+        lines += _triggered(application, paths)
     for application in places.around(call.cwd):
         _join(application, call)
         if call.tool not in PATH_OF and call.tool not in READS_ONLY:
-            lines += _unheld(_look_again(application, call))
+            lines += _unheld(application, _look_again(application, call))
         lines += _notices(application)
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
 
@@ -230,7 +266,7 @@ def _version(row: DirtyRow) -> str:
     return f"{row.blob} {row.staged}"
 
 
-def _unheld(found: Unheld) -> list[str]:
+def _unheld(application: Application, found: Unheld) -> list[str]:
     if not found:
         return []
     lines = ["Handrail: the last tool changed paths that you may not write:"]
@@ -238,14 +274,27 @@ def _unheld(found: Unheld) -> list[str]:
     if len(found) > NAMED_MAX:
         lines.append(f"- and {len(found) - NAMED_MAX} more")
     lines.append("A commit over them will be refused; `handrail why PATH` says how to go on.")
-    return lines
+    return [*lines, *_sent_off(application, found[:NAMED_MAX])]
+
+
+def _sent_off(application: Application, found: Unheld) -> list[str]:
+    """Say what a trigger makes of paths that were written although they may not be."""
+    if Guarding(application.context).mode("edit") != ENFORCE:
+        return []
+    for path, refusal in found:
+        if isinstance(refusal, errors.Refused):
+            told = _escalated(application, refusal, path)
+            if told is not refusal:
+                return [f"Handrail: {told.code}: {told.message}", f"- next: `{told.next}`"]
+    return []
 
 
 def _notice(application: Application, told: Told) -> list[str]:
     if told.packet is not None:
-        from handrail.edge.guard.briefing import came_back
+        from handrail.edge.guard.briefing import came_back, waits
 
-        return list(came_back(application, told.packet))
+        said = waits if told.kind == WAITS else came_back
+        return list(said(application, told.packet))
     who = f"{told.agent} (session {told.session})" if told.agent else f"session {told.session}"
     paths = ", ".join(told.paths[:NAMED_MAX])
     if told.kind == "parallel_edit":
@@ -272,6 +321,8 @@ def _session_start(places: Places, call: Call) -> Answer:
         from handrail.edge.guard.greeting import greeting
 
         lines += greeting(application, begun)
+        lines += _triggered(application)
+        lines += _delivered(application)
         lines += _briefing(application, call.source, new=not begun.started.resumed)
         lines += _notices(application, briefed=True)
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
@@ -304,7 +355,7 @@ def _prompt(places: Places, call: Call) -> Answer:
     lines: list[str] = []
     for application in places.around(call.cwd):
         _join(application, call)
-        lines += _notices(application)
+        lines += [*_triggered(application), *_notices(application)]
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
 
 

@@ -13,6 +13,7 @@ from threading import Timer
 from typing import Final
 
 from handrail import errors
+from handrail.edge.guard.firing import due, finished, passed_on
 from handrail.edge.guard.places import Places
 from handrail.edge.guard.tools import ALLOW, DENY, ENFORCE, Answer
 from handrail.edge.harness import claude
@@ -35,7 +36,11 @@ TEXT_CHARS_MAX: Final = 8_000
 def end_of_turn(places: Places, call: Call) -> Answer:
     """Say, or by ``on_stop`` insist, that what was begun is handed over."""
     for application in places.around(call.cwd):
-        answer = _judged(application, call) if _is_live(application, call) else None
+        if not _is_live(application, call):
+            continue
+        lines = due(application)
+        answer = Answer(ALLOW, claude.warned("\n".join(lines))) if lines else None
+        answer = answer or _judged(application, call)
         if answer is not None:
             return answer
     return Answer()
@@ -96,22 +101,29 @@ def completed(places: Places, call: Call) -> Answer:
     for application in places.around(call.cwd):
         if not _is_live(application, call) or not Turns(application.context).acting():
             continue
-        told = _objections(application)
+        failed, told = _objections(application)
         if told is None:
+            lines = finished(application)
+            if lines:
+                return Answer(ALLOW, claude.warned("\n".join(lines)))
             continue
         mode = Guarding(application.context).mode(STAGE)
         if mode == ENFORCE:
-            return Answer(DENY, "", told)
+            return Answer(DENY, "", "\n".join([told, *passed_on(application, failed)]))
         application.hook_log.write("completed", "gate_failed", f"{mode}: a gate does not pass")
         if mode != SHADOW:
             return Answer(ALLOW, claude.warned(told.strip()))
     return Answer()
 
 
-def _objections(application: Application) -> str | None:
-    """Run the gates before a handoff, commands too; returns what they say, None if they pass."""
+def _objections(application: Application) -> tuple[list[tuple[str, str]], str | None]:
+    """Run the gates before a handoff, commands too.
+
+    Returns those that fail, each with what it minds, and what all of them say, None if they pass.
+    """
     from handrail.edge.checked import as_text
-    from handrail.gates.gate import PASS
+    from handrail.gates.gate import FAIL, PASS
+    from handrail.service.handoff_gates import told
     from handrail.service.verdicts import enter
     from handrail.wiring.gates import Gates
 
@@ -126,9 +138,12 @@ def _objections(application: Application) -> str | None:
         timer.cancel()
     enter(application.context, checked, handed.task or None)
     if checked.verdict == PASS:
-        return None
+        return [], None
     head = "handrail: not completed: the gates before a handoff do not all pass\n"
-    return head + as_text(checked)[-TEXT_CHARS_MAX:]
+    failed = [one for one in checked.outcomes if one.binds and one.verdict == FAIL]
+    return [(one.gate, "; ".join(told([one]))) for one in failed], (
+        head + as_text(checked)[-TEXT_CHARS_MAX:]
+    )
 
 
 # --- a thread that is shortened ------------------------------------------------------------------

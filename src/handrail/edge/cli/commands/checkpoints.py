@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handrail.core.task import DONE, HALT
 from handrail.core.workflow import APPROVE, REVISE, STOP
+from handrail.edge.cli.commands.triggers import decided
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.phases import phase_data, revised
 from handrail.edge.render import table
@@ -47,6 +48,7 @@ def _decide(invocation: Invocation, decision: str) -> Reply:
     notes = [f"revised: {revised(done.checkpoint, done.times)}"] if done.times else []
     if done.waits:
         notes.append(f"nothing goes on until a person says so: handrail task resume {task.id}")
+    notes += decided(invocation, task)
     return Reply(data, text, tuple(notes))
 
 

@@ -12,6 +12,7 @@ from handrail.core.packet import PACKET_BYTES_MAX
 from handrail.core.task import OPEN, Packet
 from handrail.edge.checked import STATUS, as_text, gate_data
 from handrail.edge.cli.commands.check import gates_of
+from handrail.edge.cli.commands.triggers import taken_up
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.phases import phase_data, phase_lines
 from handrail.edge.render import lease_data, table
@@ -221,6 +222,7 @@ def accept(invocation: Invocation) -> Reply:
     notes = [f"note: not yours of it: {' '.join(map(visible, done.free[:8]))}"] if done.free else []
     notes = [*_findings(done.checked), *notes]
     notes.append(f"what it says: handrail handoff briefing {task}")
+    notes += taken_up(invocation)
     return Reply(data, text, tuple(notes))
 
 

@@ -81,6 +81,12 @@ def show(invocation: Invocation) -> Reply:
 
 def close(invocation: Invocation) -> Reply:
     """Close a task."""
+    from handrail.edge.cli.commands.handing import passing_on
+
+    return passing_on(invocation, _closed)
+
+
+def _closed(invocation: Invocation) -> Reply:
     shown = Tasks(invocation.application.context, gates_of(invocation)).close(
         invocation.text("task"), invocation.text("reason") or "closed"
     )

@@ -1,0 +1,44 @@
+"""What a trigger offered, delivered: to the first session of the receiver that begins.
+
+Promises: only what a trigger offered in a session of this store is delivered, to who is free for
+it; the gates of an acceptance judge it as they judge any other.
+
+    packet = to_deliver(context)       # None: nothing waits for the asking session
+"""
+
+from __future__ import annotations
+
+from handrail.core.decide.handoff import fits
+from handrail.core.duty import held_by
+from handrail.core.handed import TriggerFired
+from handrail.core.task import Packet
+from handrail.service.context import Context
+from handrail.service.identity import require_session
+from handrail.service.policy import rules_in_force
+from handrail.service.stops import latest_of, stop_of
+from handrail.store.port import Reader
+
+
+def to_deliver(context: Context) -> Packet | None:
+    """Return the packet that waits longest for the asking session, if it is free to take it."""
+    with context.store.read() as reader:
+        rules = rules_in_force(reader)
+        if not rules.policy.fires:
+            return None
+        session = require_session(reader, context)
+        if held_by(session.id, reader.tasks()) or stop_of(reader, rules.policy, session):
+            return None
+        waiting = [
+            packet
+            for packet in reader.packets(settled=False)
+            if packet.session not in ("", session.id)
+            and reader.now < packet.lapses_at
+            and fits(rules.policy, session, packet)
+            and _was_fired(reader, packet)
+        ]
+    return min(waiting, key=lambda packet: packet.offered_at, default=None)
+
+
+def _was_fired(reader: Reader, packet: Packet) -> bool:
+    found = latest_of(reader, TriggerFired, packet.session)
+    return found is not None and (found[1].task, found[1].number) == (packet.task, packet.number)
