@@ -14,7 +14,7 @@ own id stands in the way means that row, whatever it waits for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from handrail.core.record import Record
@@ -77,6 +77,30 @@ def firing(
 def counted(rows: Iterable[Row], acts_as: ActsAs, happened: Happened) -> bool:
     """Tell whether some row counts what happened, so that it has to be remembered."""
     return any(is_from(row, acts_as) and _means(row, happened) for row in rows)
+
+
+def circles(rows: Iterable[Row], roles: Mapping[str, Collection[str]]) -> list[tuple[Row, ...]]:
+    """Return the circles in which two rows lead work back to the role that it came from.
+
+    ``roles`` has what each role acts as: its name and its family. Longer ways round end in rounds
+    of one of their rows all the same.
+    """
+    kept = tuple(rows)
+
+    def follows(row: Row, next_row: Row) -> bool:
+        return any(
+            row.to_role in acts and (next_row.from_role == ANY_ROLE or next_row.from_role in acts)
+            for acts in roles.values()
+        )
+
+    found: list[tuple[Row, ...]] = [(row,) for row in kept if follows(row, row)]
+    for place, row in enumerate(kept):
+        found += [
+            (row, other)
+            for other in kept[place + 1 :]
+            if follows(row, other) and follows(other, row)
+        ]
+    return found
 
 
 def is_from(row: Row, acts_as: ActsAs) -> bool:

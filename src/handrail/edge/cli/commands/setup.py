@@ -163,7 +163,8 @@ def shown(path: str, toplevel: str) -> str:
 
 def validate(invocation: Invocation) -> Reply:
     """Check a configuration and name every mistake."""
-    from handrail.config import validate_config
+    from handrail.config import parse_config, validate_config
+    from handrail.service.triggers import odd_triggers
     from handrail.wiring import read_file
 
     name = invocation.text("file")
@@ -178,7 +179,9 @@ def validate(invocation: Invocation) -> Reply:
         "problems": [problem._asdict() for problem in problems],
     }
     if not problems:
-        return Reply(data, f"{shown} is valid")
+        odd = odd_triggers(parse_config(text))
+        notes = tuple(f"note: {visible(line)}" for line in odd)
+        return Reply({**data, "notes": list(odd)}, f"{shown} is valid", notes)
     lines = [f"{shown}:{problem.line}: {problem.reason}" for problem in problems]
     lines.append(count(len(problems), "problem"))
     return Reply(data, "\n".join(lines), status=errors.EXIT_MALFORMED)

@@ -8,7 +8,7 @@ from handrail.core.trigger import Row
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.cli.output import say
 from handrail.edge.render import stuck_line, table
-from handrail.edge.reply import Reply
+from handrail.edge.reply import Data, Reply
 from handrail.errors.handoff import GateFailed
 from handrail.service.policy import rules_read_last
 from handrail.service.stuck import Stuck
@@ -18,7 +18,7 @@ from handrail.text import visible
 
 def listed(invocation: Invocation) -> Reply:
     """List the triggers in force."""
-    found = Triggers(invocation.application.context).all()
+    found, odd = Triggers(invocation.application.context).all()
     rows = [
         (
             row.id,
@@ -28,7 +28,7 @@ def listed(invocation: Invocation) -> Reply:
         )
         for row in found
     ]
-    data = [
+    triggers = [
         {
             "id": row.id,
             "from": row.from_role,
@@ -40,7 +40,9 @@ def listed(invocation: Invocation) -> Reply:
         for row in found
     ]
     text = table(("TRIGGER", "FROM", "WHEN", "TO"), rows)
-    return Reply({"triggers": data}, text if rows else "no trigger is configured")
+    notes = tuple(f"note: {visible(line)}" for line in odd)
+    data: Data = {"triggers": triggers, "notes": list(odd)}
+    return Reply(data, text if rows else "no trigger is configured", notes)
 
 
 def gate_refused(invocation: Invocation, refusal: errors.HandrailError) -> errors.HandrailError:
