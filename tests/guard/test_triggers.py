@@ -110,8 +110,8 @@ def accepts(thread: Thread, task: str) -> Any:
     return in_thread(thread, lambda application: judged_of(application).accept(task))
 
 
-def sends_back(thread: Thread, task: str) -> None:
-    asked = Offering(task=task, kind="block", to_role="pair", message="Leave the guide alone. " * 3)
+def sends_back(thread: Thread, task: str, to: str = "pair") -> None:
+    asked = Offering(task=task, kind="block", to_role=to, message="Leave the guide alone. " * 3)
     in_thread(thread, lambda application: judged_of(application).offer(asked))
 
 
@@ -134,6 +134,9 @@ def test_the_third_refused_edit_becomes_a_packet_and_stops_its_session(world: Wo
     tried = packet["metadata"]["findings"][0]
     assert (tried["gate"], tried["code"], tried["path"]) == ("edit", "outside_lane", "docs/c.md")
     assert "docs/c.md" in packet["message"]
+    with world.open(None) as application, application.store.read() as reader:
+        assert reader.leases("s-ada") == []  # the guard's table lets it write nothing either
+        assert not reader.may_write(".", "s-ada", "src/own.py")
     again = edits(ada, "src/own.py")
     assert again.status == 2
     assert "handed_off" in again.stderr
@@ -212,6 +215,20 @@ def test_what_comes_back_lets_the_giver_go_on(world: World) -> None:
     accepts(ada, task)
     assert edits(ada, "apps/web/x.ts").status == 0
     world.sound()
+
+
+def test_refusals_are_counted_anew_once_a_trigger_fired(world: World) -> None:
+    configured(world)
+    ada, bob = Thread(world, "s-ada", "executor"), Thread(world, "s-bob", "architect")
+    ada.begins()
+    for name in "abc":
+        edits(ada, f"docs/{name}.md")
+    task = packet_of(world).task
+    bob.begins()
+    sends_back(bob, task, to="executor")
+    accepts(ada, task)
+    assert "outside_lane" in edits(ada, "docs/d.md").stderr
+    assert [dict(one.counts)["outside_lane"] for one in events(world, EditRefused)] == [1, 2, 3, 1]
 
 
 def test_a_person_resets_a_role_and_the_session_goes_on(world: World) -> None:
