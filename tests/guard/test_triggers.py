@@ -177,6 +177,16 @@ def test_the_next_session_of_the_receiver_has_it_accepted_when_it_begins(world: 
     world.sound()
 
 
+def test_who_was_stopped_hears_it_again_when_its_session_goes_on(world: World) -> None:
+    configured(world)
+    ada = Thread(world, "s-ada", "pair")
+    ada.begins()
+    edits(ada, "docs/guide.md")
+    told = ada.begins("resume")
+    assert "handed_off" in told
+    assert "You may write nothing until it is back" in told
+
+
 def test_who_works_as_the_receiver_already_is_told_once(world: World) -> None:
     configured(world)
     bob = Thread(world, "s-bob", "architect")

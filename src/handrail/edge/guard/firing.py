@@ -13,7 +13,9 @@ from typing import TypeVar
 from handrail import errors
 from handrail.edge.render import stuck_line
 from handrail.service.delivery import to_deliver
+from handrail.service.identity import require_session
 from handrail.service.policy import rules_in_force
+from handrail.service.stops import stop_of
 from handrail.service.stuck import Stuck
 from handrail.wiring import Application
 
@@ -96,10 +98,29 @@ def due(application: Application, edited: Sequence[str] | None = None) -> list[s
     return lines
 
 
-def delivered(application: Application) -> list[str]:
-    """Accept what a trigger offered to the role of the session that begins; returns what to say."""
-    if not there_are(application):
+def begun(application: Application) -> list[str]:
+    """Return what there is to say to a session that begins, of triggers."""
+    was = _stopped(application)
+    if was:
+        return [*was, *stuck(application)]
+    lines, taken = due(application), _delivered(application)
+    return [*lines, *taken, *(due(application) if taken else ()), *stuck(application)]
+
+
+def _stopped(application: Application) -> list[str]:
+    """Return what a session is told that a trigger stopped before."""
+    with application.store.read() as reader:
+        rules = rules_in_force(reader)
+        session = require_session(reader, application.context)
+        refusal = stop_of(reader, rules.policy, session)
+    if refusal is None:
         return []
+    wait = "You may write nothing until it is back, or you accept another packet."
+    return [f"Handrail: {refusal.code}: {refusal.message} {wait}", f"- next: `{refusal.next}`"]
+
+
+def _delivered(application: Application) -> list[str]:
+    """Accept what a trigger offered to the role of the session that begins; returns what to say."""
     packet = _tried(application, lambda: to_deliver(application.context))
     if packet is None:
         return []

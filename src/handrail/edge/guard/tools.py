@@ -176,15 +176,14 @@ def _triggered(application: Application, edited: Sequence[str] | None = None) ->
     return [*due(application, edited), *stuck(application)]
 
 
-def _delivered(application: Application) -> list[str]:
-    """Accept what a trigger offered to the role of a session that begins."""
+def _begun(application: Application) -> list[str]:
+    """Let triggers fire that a session meets as it begins, and deliver what they offered to it."""
     rules = rules_read_last()
     if rules is None or not rules.policy.fires:
         return []
-    from handrail.edge.guard.firing import delivered, due
+    from handrail.edge.guard.firing import begun
 
-    lines = delivered(application)
-    return [*lines, *due(application)] if lines else []
+    return begun(application)
 
 
 def _join(application: Application, call: Call) -> None:
@@ -321,8 +320,7 @@ def _session_start(places: Places, call: Call) -> Answer:
         from handrail.edge.guard.greeting import greeting
 
         lines += greeting(application, begun)
-        lines += _triggered(application)
-        lines += _delivered(application)
+        lines += _begun(application)
         lines += _briefing(application, call.source, new=not begun.started.resumed)
         lines += _notices(application, briefed=True)
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
