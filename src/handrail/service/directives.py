@@ -12,7 +12,7 @@ that moment; later changes of the file give nobody more.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from handrail import errors
@@ -114,6 +114,18 @@ class Directives:
                 kept.append(pattern)
         return tuple(kept), tuple(more)
 
+    def files(self, name: str) -> Iterator[tuple[str, bytes | Exception]]:
+        """Yield the files of a directive's folder, those of JSON with their bytes."""
+        folder = f"{self.root}/{name}"
+        for file in self._outside.entries(folder):
+            if not file.endswith(".json"):
+                yield file, b""
+                continue
+            try:
+                yield file, self._outside.document(f"{folder}/{file}") or b""
+            except errors.Unavailable as error:
+                yield file, error
+
     def is_over(self, path: str) -> bool:
         """Tell whether nobody works on a task any more; one that cannot be read is not over."""
         try:
@@ -132,6 +144,17 @@ def root_of(rules: Rules) -> str | None:
     """Return the folder of directives of a configuration; None where it has none."""
     rows = rules.settings.projections
     return next((one.path for one in rows if one.format == PROJECTION.format), None)
+
+
+def task_of(reader: Reader, session: str, folder: str) -> str | None:
+    """Return the task of a directive that a session acts for; None if there is none, or several."""
+    own = [task.id for task in reader.tasks() if task.holder == session]
+    found = []
+    for name in own:
+        said = [json.loads(packet_text(reader, one)) for one in reader.packets(name)]
+        if any(one.get("directive", {}).get("folder") == folder for one in said):
+            found.append(name)
+    return found[0] if len(found) == 1 else None
 
 
 def task_path(named: str, directive: Directive) -> tuple[str, str]:
@@ -203,13 +226,15 @@ def completed(context: Context, asked: Offering, given: Mapping[str, Any]) -> di
     said: dict[str, Any] = {**given.get("directive", {}), "folder": found.folder}
     if meta is not None:
         said |= {"slug": meta.slug or found.name, "id": said.get("id") or meta.id or None}
-    typed = said.get("task_file")
+    none = "task_file" in said and said["task_file"] is None
+    typed = said.pop("task_file", None)
+    path = ""
     if typed:
         path, why = task_path(str(typed), found)
         if not path:
             raise MalformedPacket(field="directive.task_file", reason=why, value=str(typed))
         said["task_file"] = path
-    else:
+    elif not none:
         path = _task(directives, found, former, to_role) or ""
         said |= {"task_file": path} if path else {}
     metadata = dict(given.get("metadata", {}))
@@ -264,6 +289,8 @@ def _meant(
     said = given.get("directive", {})
     if said.get("folder"):
         return _named(directives, str(said["folder"]))
+    if said.get("id"):
+        return _with_id(directives, str(said["id"]))
     fired = _fired_by(rules, directives, given.get("trigger"))
     if fired is not None:
         return fired
@@ -287,6 +314,15 @@ def _named(directives: Directives, folder: str) -> Directive:
         reason = reason if found is None else found.problem
         raise MalformedPacket(field="directive.folder", reason=reason, value=folder)
     return found
+
+
+def _with_id(directives: Directives, id: str) -> Directive:
+    """Return the directive of an id; raises MalformedPacket where that is not one."""
+    found = [one for one in directives.all() if one.meta is not None and one.meta.id == id]
+    if len(found) == 1:
+        return found[0]
+    reason = f"{len(found) or 'no'} directives have the id {id[:80]!r}"
+    raise MalformedPacket(field="directive.id", reason=reason, value=id)
 
 
 def _fired_by(rules: Rules, directives: Directives, trigger: str | None) -> Directive | None:

@@ -91,7 +91,7 @@ class Offers:
         Raises MalformedPacket, MalformedScope, UnknownTask, UnknownRole and the refusals of
         ``decide_offer``.
         """
-        given = {} if asked.packet is None else read_packet(asked.packet)
+        given = {} if asked.packet is None else self._read(asked.packet)
         if asked.message is not None:
             given = draft(given, {"message": asked.message})
         if asked.kind is not None and asked.kind not in KINDS:
@@ -104,9 +104,23 @@ class Offers:
             return done
         return done._replace(file=self._export(done.packet, done.text))
 
+    def _knows_directives(self) -> bool:
+        rows = projections_in_force(self._store)
+        return any(one.format in FOLDER_FORMATS for one in rows)
+
+    def _read(self, raw: bytes) -> dict[str, Any]:
+        """Read a packet that somebody wrote, or what another tool has for one."""
+        if self._knows_directives():
+            from handrail.service.directive_drafts import draft_of
+
+            given = draft_of(raw)
+            if given is not None:
+                return given
+        return read_packet(raw)
+
     def _of_directive(self, asked: Offering, given: dict[str, Any]) -> dict[str, Any]:
         """Let a draft say what its directive says, where the configuration knows of directives."""
-        if all(one.format not in FOLDER_FORMATS for one in projections_in_force(self._store)):
+        if not self._knows_directives():
             return given
         from handrail.service.directives import completed
 
