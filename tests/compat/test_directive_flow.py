@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -264,7 +264,7 @@ def test_every_unfinished_path_is_named_exactly(
     ground.configure('references = "block"', 'references = "off"')
     for path in dirty:
         ground.repo.write(path, "half again\n")
-    asked = {"packet": packet, "to_role": "executor", "message": "Go on"}
+    asked: dict[str, Any] = {"packet": packet, "to_role": "executor", "message": "Go on"}
     if not passes:  # it is not offered as complete, either
         with pytest.raises(GateFailed) as caught:
             ground.offers("architect", **asked)

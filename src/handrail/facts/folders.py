@@ -62,10 +62,13 @@ def document(toplevel: str, path: str) -> bytes | None:
         except OSError as error:
             reason = "it is a symbolic link" if error.errno in _LINK else error.strerror
             raise FactsUnavailable(what=path, reason=reason) from error
-        with open(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FactsUnavailable(what=path, reason="it is no ordinary file")
-            content = file.read(DOCUMENT_BYTES_MAX + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                content = file.read(DOCUMENT_BYTES_MAX + 1)
+        finally:
+            os.close(descriptor)
     if len(content) > DOCUMENT_BYTES_MAX:
         reason = f"it has more than {DOCUMENT_BYTES_MAX} bytes"
         raise FactsUnavailable(what=path, reason=reason)
