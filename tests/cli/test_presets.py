@@ -220,7 +220,7 @@ def test_presets_that_are_none_are_refused_before_anything_is_written(
 ) -> None:
     done = handrail("init", "--preset", "lanes,lane")
     assert done.code == 2
-    assert 'There is no preset "lane"; known: lanes, minimal, mosaic.' in done.err
+    assert 'There is no preset "lane"; known: directive, lanes, minimal, mosaic.' in done.err
     assert not (repo.path / "handrail.toml").exists()
 
 

@@ -34,11 +34,15 @@ def test_presets_join_in_any_order_to_the_same_settings(names: tuple[str, ...]) 
     settings = parse_config(render_preset(",".join(names), "acme-web-3fk2ap").encode())
     lanes = parse_config(render_preset("lanes", "acme-web-3fk2ap").encode())
     mosaic = parse_config(render_preset("mosaic", "acme-web-3fk2ap").encode())
-    assert settings.roles == lanes.roles
+    directive = parse_config(render_preset("directive", "acme-web-3fk2ap").encode())
+    assert set(settings.roles) == {*lanes.roles, *directive.roles}
+    assert settings.triggers == directive.triggers
+    assert settings.handoff.widen == "handoff"
     assert settings.workspace.roles_per_session == "many"
     assert settings.references == mosaic.references
     assert settings.handoff.on_stop == mosaic.handoff.on_stop
-    assert set(settings.projections) == {*lanes.projections, *mosaic.projections}
+    rows = (*lanes.projections, *mosaic.projections, *directive.projections)
+    assert set(settings.projections) == set(rows)
     for gate in ("message", "pushed", "lane-note", "activity-row", "state-fresh"):
         assert settings.gate_level(gate) == "block", gate
 
@@ -145,5 +149,5 @@ def test_what_is_no_preset_is_refused_by_name(asked: str) -> None:
     with pytest.raises(Usage) as caught:
         render_preset(asked, "w")
     assert caught.value.message.startswith('There is no preset "')
-    assert "known: lanes, minimal, mosaic." in caught.value.message
+    assert "known: directive, lanes, minimal, mosaic." in caught.value.message
     assert "\n" not in caught.value.message

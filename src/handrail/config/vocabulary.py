@@ -34,6 +34,7 @@ PRE_HANDOFF_GATES: Final = (
     "activity-row",
     "coordinator-row",
     "evidence",
+    "directive",
 )
 POST_HANDOFF_GATES: Final = (
     "packet-intact",
@@ -42,6 +43,7 @@ POST_HANDOFF_GATES: Final = (
     "tree-as-declared",
     "evidence",
     "reading",
+    "directive",
     "state-readable",
     "message",
 )
@@ -72,8 +74,12 @@ PROJECTIONS: Final = (
     "mosaic-task",
     "mosaic-log",
     "mosaic-handoff",
+    "directive-handoff",
+    "directive-rules",
 )
 """The formats of files that show the state as some other system writes it."""
+FOLDER_FORMATS: Final = {"directive-handoff": "*/*.handoff.json"}
+"""Those whose path is a folder, each with the glob of the files in it that Handrail may write."""
 
 EDIT_REFUSALS: Final = (
     "outside_lane",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from handrail import errors
 from handrail.core.decide.parts import within
 from handrail.core.record import Record
+from handrail.core.role import READ_ONLY
 from handrail.core.scope import Pattern, matches, stored_pattern, uncovered
 from handrail.core.task import EVIDENCE, OPEN, Packet, Task
 from handrail.core.trigger import ROUNDS_MAX
@@ -134,7 +135,8 @@ def duty_of(
 ) -> Duty | None:
     """Return the sandbox and the scope that bind a session; None if neither does.
 
-    ``taken`` is the packet by which it acts, where ``widen`` is ``handoff``.
+    ``taken`` is the packet by which it acts, where ``widen`` is ``handoff``. It does not bind a
+    role that writes nothing but ``may_write``: what such a one is handed waits for somebody else.
     """
     cage = cage_of(policy, session.id, session.role, tasks)
     duty = Duty(session.id, session.role)
@@ -144,7 +146,9 @@ def duty_of(
             phase=cage.step.name,
             allowed=cage.allowed,
         )
-    if policy.narrow and taken is not None and taken.patterns:
+    own = policy.roles.get(session.role or "")
+    reads = own is not None and own.sandbox == READ_ONLY
+    if policy.narrow and not reads and taken is not None and taken.patterns:
         scope = tuple(stored_pattern(text) for text in taken.patterns)
         duty = duty._replace(
             taken=taken.task,

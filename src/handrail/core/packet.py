@@ -35,6 +35,10 @@ MESSAGE_CHARS_MIN: Final = 50
 TEXT_CHARS_MAX: Final = 32_768
 WORD_CHARS_MAX: Final = 200
 ITEMS_MAX: Final = 256
+CLEAN_REQUIRED: Final = "clean_required"
+KNOWN_DIRTY: Final = "known_dirty_allowlist"
+WORKTREE_MODES: Final = (CLEAN_REQUIRED, KNOWN_DIRTY)
+"""How a working tree has to stand: nothing unfinished, or just the paths that are named."""
 
 _compact: Final = json.JSONEncoder(
     separators=(",", ":"), sort_keys=True, ensure_ascii=True, allow_nan=False
@@ -52,7 +56,7 @@ class Field(Record):
     by: str
     about: str
     fields: tuple[Field, ...] = ()
-    one_of: tuple[str, ...] = ()
+    one_of: tuple[str | None, ...] = ()
 
 
 FIELDS: Final[tuple[Field, ...]] = (
@@ -121,9 +125,30 @@ FIELDS: Final[tuple[Field, ...]] = (
             Field("head", "role", "tool", "The commit that HEAD was at the offer."),
             Field("tree", "role", "tool", "That commit's tree."),
             Field("branch", "role", "you", "The branch."),
-            Field("worktree_mode", "role", "you", "How much may be unfinished."),
+            Field(
+                "worktree_mode",
+                "role",
+                "you",
+                "How much may be unfinished: nothing, or just the paths that are named; null: what "
+                "is named and what the receiver holds.",
+                (),
+                (None, *WORKTREE_MODES),
+            ),
             Field("worktree_allowlist_paths", "paths", "you", "What may be unfinished."),
             Field("findings", "items", "tool", "What gates minded when it was offered."),
+        ),
+    ),
+    Field(
+        "directive",
+        "object",
+        "you",
+        "The directive that it belongs to, where the preset `directive` is in force.",
+        (
+            Field("folder", "path", "you", "The directive's folder."),
+            Field("slug", "word", "tool", "What its files are called."),
+            Field("id", "role", "tool", "The id in its metadata."),
+            Field("task_file", "path", "you", "The task that its receiver works on."),
+            Field("trigger", "word", "you", "What brought it about, where no trigger did."),
         ),
     ),
     Field("message", "text", "you", "What the receiver should know."),
@@ -210,7 +235,7 @@ def _check(value: Any, field: Field, name: str) -> None:
         return
     _CHECKS[field.shape](value, name)
     if field.one_of and value not in field.one_of:
-        raise _wrong(name, value, "one of " + ", ".join(field.one_of))
+        raise _wrong(name, value, "one of " + ", ".join(filter(None, field.one_of)))
 
 
 def _wrong(name: str, value: object, wanted: str) -> MalformedPacket:

@@ -14,6 +14,7 @@ from typing import Final
 
 from handrail.errors import FactsUnavailable, StoreReadOnly
 from handrail.facts.files import grown, read_bounded
+from handrail.facts.folders import entries
 from handrail.facts.git import ask
 
 PROJECTION_BYTES_MAX: Final = 16 << 20
@@ -43,6 +44,18 @@ class ProjectionFiles:
             reason = f"it has more than {PROJECTION_BYTES_MAX} bytes"
             raise FactsUnavailable(what=path, reason=reason)
         return content
+
+    def below(self, folder: str) -> tuple[str, ...]:
+        """Return the files that lie in the folders of a folder, sorted, by their paths from it on.
+
+        Raises FactsUnavailable where there are too many.
+        """
+        found = []
+        for name in entries(self._toplevel, folder):
+            if name.endswith("/"):
+                inside = entries(self._toplevel, f"{folder}/{name[:-1]}")
+                found += [f"{name}{file}" for file in inside if not file.endswith("/")]
+        return tuple(found)
 
     def target(self, path: str) -> str | None:
         """Return what a link says; None for what is no link."""

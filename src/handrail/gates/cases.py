@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from handrail.core.packet import packet_hash
+from handrail.core.packet import CLEAN_REQUIRED, KNOWN_DIRTY, packet_hash
 from handrail.core.record import Record
 from handrail.core.task import COMPLETE, OPEN, Packet
 from handrail.gates.facts import (
@@ -20,6 +20,7 @@ from handrail.gates.facts import (
     Cited,
     Covered,
     Deployment,
+    DirectiveSeen,
     Facts,
     Handed,
     Judged,
@@ -85,6 +86,17 @@ _CAGED_LANDS: Final = Judged(1, ((_COMMIT, "sandbox_read_only", "the phase only 
 _LATE_LANDS: Final = Judged(1, ((_COMMIT, "no_packet", "no packet was accepted"),), ())
 
 
+_DIRECTED: Final[dict[str, Any]] = {
+    "from_role": "architect",
+    "to_role": "executor",
+    "directive": {"folder": "d/nav", "slug": "nav", "id": "7", "task_file": "d/nav/1.task.json"},
+    "metadata": {"branch": "feat/nav"},
+}
+_SEEN: Final = DirectiveSeen(
+    "d/nav", meta="d/nav/nav.meta.json", id="7", branch="feat/nav", has_task=True, head="feat/nav"
+)
+
+
 class Cases(Record):
     """Facts that a gate passes, and facts that it fails; one that never fails cannot tell.
 
@@ -117,6 +129,25 @@ def _around(**changes: Any) -> Cases:
 def _states(*files: StateFile) -> tuple[Facts, ...]:
     """Give what is as it must be, but for one file that shows the state."""
     return tuple(_GOOD._replace(states=States((one,), "src/b.py")) for one in files)
+
+
+def _unfinished(path: str, mode: str | None, *allowed: str) -> Facts:
+    """Give a packet whose receiver finds unfinished work, and what it says of that.
+
+    With a mode the receiver holds the path, which excuses nothing then.
+    """
+    metadata = {"head": _COMMIT, "worktree_mode": mode, "worktree_allowlist_paths": list(allowed)}
+    own = frozenset((path,)) if mode else frozenset()
+    handed = _HANDED._replace(content={**_SAYS, "metadata": metadata}, own=own)
+    return _GOOD._replace(handed=handed, standing=_STANDING._replace(dirty=(path,)))
+
+
+def _directed(bad: DirectiveSeen, *worse: DirectiveSeen, **changes: Any) -> Cases:
+    """Give a packet of a directive that is as it must be, and directives that it does not fit."""
+    good = Facts(handed=_HANDED._replace(content=_DIRECTED), directive=_SEEN)
+    other = _HANDED._replace(content={**_DIRECTED, **changes})
+    seen = tuple(good._replace(directive=one) for one in worse)
+    return Cases(good, good._replace(directive=bad), worse=(*seen, good._replace(handed=other)))
 
 
 CASES: Final[dict[str, Cases]] = {
@@ -187,10 +218,24 @@ CASES: Final[dict[str, Cases]] = {
         Facts(publisher=Publisher(("maker",), ("boss",))),
     ),
     "evidence": _around(receipts=()),
+    "directive": _directed(
+        _SEEN._replace(id="8"),
+        _SEEN._replace(problem="it is gone"),
+        _SEEN._replace(branch="dev"),
+        _SEEN._replace(has_task=False),
+        to_role="architect",
+    ),
+    "directive at post-handoff": _directed(_SEEN._replace(head="main"), metadata={}),
     "packet-intact": _around(stored='{"message":"done!"}'),
     "commit-present": _around(present=False)._replace(verdict=CANNOT_TELL),
     "artifacts": _around(named=(_HANDED.named[0]._replace(held="1" * 64),)),
-    "tree-as-declared": _around(contained=False),
+    "tree-as-declared": _around(contained=False)._replace(
+        worse=(
+            _unfinished("src/b.py", None),
+            _unfinished("src/b.py", CLEAN_REQUIRED, "src/b.py"),
+            _unfinished("src/b.py", KNOWN_DIRTY, "src"),
+        )
+    ),
     "state-readable at post-handoff": Cases(
         _GOOD,
         _states(_STATE._replace(present=False))[0],

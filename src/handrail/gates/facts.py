@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from handrail.core.packet import KNOWN_DIRTY, WORKTREE_MODES
 from handrail.core.record import Record
 from handrail.core.task import COMPLETE, Packet
 from handrail.gates.listing import Listing
@@ -149,8 +150,19 @@ class Handed(Record):
         """The paths that the packet declares as unfinished."""
         return tuple(self.part("metadata", "worktree_allowlist_paths") or ())
 
+    @property
+    def exact(self) -> bool:
+        """Tell whether it names its unfinished paths exactly, or has none."""
+        return self.part("metadata", "worktree_mode") in WORKTREE_MODES
+
     def declares(self, path: str) -> bool:
-        """Tell whether a path lies at or below one that is declared as unfinished."""
+        """Tell whether a path lies at or below one that is declared as unfinished.
+
+        Where the packet says how the working tree stands, it is just the paths that it names.
+        """
+        if self.exact:
+            mode = self.part("metadata", "worktree_mode")
+            return mode == KNOWN_DIRTY and path in self.allowed
         return any(path == one or path.startswith(f"{one}/") for one in self.allowed)
 
 
@@ -248,6 +260,23 @@ class Deployment(Record):
     problem: str = ""
 
 
+class DirectiveSeen(Record):
+    """The directive that a packet belongs to, as it lies in the working tree.
+
+    ``problem`` says why it is none; ``meta`` is its file of metadata, ``id`` and ``branch`` what
+    that says. ``head`` is the branch that is checked out, ``giver`` the role of whoever offers.
+    """
+
+    folder: str
+    problem: str = ""
+    meta: str = ""
+    id: str = ""
+    branch: str = ""
+    has_task: bool = False
+    head: str | None = None
+    giver: str | None = None
+
+
 class Facts(Record):
     """All that was collected."""
 
@@ -265,3 +294,4 @@ class Facts(Record):
     tracked: Tracked | None = None
     publisher: Publisher | None = None
     deployment: Deployment | None = None
+    directive: DirectiveSeen | None = None

@@ -85,10 +85,12 @@ def tree_as_declared(facts: Facts) -> Found:
         verb = "merge --ff-only" if handed.behind else "merge"
         sentence = f"HEAD does not have commit {_head(handed)[:12]} of the packet"
         found.append(Objection("not_at_commit", sentence, None, f"git {verb} {_head(handed)}"))
-    dirty = [
-        path for path in standing.dirty if path not in handed.own and not handed.declares(path)
-    ]
+    own = frozenset() if handed.exact else handed.own
+    dirty = [path for path in standing.dirty if path not in own and not handed.declares(path)]
     sentence = "it is unfinished here; the packet does not declare it, and you do not hold it"
+    if handed.exact:
+        mode = handed.part("metadata", "worktree_mode")
+        sentence = f"it is unfinished here; worktree_mode is {mode}, and does not name it"
     found += [
         Objection("undeclared_dirt", sentence, path, COMMIT_ALL) for path in dirty[:OBJECTIONS_MAX]
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from handrail.gates.deployment import deployment
+from handrail.gates.directive import directive
 from handrail.gates.gate import OFF, Gate
 from handrail.gates.packet import (
     blockers,
@@ -201,6 +202,13 @@ GATES: Final[tuple[Gate, ...]] = (
         "of a command that succeeded on this tree.",
     ),
     Gate(
+        "directive",
+        ("pre-handoff",),
+        ("handed", "directive"),
+        directive,
+        "Where the packet belongs to a directive, its id, branch and task file are that one's.",
+    ),
+    Gate(
         "packet-intact",
         ("post-handoff",),
         ("handed",),
@@ -235,6 +243,14 @@ GATES: Final[tuple[Gate, ...]] = (
         ("handed",),
         reading,
         "Required reading is in the packet's commit.",
+    ),
+    Gate(
+        "directive",
+        ("post-handoff",),
+        ("handed", "directive"),
+        directive,
+        "Where the packet belongs to a directive, its id, branch and task file are still that "
+        "one's, and the branch is checked out.",
     ),
     Gate(
         "state-readable",

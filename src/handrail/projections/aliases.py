@@ -39,6 +39,17 @@ ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
         "emergency_handoff": "HANDOFF",
     },
     "mosaic_status": {"active": "open"},
+    "directive_text": _NOTHING,
+    "directive_trigger": {
+        **dict.fromkeys(("role_switch_handoff", "architect_to_executor_handoff_v1"), ABSENT),
+        **dict.fromkeys(("architect_scope_approved", "flow_demo"), ABSENT),
+        "architect_execution_resume_selected_session": ABSENT,
+    },
+    "directive_status": {"open": "todo", "completed": "done", "complete": "done"},
+    "directive_access": {
+        **dict.fromkeys(("edit", "modify", "create", "rw", "read_write", "readwrite"), "write"),
+        **dict.fromkeys(("readonly", "read_only", "ro"), "read"),
+    },
 }
 """By field: how a value is written there, in lower case, and what it stands for."""
 

@@ -50,6 +50,15 @@ class Read(Record):
     told: tuple[Told, ...] = ()
 
 
+class Trigger(Record):
+    """A row of the matrix; ``when`` has the fields of its event by their names, and ``event``."""
+
+    id: str
+    from_role: str
+    to_role: str
+    when: Mapping[str, Any]
+
+
 class Known(Record):
     """What a projection may show; times in ms since 1970.
 
@@ -71,6 +80,7 @@ class Known(Record):
     commit: str = ""
     branch: str | None = None
     fold_case: bool = False
+    triggers: tuple[Trigger, ...] = ()
 
 
 class Render(Protocol):
@@ -131,10 +141,21 @@ class Completing(Record):
     told: Callable[[str], Told]
 
 
+class Folder(Record):
+    """The files of a format whose path is a folder, by their paths from the folder on.
+
+    ``written`` are those that show what is known; ``reads`` tells whether history may stand in one.
+    """
+
+    written: Callable[[Known], tuple[str, ...]]
+    reads: Callable[[str], bool]
+
+
 class Projection(Record):
     """A format.
 
     ``behind`` is there where its file is a link to another one beside it, by that one's name;
+    ``folder`` where its path is a folder with a file for each of many things;
     ``whole`` where the rows are all of the file, so that none of them can be left out;
     ``by_lines`` where people's own lines stand between those of the tool, so that versions merge by
     lines; ``steady`` where it changes with events alone, and does not show leases, whose ends move
@@ -151,6 +172,7 @@ class Projection(Record):
     lacks: Lacks | None = None
     level: Level | None = None
     completing: Completing | None = None
+    folder: Folder | None = None
 
 
 def told_of_link(target: str, *, is_there: bool) -> tuple[Told, ...]:

@@ -11,6 +11,8 @@ from handrail.projections import (
     agent_state,
     blockers,
     current_task,
+    directive_handoff,
+    directive_rules,
     latest_handoff,
     session_log,
 )
@@ -28,6 +30,8 @@ _KNOWN: Final[tuple[Projection, ...]] = (
     current_task.PROJECTION,
     session_log.PROJECTION,
     latest_handoff.PROJECTION,
+    directive_handoff.PROJECTION,
+    directive_rules.PROJECTION,
 )
 
 PROJECTIONS: Final[dict[str, Projection]] = {one.format: one for one in _KNOWN}

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.config.adapting import Found, Original
+from handrail.config.vocabulary import FOLDER_FORMATS
 from handrail.projections.contracts import COORDINATOR, read_contracts
 from handrail.projections.port import Known, Read, Told, told_of_link
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
 from handrail.service.install.preset_files import PROMPT_ELSEWHERE
-from handrail.service.known import has_written
+from handrail.service.known import Here, files_of, has_written, known_of
+from handrail.service.policy import rules_in_force
 from handrail.service.projecting import (
     ABSENT,
     LEFT,
@@ -29,6 +31,7 @@ from handrail.service.projecting import (
     ProjectionFiles,
     Shown,
     beside,
+    lying,
 )
 
 if TYPE_CHECKING:
@@ -87,7 +90,8 @@ def adopt(
     projecting: Projecting, files: ProjectionFiles, projections: Sequence[ProjectionFile]
 ) -> tuple[Shown, ...]:
     """Enter what files of these projections say as history, and write those that are not there."""
-    missing = [one.path for one in projections if _is_missing(files, one.path)]
+    plain = [one.path for one in projections if one.format not in FOLDER_FORMATS]
+    missing = [path for path in plain if _is_missing(files, path)]
     imported = projecting.import_all()
     written = projecting.export(only=missing) if missing else ()
     return (*(one for one in imported if one.outcome != ABSENT or one.told), *written)
@@ -96,14 +100,15 @@ def adopt(
 def foreseen(files: ProjectionFiles, projections: Sequence[ProjectionFile]) -> tuple[Shown, ...]:
     """Tell what adopting would do where there is no store yet, and writes nothing."""
     shown = []
-    for one in projections:
+    for one in [file for row in projections for file in lying(files, row)]:
         try:
             content, target = files.read(one.path), files.target(one.path)
             read = Read(())
             if content is None and target is not None:
                 read = Read((), told_of_link(target, is_there=False))
             elif content is not None:
-                read = PROJECTIONS[one.format].read(Known(0), content, importing=True)
+                known = Known(0, path=one.path)
+                read = PROJECTIONS[one.format].read(known, content, importing=True)
         except (errors.Unavailable, ValueError) as error:
             told = Told(one.path, "unreadable", str(error))
             shown.append(Shown(one.path, one.format, LEFT, 0, (told,)))
@@ -123,7 +128,8 @@ def left_behind(
     commit = context.outside.at_head()[0]
     found: list[str] = []
     with context.store.read() as reader, context.outside.history() as history:
-        for one in projections:
+        known = known_of(reader, rules_in_force(reader), Here(commit, None))
+        for one in files_of(known, projections):
             try:
                 content, target = files.read(one.path), files.target(one.path)
             except errors.Unavailable:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from handrail.core.scope import normalise_path
 from handrail.service.context import Context
+from handrail.service.known import is_one_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
 
@@ -107,8 +108,13 @@ def may_be_projections(rules: Rules, paths: Iterable[str]) -> list[str]:
     linked = [one.path for one in rows if PROJECTIONS[one.format].behind is not None]
     folders = {path.rpartition("/")[0] for path in linked}
     plain = {path: normalise_path(path, fold_case=fold) for path in paths}
+    many = [one for one in rows if PROJECTIONS[one.format].folder is not None]
     return [
-        path for path, name in plain.items() if name in places or name.rpartition("/")[0] in folders
+        path
+        for path, name in plain.items()
+        if name in places
+        or name.rpartition("/")[0] in folders
+        or any(is_one_of(one, name) for one in many)
     ]
 
 

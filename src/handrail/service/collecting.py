@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NEEDS: Final = (
     *("standing", "pushed", "tree", "covered", "judged", "policy", "handed", "notes"),
-    *("states", "resolved", "tracked", "publisher", "deployment"),
+    *("states", "resolved", "tracked", "publisher", "deployment", "directive"),
 )
 """The facts that a gate may need."""
 
@@ -92,6 +92,11 @@ class Collector:
 
     def _deployment(self, facts: Facts, rules: Rules) -> Facts:
         return facts._replace(deployment=look_at_deployment(self._bench, rules.settings))
+
+    def _directive(self, facts: Facts, rules: Rules) -> Facts:
+        from handrail.service.directives import seen
+
+        return facts._replace(directive=seen(self._context, rules, facts.handed))
 
     def _states(self, facts: Facts, rules: Rules) -> Facts:
         return self._shown(facts, rules, "states")

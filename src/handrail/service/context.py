@@ -217,6 +217,18 @@ class Outside(Protocol):
         None where there is none; raises FactsUnavailable.
         """
 
+    def entries(self, folder: str) -> tuple[str, ...]:
+        """Return the names in a folder of the working tree, folders with a slash behind.
+
+        Links are not among them; nothing is followed. Raises FactsUnavailable.
+        """
+
+    def document(self, path: str) -> bytes | None:
+        """Return an ordinary file of the working tree, reached through no link; None: no file.
+
+        Raises FactsUnavailable for what is too long, a link, or no file.
+        """
+
     def branch(self) -> str | None:
         """Return the branch that is checked out; None where HEAD is detached."""
 

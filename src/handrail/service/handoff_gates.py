@@ -17,7 +17,7 @@ from typing import Any, Final
 from handrail.core.decide.handoff import fits
 from handrail.core.events import Event
 from handrail.core.lease import Session
-from handrail.core.packet import ITEMS_MAX
+from handrail.core.packet import CLEAN_REQUIRED, ITEMS_MAX, KNOWN_DIRTY
 from handrail.core.record import Record
 from handrail.core.scope import normalise_path
 from handrail.core.task import COMPLETE, OPEN, Packet, Task
@@ -374,6 +374,8 @@ def declared(given: Mapping[str, Any], kind: str, standing: Standing) -> dict[st
         new = [path for path in standing.dirty if _sayable(path) and path not in known]
         if known or new:
             metadata["worktree_allowlist_paths"] = [*known, *new][:ITEMS_MAX]
+            if metadata.get("worktree_mode") == CLEAN_REQUIRED:
+                metadata["worktree_mode"] = KNOWN_DIRTY
     return {**given, "metadata": metadata}
 
 

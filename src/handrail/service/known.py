@@ -7,19 +7,24 @@ at_path(reader, known, "ops/tracker/coordination.json").rows
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
 
 from handrail.config import blob_id
+from handrail.config.vocabulary import FOLDER_FORMATS
 from handrail.core.ledger import read_event
 from handrail.core.projected import RowKept
 from handrail.core.record import Record
 from handrail.core.task import Packet
-from handrail.projections.port import Known
+from handrail.projections.port import Known, Trigger
 from handrail.service.context import Outside
 from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
+
+if TYPE_CHECKING:
+    from handrail.config.records import ProjectionFile
 
 PACKETS_SHOWN_MAX: Final = 200
 
@@ -55,12 +60,39 @@ def known_of(reader: Reader, rules: Rules, here: Here) -> Known:
         commit=here.commit,
         branch=here.branch,
         fold_case=rules.settings.workspace.fold_case,
+        triggers=tuple(
+            Trigger(one.id, one.from_role, one.to_role, one.when._asdict())
+            for one in rules.settings.triggers
+        ),
     )
 
 
 def at_path(reader: Reader, known: Known, path: str) -> Known:
     """Return what the projection at a path may show."""
     return known._replace(path=path, rows=kept_rows(reader, path))
+
+
+def files_of(known: Known, rows: Sequence[ProjectionFile]) -> list[ProjectionFile]:
+    """Return the projections by their files: for a folder, those that show what is known."""
+    from handrail.projections.registry import PROJECTIONS
+
+    found = []
+    for one in rows:
+        folder = PROJECTIONS[one.format].folder
+        if folder is None:
+            found.append(one)
+            continue
+        names = folder.written(known._replace(path=one.path))
+        found += [one._replace(path=f"{one.path}/{name}") for name in names]
+    return found
+
+
+def is_one_of(one: ProjectionFile, path: str) -> bool:
+    """Tell whether a path is a projection's file, or may be one of its folder's."""
+    if one.format not in FOLDER_FORMATS:
+        return path == one.path
+    name = path.removeprefix(f"{one.path}/")
+    return name != path and fnmatchcase(name, FOLDER_FORMATS[one.format])
 
 
 def kept_rows(reader: Reader, path: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from json import loads
 from typing import TYPE_CHECKING, Any
 
 from handrail import errors
+from handrail.config.vocabulary import FOLDER_FORMATS
 from handrail.core.decide import Changes
 from handrail.core.decide.desk import Offer
 from handrail.core.decide.handoff import decide_offer
@@ -34,7 +35,7 @@ from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.lapses import desk_of, lapse_ms, record_due, singles, task_named
 from handrail.service.phases import addressed, offering, with_artifact
-from handrail.service.policy import Rules, rules_in_force
+from handrail.service.policy import Rules, projections_in_force, rules_in_force
 from handrail.service.tasks import acts_for_any, check_receiver, own_task, task_for
 from handrail.service.threads import traced
 from handrail.store.port import Reader, Tx
@@ -93,17 +94,40 @@ class Offers:
         Raises MalformedPacket, MalformedScope, UnknownTask, UnknownRole and the refusals of
         ``decide_offer``.
         """
-        given = {} if asked.packet is None else read_packet(asked.packet)
+        given = {} if asked.packet is None else self._read(asked.packet)
         if asked.message is not None:
             given = draft(given, {"message": asked.message})
         if asked.kind is not None and asked.kind not in KINDS:
             reason = f"No kind of packet is '{visible(asked.kind)}': take {', '.join(KINDS)}."
             raise errors.Usage(reason=reason, next="handrail handoff offer --help")
+        given = self._of_directive(asked, given)
         record_due(self._context)
         done = self._decide_offer(asked, given, dry_run=dry_run)
         if dry_run:
             return done
         return done._replace(file=self._export(done.packet, done.text))
+
+    def _knows_directives(self) -> bool:
+        rows = projections_in_force(self._store)
+        return any(one.format in FOLDER_FORMATS for one in rows)
+
+    def _read(self, raw: bytes) -> dict[str, Any]:
+        """Read a packet that somebody wrote, or what another tool has for one."""
+        if self._knows_directives():
+            from handrail.service.directive_drafts import draft_of
+
+            given = draft_of(raw)
+            if given is not None:
+                return given
+        return read_packet(raw)
+
+    def _of_directive(self, asked: Offering, given: dict[str, Any]) -> dict[str, Any]:
+        """Let a draft say what its directive says, where the configuration knows of directives."""
+        if not self._knows_directives():
+            return given
+        from handrail.service.directives import completed
+
+        return completed(self._context, asked, given)
 
     def _decide_offer(self, asked: Offering, given: dict[str, Any], *, dry_run: bool) -> Offered:
         return self._attempt(asked, given, draft(given, self._head()), dry_run=dry_run)

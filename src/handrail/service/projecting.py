@@ -29,7 +29,7 @@ from handrail.projections.port import Asked, Known, Projection, Read, Row, Told,
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
 from handrail.service.identity import acting
-from handrail.service.known import at_path, has_written, here, known_of
+from handrail.service.known import Here, at_path, files_of, has_written, here, known_of
 from handrail.service.policy import projections_in_force, rules_in_force
 from handrail.store.port import Reader, Tx
 
@@ -45,6 +45,9 @@ class ProjectionFiles(Protocol):
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes; None if there is none."""
+
+    def below(self, folder: str) -> tuple[str, ...]:
+        """Return the files that lie in the folders of a folder, by their paths from it on."""
 
     def target(self, path: str) -> str | None:
         """Return what a link says; None for what is no link."""
@@ -144,7 +147,7 @@ class Projecting:
 
     def lead_on(self) -> tuple[Shown, ...]:
         """Write those projections anew that lead to the newest packet, after an offer."""
-        paths = [one.path for one in self._configured(()) if PROJECTIONS[one.format].behind]
+        paths = [one.path for one in self._configured(()) if _leads_on(PROJECTIONS[one.format])]
         return self.export(only=paths) if paths else ()
 
     def into_index(self) -> tuple[Shown, ...]:
@@ -168,10 +171,17 @@ class Projecting:
 
         A file of which rows are kept already was imported before.
         """
-        return tuple(self._import(one, dry_run=dry_run) for one in self._configured(()))
+        rows = projections_in_force(self._store)
+        found = [file for one in rows for file in lying(self._files, one)]
+        return tuple(self._import(one, dry_run=dry_run) for one in found)
 
     def _configured(self, only: Sequence[str]) -> list[ProjectionFile]:
+        """Return the files of projections; ``only`` those at, or in folders at, some paths."""
         rows = projections_in_force(self._store)
+        if any(PROJECTIONS[one.format].folder is not None for one in rows):
+            with self._store.read() as reader:
+                known = known_of(reader, rules_in_force(reader), Here("", None))
+            rows = tuple(files_of(known, rows))
         return [one for one in rows if not only or one.path in only]
 
     # --- writing ----------------------------------------------------------------------------------
@@ -302,6 +312,26 @@ class Projecting:
                 rows = [_row(one.path, row, IMPORTED) for row in bounded(read.rows)]
                 tx.commit(rows, acting(tx, self._context))
         return Shown(one.path, one.format, SAME, len(read.rows), read.told[:TOLD_MAX])
+
+
+def lying(files: ProjectionFiles, one: ProjectionFile) -> list[ProjectionFile]:
+    """Return the files of a projection in which history may stand; for a folder, those there are.
+
+    What cannot be listed is as it is not there.
+    """
+    folder = PROJECTIONS[one.format].folder
+    if folder is None:
+        return [one]
+    try:
+        names = files.below(one.path)
+    except errors.Unavailable:
+        return []
+    return [one._replace(path=f"{one.path}/{name}") for name in names if folder.reads(name)]
+
+
+def _leads_on(projection: Projection) -> bool:
+    """Tell whether a format leads readers to the newest packet, and is written with an offer."""
+    return projection.behind is not None or projection.folder is not None
 
 
 def _edited(

@@ -24,7 +24,7 @@ from handrail.projections.registry import PROJECTIONS
 from handrail.projections.text_merge import additions_kept
 from handrail.service.context import Context
 from handrail.service.identity import acting
-from handrail.service.known import Here, at_path, has_written, here, known_of
+from handrail.service.known import Here, at_path, has_written, here, is_one_of, known_of
 from handrail.service.policy import projections_in_force, rules_in_force
 from handrail.service.projecting import edits, with_rows
 from handrail.store.port import Reader, Tx
@@ -93,7 +93,7 @@ class ProjectionMerging:
 
     def _configured(self, path: str) -> ProjectionFile | None:
         rows = projections_in_force(self._context.store)
-        return next((one for one in rows if one.path == path), None)
+        return next((one for one in rows if is_one_of(one, path)), None)
 
     def _known(self, reader: Reader, path: str, at: Here) -> Known:
         return at_path(reader, known_of(reader, rules_in_force(reader), at), path)

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
+from handrail.config.vocabulary import FOLDER_FORMATS
 from handrail.gates.facts import Facts, Resolved, StateFile, States
 from handrail.projections import blockers
 from handrail.projections.port import Known
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.clean import may_be_projections
 from handrail.service.context import Context
-from handrail.service.known import at_path, has_written, here, known_of
+from handrail.service.known import at_path, files_of, has_written, here, known_of
 from handrail.service.packet_facts import Grounds, receipts_of
 from handrail.service.policy import Rules
 from handrail.service.projecting import beside, with_rows
@@ -47,7 +48,10 @@ def states_of(
         return States(())
     changed = frozenset() if base is None else grounds.changed_since(base)
     known = known_of(reader, rules, here(context.outside))
-    files = [_file(reader, grounds, one, at_path(reader, known, one.path), changed) for one in rows]
+    files = [
+        _file(reader, grounds, one, at_path(reader, known, one.path), changed)
+        for one in files_of(known, rows)
+    ]
     ours = {*may_be_projections(rules, changed)}
     return States(
         files=tuple(one for one in files if one is not None),
@@ -60,7 +64,8 @@ def nothing_yet(context: Context, grounds: Grounds, rules: Rules) -> frozenset[s
 
     Handrail writes each of them with the first event that it shows, as a pointer to a handoff.
     """
-    missing = [one for one in rules.settings.projections if grounds.projection(one.path) is None]
+    rows = [one for one in rules.settings.projections if one.format not in FOLDER_FORMATS]
+    missing = [one for one in rows if grounds.projection(one.path) is None]
     if not missing:
         return frozenset()
     with context.store.read() as reader:

@@ -87,6 +87,18 @@ class Surroundings:
 
         return digest_of(self._place.toplevel, path)
 
+    def entries(self, folder: str) -> tuple[str, ...]:
+        """Return the names in a folder of the working tree."""
+        from handrail.facts.folders import entries
+
+        return entries(self._place.toplevel, folder)
+
+    def document(self, path: str) -> bytes | None:
+        """Return an ordinary file of the working tree."""
+        from handrail.facts.folders import document
+
+        return document(self._place.toplevel, path)
+
     def branch(self) -> str | None:
         """Return the branch that is checked out."""
         from handrail.facts.refs import branch

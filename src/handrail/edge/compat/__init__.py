@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 SYSTEMS: Final = {
+    "directive": "handrail.edge.compat.directive",
     "lanes": "handrail.edge.compat.lanes",
     "mosaic": "handrail.edge.compat.mosaic",
 }
@@ -35,11 +36,13 @@ def run(words: Sequence[str]) -> int:
     system = __import__(module, fromlist=["main"])
     try:
         status: int = system.main(rest[1:], folder)
+        sys.stdout.flush()
     except SystemExit as end:  # argparse has said why
         return end.code if isinstance(end.code, int) else USAGE
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read it has seen enough; nothing is left to be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except Exception as error:  # noqa: BLE001 - the last door: nobody sees a traceback
         sys.stderr.write(f"handrail: bug: {type(error).__name__}: {error}\n")

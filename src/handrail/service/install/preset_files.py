@@ -89,6 +89,7 @@ class Block(Record):
     or_at: str = ""
 
 
+AGENT_RULES: Final = ".directive-cli/docs/agent-rules"
 PROMPT_ELSEWHERE: Final = ".ai-agents/AI_AGENT_PROMPT.md"
 
 PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
@@ -126,6 +127,26 @@ PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
             *("AI_AGENT_PROMPT.md", "ai_agent_end.md", "mosaic-end"),
             b"handoff_validation_tests.py --pre-handoff",
             or_at=PROMPT_ELSEWHERE,
+        ),
+    ),
+    "directive": (
+        Script(".directive-cli/bin/dc", "dc"),
+        Script(".directive-cli/bin/newhandoff", "newhandoff"),
+        *(
+            Document(f"{AGENT_RULES}/{role}/README.md", f"{role}.md")
+            for role in ("architect", "executor", "auditor", "pair")
+        ),
+        *(
+            Block(
+                *(f"{AGENT_RULES}/{role}/README.md", "reading.md", "directive-reading"),
+                b"role-handoff-automation.md",
+            )
+            for role in ("architect", "executor", "auditor", "pair")
+        ),
+        Document(f"{AGENT_RULES}/shared/critical-enforcement.md", "critical-enforcement.md"),
+        Block(
+            *(f"{AGENT_RULES}/shared/critical-enforcement.md", "role-lock.md", "directive-roles"),
+            b"role-handoff-automation.md",
         ),
     ),
 }
