@@ -81,6 +81,8 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "packet.traced": ("task", "number", "session", "process"),
     "evidence.contradicted": ("about", "gate", "receipt", "rerun"),
     "stage.judged": ("session", "stage", "verdict", "for_task", "gates", "advised", "judged"),
+    "reading.asked": ("session", "source", "binds", "documents"),
+    "reading.done": ("session", "how", "receipts"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
@@ -117,6 +119,8 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "packet.traced": "task",
     "evidence.contradicted": "about",
     "stage.judged": "session",
+    "reading.asked": "session",
+    "reading.done": "session",
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))

@@ -23,6 +23,8 @@ from handrail.core.handed import (
     PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
+    ReadingAsked,
+    ReadingDone,
     SessionCompacted,
     StageJudged,
     TaskClosed,
@@ -221,6 +223,8 @@ Event = (
     | PacketTraced
     | EvidenceContradicted
     | StageJudged
+    | ReadingAsked
+    | ReadingDone
 )
 
 
@@ -336,6 +340,8 @@ KINDS: Final[dict[str, type[Event]]] = {
     "packet.traced": PacketTraced,
     "evidence.contradicted": EvidenceContradicted,
     "stage.judged": StageJudged,
+    "reading.asked": ReadingAsked,
+    "reading.done": ReadingDone,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -364,7 +370,7 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     **dict.fromkeys((RowKept, ProjectionWritten), "projection"),
     PacketTraced: "task",
     EvidenceContradicted: "about",
-    **dict.fromkeys((SessionCompacted, StageJudged), "session"),
+    **dict.fromkeys((SessionCompacted, StageJudged, ReadingAsked, ReadingDone), "session"),
 }
 
 

@@ -117,7 +117,8 @@ class Handed(Record):
     it, ``base`` the commit that the task began from. ``copies`` are the exported files of
     the task, each with ``edited`` or ``missing``. ``receipts`` are those of this ledger that it
     names. ``present`` tells whether its commit is here, ``contained`` whether HEAD has it. ``own``
-    are the unfinished paths that the asking session holds.
+    are the unfinished paths that the asking session holds, ``unread`` what it has to read before it
+    writes; where the packet is not ``accepted`` yet, what it will have to read.
     """
 
     task: str
@@ -136,6 +137,8 @@ class Handed(Record):
     contained: bool = True
     behind: bool = False
     own: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
+    accepted: bool = False
 
     def part(self, *names: str) -> Any:
         """Return what the packet says at a place; None if it says nothing there."""
