@@ -352,6 +352,7 @@ DRY: Final = {
     "offer": f"handrail offer --kind return -m '{TOLD}' --dry-run",
     "export": "handrail export --dry-run",
     "store rebuild": "handrail store rebuild --dry-run",
+    "reading done": "handrail reading done GUIDE.md --dry-run",
     "uninstall": "handrail uninstall --dry-run",
 }
 
@@ -372,7 +373,12 @@ def test_a_dry_run_changes_nothing(world: World, path: str, tmp_path: Path) -> N
     assert foreign.types("handrail init && handrail ledger export -o ../export.txt").code == 0
     person = world.person()
     assert person.session is not None
-    world.claim(person.session, "src")
+    if path == "reading done":
+        world.repo.write("GUIDE.md", "Be brief.\n")
+        reads_first(world)
+        person = world.person()
+    else:
+        world.claim(person.session, "src")
     world.repo.write("src/a.py", "a")
     world.repo.commit("a", "src")
     with (world.path / "handrail.toml").open("a") as config:
@@ -387,6 +393,14 @@ def test_a_dry_run_changes_nothing(world: World, path: str, tmp_path: Path) -> N
     assert done.code == 0, done.err
     assert _everything(world) == before
     assert "would" in done.out or done.out == "nothing to mend\n", done.out
+
+
+def reads_first(world: World) -> None:
+    """Let everybody have to read GUIDE.md first."""
+    text = (world.path / "handrail.toml").read_text()
+    whole = text.replace("lane = ", 'reading = ["GUIDE.md"]\nlane = ', 1)
+    (world.path / "handrail.toml").write_text(whole)
+    assert world.shell().types("handrail config apply --quiet", terminal=True).code == 0
 
 
 def _everything(world: World) -> tuple[object, ...]:

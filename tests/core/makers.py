@@ -149,7 +149,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     **dict.fromkeys(("output_bytes", "duration_ms"), numbers),
     **dict.fromkeys(("exit_status", "tests_passed"), st.none() | numbers),
     **dict.fromkeys(("phase", "checkpoint", "decision", "leads_to", "by", "stage"), words),
-    **dict.fromkeys(("trigger", "note", "process", "projection", "key", "verdict"), words),
+    **dict.fromkeys(("trigger", "note", "process", "projection", "key", "verdict", "how"), words),
     "for_task": st.none() | words,
     **dict.fromkeys(("times", "waiver", "receipt", "rerun", "advised", "judged"), numbers),
     **dict.fromkeys(("ends_at", "uses"), st.none() | numbers),
@@ -167,7 +167,11 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "cover": st.lists(st.tuples(numbers, numbers), max_size=3).map(tuple),
     "blobs": st.none() | st.lists(st.tuples(words, words), max_size=3).map(tuple),
     "found": st.lists(st.tuples(words, words), max_size=3).map(tuple),
-    "updates": st.lists(st.tuples(words, words, words), max_size=3).map(tuple),
+    **dict.fromkeys(
+        ("updates", "receipts"), st.lists(st.tuples(words, words, words), max_size=3).map(tuple)
+    ),
+    "documents": st.lists(st.tuples(words, words, words, words), max_size=3).map(tuple),
+    "binds": st.booleans(),
     "commits": st.lists(words, max_size=3).map(tuple),
 }
 

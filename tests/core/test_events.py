@@ -85,6 +85,8 @@ FROZEN: Final[dict[str, tuple[str, ...]]] = {
     "trigger.fired": ("session", "trigger", "event", "about", "task", "number", "to_role"),
     "trigger.looped": ("session", "trigger", "task", "rounds"),
     "packet.stuck": ("task", "number"),
+    "reading.asked": ("session", "source", "binds", "documents"),
+    "reading.done": ("session", "how", "receipts"),
 }
 # Fields that older entries do not have, and what that means.
 LATER: Final[dict[str, dict[str, Any]]] = {
@@ -123,6 +125,8 @@ SUBJECT_FIELDS: Final[dict[str, str | None]] = {
     "packet.traced": "task",
     "evidence.contradicted": "about",
     "stage.judged": "session",
+    "reading.asked": "session",
+    "reading.done": "session",
 }
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))

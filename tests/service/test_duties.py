@@ -37,7 +37,7 @@ from handrail.core.decide.handoff import (
 )
 from handrail.core.decide.leaving import leaving
 from handrail.core.events import ConfigApplied, LeaseOrphaned, SessionRoleChanged, SessionStarted
-from handrail.core.handed import CheckpointDecided, PhaseEntered
+from handrail.core.handed import CheckpointDecided, PhaseEntered, ReadingAsked, ReadingDone
 from handrail.core.lease import EXCLUSIVE, Actor, Session
 from handrail.core.scope import parse_pattern
 from handrail.core.task import Task
@@ -108,6 +108,7 @@ class Office:
 
     def __init__(self, config: str) -> None:
         self.clock = FakeClock()
+        self.version = 1
         self.ground = MemoryGround()
         self.store = self.ground.create(self.clock)
         self.configure(config)
@@ -200,6 +201,20 @@ class Office:
             return decide_accept(desk, accept, tx.now)
 
         return self.commit(ask, who)
+
+    def ask(self, who: str, path: str, source: str = "packet fix-002") -> None:
+        """Let something ask a session to read a file, as it is now."""
+        document = (path, f"{self.version:064x}", "", "")
+        self.commit(lambda tx, rules: [ReadingAsked(who, source, True, (document,))])
+
+    def read(self, who: str, path: str) -> None:
+        """Let a session be shown a file as it is now."""
+        receipt = (path, f"{self.version:064x}", "")
+        self.commit(lambda tx, rules: [ReadingDone(who, "read", (receipt,))])
+
+    def change(self) -> None:
+        """Let the files have other bytes from here on."""
+        self.version += 1
 
     def settle(self, how: Callable[..., Changes], who: str | None, task: str) -> Changes:
         def ask(tx: Tx, rules: Rules) -> Changes:
@@ -629,6 +644,8 @@ STEPS: Final = st.lists(
         st.tuples(st.just("act_as"), WHO, st.sampled_from(["architect", "maker", "critic"])),
         st.tuples(st.just("lapse"), TASKS),
         st.tuples(st.just("configure"), st.sampled_from(CONFIGS)),
+        st.tuples(st.sampled_from(["ask", "read"]), WHO, st.sampled_from(["a.md", "b.md"])),
+        st.tuples(st.just("change")),
     ),
     min_size=1,
     max_size=14,
@@ -654,6 +671,8 @@ def check_that_what_is_held_may_be_written(office: Office) -> None:
         for who in PEOPLE:
             session = office.session(tx, who)
             for path in PATHS:
+                if tx.unread(who):
+                    check_that_nothing_is_written(tx, rules, session, path)
                 if not tx.may_write(".", who, path):
                     continue
                 view = view_for(tx, rules, session, (parse_pattern(path),))
@@ -662,6 +681,23 @@ def check_that_what_is_held_may_be_written(office: Office) -> None:
                 held = view._replace(leases=tx.leases(who))
                 if view.duty is not None:
                     decide(held, Attest(session, (facts,)), tx.now)
+
+
+WRITES_NOTHING: Final = (
+    *("reading_required", "no_handoff", "handed_off", "not_your_handoff"),
+    *("halted", "revise_limit"),
+)
+
+
+def check_that_nothing_is_written(tx: Tx, rules: Rules, session: Session, path: str) -> None:
+    view = view_for(tx, rules, session, (parse_pattern(path),))
+    assert not tx.may_write(".", session.id, path)
+    for asked in (Edit(session, (path,), HOUR, "off"), Edit(session, (path,), HOUR)):
+        said = refused(lambda asked=asked: decide(view, asked, tx.now))  # type: ignore[misc]
+        assert said.code in WRITES_NOTHING
+    facts = CommitFacts("c", "t", ("p",), (path,), "h")
+    held = view._replace(leases=tx.leases(session.id))
+    refused(lambda: decide(held, Attest(session, (facts,)), tx.now))
 
 
 def run(config: str, steps: list[tuple[Any, ...]]) -> None:

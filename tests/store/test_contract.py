@@ -46,6 +46,7 @@ from handrail.core.events import (
     WaitEnded,
     WaitKept,
 )
+from handrail.core.handed import ReadingAsked, ReadingDone
 from handrail.core.lease import (
     AGE_MAX_MS,
     EXCLUSIVE,
@@ -1098,6 +1099,7 @@ def test_the_guard_is_told_when_to_renew(store: Store) -> None:
 SESSIONS: Final = ("s-ada", "s-bob")
 WORKTREES: Final = (".", "wt-1")
 PATHS: Final = ("a", "a/b", "a/b/x.py", "x.py", "ab", "README.md", "b/c", "a/q.md", "é/x", "zz")
+GUIDE: Final = ("guide.md", "9" * 64, "", "")
 STEPS: Final = st.lists(
     st.one_of(
         st.tuples(
@@ -1111,6 +1113,7 @@ STEPS: Final = st.lists(
         st.tuples(st.just("release"), st.integers(0, 9)),
         st.tuples(st.just("expire"), st.integers(0, 9)),
         st.tuples(st.just("renew"), st.integers(0, 9), st.integers(1, 40)),
+        st.tuples(st.sampled_from(["ask", "read"]), st.sampled_from(SESSIONS)),
     ),
     min_size=1,
     max_size=10,
@@ -1135,6 +1138,7 @@ def test_may_write_is_the_rule_and_its_rows_are_the_leases_in_every_state(
                 for worktree in WORKTREES:
                     for path in PATHS:
                         wanted = writable(leases, session, worktree, path, reader.now)
+                        wanted = wanted and not reader.unread(session)
                         assert reader.may_write(worktree, session, path) is wanted
             assert reader.guard_rows() == sorted(
                 (
@@ -1143,7 +1147,9 @@ def test_may_write_is_the_rule_and_its_rows_are_the_leases_in_every_state(
                 )
                 for lease in leases
                 for text in lease.scope
+                if not reader.unread(lease.session)
             )
+            assert {token for _, token in reader.index_rows()} == {one.token for one in leases}
 
 
 def _take(store: Store, clock: FakeClock, tokens: list[int], step: tuple[object, ...]) -> None:
@@ -1153,6 +1159,10 @@ def _take(store: Store, clock: FakeClock, tokens: list[int], step: tuple[object,
             tokens.append(grant(store, actor, *scope, worktree=worktree, ttl_ms=ttl_ms))
         case ("pass", int() as ms):
             clock.let_pass(ms)
+        case ("ask", str() as session):
+            commit(store, ReadingAsked(session, "packet fix-002", True, (GUIDE,)))
+        case ("read", str() as session):
+            commit(store, ReadingDone(session, "read", ((GUIDE[0], GUIDE[1], ""),)))
         case (what, int() as index, *rest) if tokens:
             token = tokens[index % len(tokens)]
             changes: dict[object, Event | Move] = {
@@ -1161,6 +1171,57 @@ def _take(store: Store, clock: FakeClock, tokens: list[int], step: tuple[object,
                 "renew": LeaseRenewed(token, now_of(store) + int(str((rest or [0])[0]))),
             }
             commit(store, changes[what])
+
+
+def test_what_is_held_may_be_written_from_the_transaction_on_that_ends_the_reading(
+    store: Store,
+) -> None:
+    token = grant(store, ADA, "a", "b/*")
+    shown = snapshot(store)[7]
+    asked = ReadingAsked("s-ada", "role maker", True, (GUIDE, ("gone", "", "", "it is gone")))
+    commit(store, asked)
+    with store.read() as reader:
+        assert [row.path for row in reader.unread("s-ada")] == ["guide.md"]
+        assert reader.unread("s-bob") == reader.reading("s-bob") == ()
+        assert (reader.guard_rows(), reader.may_write(".", "s-ada", "a/b")) == ([], False)
+        assert [lease.token for lease in reader.near(patterns("a"))] == [token], "it is held"
+    later = now_of(store) + 3 * TTL_MS
+    commit(store, LeaseRenewed(token, later))
+    assert snapshot(store)[7] == [], "neither a renewal nor a grant opens it"
+    grant(store, ADA, "c")
+    grant(store, BOB, "d")
+    with store.read() as reader:
+        assert [row[1] for row in reader.guard_rows()] == ["s-bob"]
+        assert compare(reader, replay(reader.entries())) == []
+    with store.transaction() as tx:
+        tx.replace(replay(tx.entries()))
+        tx.commit([], Actor())
+    with store.read() as reader:
+        assert [row[1] for row in reader.guard_rows()] == ["s-bob"], "nor are tables made anew"
+    commit(store, ReadingDone("s-ada", "read", (("guide.md", "8" * 64, ""),)))
+    assert len(snapshot(store)[7]) == 1, "other bytes"  # type: ignore[arg-type]
+    commit(store, ReadingDone("s-ada", "claimed", (("guide.md", "9" * 64, ""),)))
+    with store.read() as reader:
+        rows = reader.guard_rows()
+        assert [row[:3] for row in rows if row[1] == "s-ada"] == [
+            (".", "s-ada", text) for text in ("a", "b/*", "c")
+        ]
+        assert len(shown) == 2  # type: ignore[arg-type]
+        assert reader.may_write(".", "s-ada", "a/b")
+        assert reader.unread("s-ada") == ()
+        assert [(row.path, row.how) for row in reader.reading("s-ada")] == [
+            ("guide.md", "claimed"),
+            ("gone", ""),
+        ]
+        assert reader.readings() == {"s-ada": reader.reading("s-ada")}
+
+
+def test_what_was_read_outlives_its_session(store: Store) -> None:
+    commit(store, ReadingAsked("s-ada", "role maker", True, (GUIDE,)))
+    commit(store, ReadingDone("s-ada", "read", ((GUIDE[0], GUIDE[1], ""),)))
+    commit(store, SessionEnded("s-ada", "ended"))
+    with store.read() as reader:
+        assert [row.how for row in reader.reading("s-ada")] == ["read"]
 
 
 def test_a_path_may_be_written_until_the_lease_ends_and_not_at_that_moment(

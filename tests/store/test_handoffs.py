@@ -23,6 +23,8 @@ from handrail.core.events import Event, SessionEnded
 from handrail.core.handed import (
     CheckpointDecided,
     PhaseEntered,
+    ReadingAsked,
+    ReadingDone,
     TaskResumed,
     WaiverAdded,
     WaiverRevoked,
@@ -114,12 +116,13 @@ class Both:
             lambda tx: self._workflow(tx, task, roll),
             lambda tx: self._waive(tx, task, roll),
             lambda tx: self._project(task, roll),
+            lambda tx: self._read(who, roll),
             lambda tx: rules.decide_close(
                 desk(tx, task, who), settle._replace(session=session(tx, who)), tx.now
             ),
         ]
         chance_scope, roll = chance.choice(SCOPES), chance.randrange(12)
-        weights = (8, 30, 22, 10, 12, 8, 12, 3, 3, 3, 3, 1)
+        weights = (8, 30, 22, 10, 12, 8, 12, 3, 3, 3, 3, 6, 1)
         self.apply(chance.choices(acts, weights)[0], who)
         self.clock.let_pass(chance.choice((1, 500, 500, 20_000)))
 
@@ -155,6 +158,14 @@ class Both:
         kept = RowKept(path, f"notes/{task}", gone, "read", 0)
         return [kept, ProjectionWritten(path, f"{roll:040x}")]
 
+    def _read(self, who: str, roll: int) -> Changes:
+        path, digest = ("a.md", "b.md")[roll % 2], str(roll % 3) * 64
+        if roll < 6:
+            return [
+                ReadingAsked(who, f"packet fix-{roll:03d}", roll > 1, ((path, digest, "", ""),))
+            ]
+        return [ReadingDone(who, ("read", "claimed")[roll % 2], ((path, digest, ""),))]
+
     def _claim(self, tx: Tx, who: str, scope: str) -> Changes:
         asked = patterns(scope)
         view = View(tx.epoch, tuple(tx.near(asked)), (), Policy({}, {}))
@@ -178,6 +189,8 @@ class Both:
                 rows += [reader.packets(settled=False), reader.tasks(), reader.packets("fix")]
                 rows += [reader.waivers(), reader.waivers(revoked=True)]
                 rows += [reader.rows(), reader.rows("b.md"), reader.written_blobs()]
+                rows += [reader.readings(), reader.guard_rows(), reader.index_rows()]
+                rows += [[reader.unread(who) for who in SESSIONS]]
                 written = reader.written_blobs()
                 assert {key: reader.wrote(*key) for key in written} == written
                 other = {"ops/a.json": "b.md", "b.md": "ops/a.json"}
@@ -270,13 +283,13 @@ def test_the_histories_reach_every_end_of_an_offer(tmp_path: Path) -> None:
 
 
 def everything(reader: Reader) -> tuple[Any, ...]:
-    """Return all rows of tasks, packets, waivers and projections."""
+    """Return all rows of tasks, packets, waivers, reading and projections."""
     handed = (reader.tasks(closed=True), reader.packets(), reader.waivers(revoked=True))
-    return (*handed, reader.rows(), reader.written_blobs())
+    return (*handed, reader.rows(), reader.written_blobs(), reader.readings())
 
 
 def test_tables_that_are_made_anew_hold_tasks_and_packets(tmp_path: Path) -> None:
-    both = Both(tmp_path, 5)
+    both = Both(tmp_path, 6)
     for _ in range(STEPS):
         both.step()
     for store in both.stores:
@@ -302,7 +315,7 @@ def test_a_file_of_format_3_gets_its_tables_with_the_next_write_and_a_copy_stays
     import apsw
 
     raw = apsw.Connection(str(path))
-    for table in ("task", "packet", "waiver", "kept_row", "written"):
+    for table in ("task", "packet", "waiver", "kept_row", "written", "reading"):
         raw.execute(f"DROP TABLE {table}")
     raw.execute("PRAGMA user_version=3")
     raw.close()

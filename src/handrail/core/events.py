@@ -25,6 +25,8 @@ from handrail.core.handed import (
     PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
+    ReadingAsked,
+    ReadingDone,
     SessionCompacted,
     StageJudged,
     TaskClosed,
@@ -229,6 +231,8 @@ Event = (
     | TriggerFired
     | TriggerLooped
     | PacketStuck
+    | ReadingAsked
+    | ReadingDone
 )
 
 
@@ -348,6 +352,8 @@ KINDS: Final[dict[str, type[Event]]] = {
     "trigger.fired": TriggerFired,
     "trigger.looped": TriggerLooped,
     "packet.stuck": PacketStuck,
+    "reading.asked": ReadingAsked,
+    "reading.done": ReadingDone,
 }
 KIND_OF: Final[dict[type[Event], str]] = {event: kind for kind, event in KINDS.items()}
 
@@ -376,9 +382,9 @@ SUBJECTS: Final[dict[type[Event], str]] = {
     **dict.fromkeys((RowKept, ProjectionWritten), "projection"),
     PacketTraced: "task",
     EvidenceContradicted: "about",
-    **dict.fromkeys((SessionCompacted, StageJudged), "session"),
     **dict.fromkeys((EditRefused, TriggerFired), "session"),
     **dict.fromkeys((TriggerLooped, PacketStuck), "task"),
+    **dict.fromkeys((SessionCompacted, StageJudged, ReadingAsked, ReadingDone), "session"),
 }
 
 

@@ -237,3 +237,29 @@ class PacketStuck(Record):
 
     task: str
     number: int
+
+
+class ReadingAsked(Record):
+    """``source`` (a role, a packet) asks a session to read ``documents``, each bound to its bytes.
+
+    A document is path, SHA-256, the commit that holds those bytes where the working tree did not,
+    and why it could not be bound, each but the path perhaps ''. ``binds``: nothing is written
+    before it was read; else the packet only waits.
+    """
+
+    session: str
+    source: str
+    binds: bool
+    documents: tuple[tuple[str, str, str, str], ...]
+
+
+class ReadingDone(Record):
+    """A session read documents; ``how`` says who says so, and ``claimed`` is no evidence.
+
+    A receipt is path, SHA-256 of what was to be read, and that of the file now where a claim is
+    made over other bytes ('' where it is the same or gone).
+    """
+
+    session: str
+    how: str
+    receipts: tuple[tuple[str, str, str], ...]

@@ -7,7 +7,7 @@ Promise: as there; only what ``Tables`` names is asked and changed.
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from handrail.core.events import Event
 from handrail.core.handed import (
@@ -19,6 +19,8 @@ from handrail.core.handed import (
     PacketReturned,
     PacketWithdrawn,
     PhaseEntered,
+    ReadingAsked,
+    ReadingDone,
     TaskClosed,
     TaskOpened,
     TaskResumed,
@@ -45,6 +47,9 @@ from handrail.core.task import (
     Waiver,
 )
 from handrail.core.workflow import REVISE
+
+if TYPE_CHECKING:
+    from handrail.core.reading import ToRead
 
 REVISES_MAX: Final = 2
 """So often a checkpoint is revised before a person has to say whether the work goes on."""
@@ -80,6 +85,12 @@ class Tables(Protocol):
     def put_written(self, projection: str, blob: str, seq: int) -> None:
         """Remember bytes of a projection."""
 
+    def reading(self, session: str) -> tuple[ToRead, ...]:
+        """Return what a session has to read."""
+
+    def put_reading(self, session: str, rows: tuple[ToRead, ...]) -> None:
+        """Put what a session has to read in its place."""
+
 
 def handed(tables: Tables, seq: int, at: int, change: Event) -> None:
     """Let an event of a task, packet, waiver or projection act; any other changes no table."""
@@ -100,6 +111,10 @@ def handed(tables: Tables, seq: int, at: int, change: Event) -> None:
             _waived(tables, seq, at, change)
         case RowKept() | ProjectionWritten():
             projected(tables, seq, change)
+        case ReadingAsked() | ReadingDone():
+            from handrail.core.reading import followed
+
+            followed(tables, change)
         case _:
             _worked(tables, at, change)
 

@@ -84,8 +84,15 @@ def _found(value: Json) -> tuple[tuple[str, str], ...]:
 def _updates(value: Json) -> tuple[tuple[str, str, str], ...]:
     rows = [_texts(item) for item in _list(value)]
     if any(len(row) != 3 for row in rows):
-        raise TypeError("ref, old and new were expected")
+        raise TypeError("three texts were expected")
     return tuple([(row[0], row[1], row[2]) for row in rows])
+
+
+def _documents(value: Json) -> tuple[tuple[str, str, str, str], ...]:
+    rows = [_texts(item) for item in _list(value)]
+    if any(len(row) != 4 for row in rows):
+        raise TypeError("path, digest, commit and fault were expected")
+    return tuple([(row[0], row[1], row[2], row[3]) for row in rows])
 
 
 SHAPES: Final[dict[str, Callable[[Json], object]]] = {
@@ -102,7 +109,7 @@ SHAPES: Final[dict[str, Callable[[Json], object]]] = {
     **dict.fromkeys(("output_bytes", "duration_ms"), _number),
     **dict.fromkeys(("exit_status", "tests_passed"), _number_or_none),
     **dict.fromkeys(("phase", "checkpoint", "decision", "leads_to", "by", "stage"), _text),
-    **dict.fromkeys(("trigger", "note", "process", "projection", "key", "verdict"), _text),
+    **dict.fromkeys(("trigger", "note", "process", "projection", "key", "verdict", "how"), _text),
     "for_task": _text_or_none,
     **dict.fromkeys(("times", "waiver", "receipt", "rerun", "advised", "judged"), _number),
     **dict.fromkeys(("ends_at", "uses"), _number_or_none),
@@ -120,6 +127,8 @@ SHAPES: Final[dict[str, Callable[[Json], object]]] = {
     "cover": _pairs,
     "blobs": _blobs,
     "found": _found,
-    "updates": _updates,
+    **dict.fromkeys(("updates", "receipts"), _updates),
+    "documents": _documents,
+    "binds": _flag,
     "commits": _texts,
 }

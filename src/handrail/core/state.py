@@ -45,6 +45,7 @@ from handrail.core.scope.naming import scope_for
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail.core.projected import KeptRow
+    from handrail.core.reading import ToRead
     from handrail.core.task import Packet, Task, Waiver
 
 Blobs = tuple[tuple[str, str], ...]
@@ -130,6 +131,12 @@ class Tables(Protocol):
 
     def put_written(self, projection: str, blob: str, seq: int) -> None:
         """Remember where Handrail last wrote these bytes of a projection."""
+
+    def reading(self, session: str) -> tuple[ToRead, ...]:
+        """Return what a session has to read, in the order in which it was asked for."""
+
+    def put_reading(self, session: str, rows: tuple[ToRead, ...]) -> None:
+        """Put this in its place: while a document that binds is unread, the guard knows nothing."""
 
 
 def apply(tables: Tables, seq: int, at: int, actor: Actor, change: Event | Move) -> None:
@@ -268,25 +275,13 @@ class State:
         self.waivers: dict[int, Waiver] = {}
         self.rows: dict[tuple[str, str], KeptRow] = {}
         self.written: dict[tuple[str, str], int] = {}
+        self.readings: dict[str, tuple[ToRead, ...]] = {}
 
     def copy(self) -> State:
         """Return an independent copy."""
         other = State()
-        other.leases = dict(self.leases)
-        other.sessions = dict(self.sessions)
-        other.waiters = dict(self.waiters)
-        other.attestations = dict(self.attestations)
-        other.config = self.config
-        other.tickets = self.tickets
-        other.orphans = dict(self.orphans)
-        other.landings = dict(self.landings)
-        other.processes = dict(self.processes)
-        other.notices = dict(self.notices)
-        other.tasks = dict(self.tasks)
-        other.packets = dict(self.packets)
-        other.waivers = dict(self.waivers)
-        other.rows = dict(self.rows)
-        other.written = dict(self.written)
+        for name, table in vars(self).items():
+            setattr(other, name, table.copy() if isinstance(table, dict) else table)
         return other
 
     def put_lease(self, lease: Lease) -> None:
@@ -413,6 +408,14 @@ class State:
     def put_written(self, projection: str, blob: str, seq: int) -> None:
         """Remember bytes of a projection."""
         self.written[projection, blob] = seq
+
+    def reading(self, session: str) -> tuple[ToRead, ...]:
+        """Return what a session has to read."""
+        return self.readings.get(session, ())
+
+    def put_reading(self, session: str, rows: tuple[ToRead, ...]) -> None:
+        """Put this in its place."""
+        self.readings[session] = rows
 
 
 def evolve(state: State, seq: int, at: int, actor: Actor, change: Event | Move) -> State:

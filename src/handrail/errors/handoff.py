@@ -6,6 +6,7 @@ Apart from the others, so that an edit and a claim need not import them.
 from __future__ import annotations
 
 from handrail.errors import AS_PERSON, Malformed, Refused, Unavailable
+from handrail.text import Sentence
 
 # --- refused: tasks ------------------------------------------------------------------------------
 
@@ -149,6 +150,22 @@ class ScopeNeedsHandoff(Refused):
     NEXT = "handrail task show {task}"
 
 
+class ReadingRequired(Refused):
+    """Session {session} has not read what it must before it writes, each as a whole ({sources}): {paths}."""  # noqa: E501
+
+    code = "reading_required"
+    NEXT = "handrail reading list"
+
+    @property
+    def message(self) -> str:
+        """The sentence with every document: whoever is refused has to know all of them."""
+        words, paths = Sentence(self.values), self.values.get("paths")
+        every = paths if isinstance(paths, tuple) else ()
+        named = [Sentence({"path": path})["path"] for path in every]
+        words_of = {name: words[name] for name in ("session", "sources")}
+        return (self.__doc__ or "").format(**words_of, paths=", ".join(named))
+
+
 # --- refused and unavailable: gates and waivers --------------------------------------------------
 
 
@@ -223,6 +240,13 @@ class UnknownTask(Malformed):
 
     code = "unknown_task"
     NEXT = "handrail task list"
+
+
+class NotAsked(Malformed):
+    """Nobody asks session {session} to read {path}."""
+
+    code = "reading_not_asked"
+    NEXT = "handrail reading list"
 
 
 class UnknownGate(Malformed):

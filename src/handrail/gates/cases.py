@@ -242,7 +242,9 @@ CASES: Final[dict[str, Cases]] = {
         worse=_states(_STATE._replace(problem="no JSON"), _STATE._replace(lacks=(_LACKS,))),
     ),
     "message at post-handoff": Cases(_GOOD, _states(_STATE._replace(lacks=(_SHORT,)))[0]),
-    "reading": _around(named=(_HANDED.named[1]._replace(held=None),)),
+    "reading": _around(named=(_HANDED.named[1]._replace(held=None),))._replace(
+        worse=(_GOOD._replace(handed=_HANDED._replace(unread=("a.md",), accepted=True)),)
+    ),
 }
 
 

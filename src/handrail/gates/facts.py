@@ -118,7 +118,8 @@ class Handed(Record):
     it, ``base`` the commit that the task began from. ``copies`` are the exported files of
     the task, each with ``edited`` or ``missing``. ``receipts`` are those of this ledger that it
     names. ``present`` tells whether its commit is here, ``contained`` whether HEAD has it. ``own``
-    are the unfinished paths that the asking session holds.
+    are the unfinished paths that the asking session holds, ``unread`` what it has to read before it
+    writes; where the packet is not ``accepted`` yet, what it will have to read.
     """
 
     task: str
@@ -137,6 +138,8 @@ class Handed(Record):
     contained: bool = True
     behind: bool = False
     own: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
+    accepted: bool = False
 
     def part(self, *names: str) -> Any:
         """Return what the packet says at a place; None if it says nothing there."""

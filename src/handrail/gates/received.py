@@ -12,6 +12,7 @@ from handrail.gates.facts import Facts, Handed
 from handrail.gates.gate import CannotTell, Objection
 from handrail.gates.packet import Found, handed_of, of_copies
 from handrail.gates.tree import COMMIT_ALL, OBJECTIONS_MAX
+from handrail.text import shell_quote
 
 READING: Final = "context.required_reading"
 FETCH: Final = "git fetch --all"
@@ -101,15 +102,29 @@ def tree_as_declared(facts: Facts) -> Found:
 
 
 def reading(facts: Facts) -> Found:
-    """Object to required reading that the packet's commit does not hold."""
+    """Object to required reading that the packet's commit does not hold, or nobody has read.
+
+    Before the packet is accepted what is unread is advice: it is read afterwards, before the first
+    edit.
+    """
     handed = handed_of(facts)
     named = [one for one in handed.named if one.field == READING]
-    if handed.packet is None or not named:
+    if handed.packet is None or not (named or handed.unread):
         return None
     _check_present(handed)
     sentence = "it is required reading, and the packet's commit does not hold it"
-    return [
+    found = [
         Objection("missing_reading", sentence, one.path, _refuse(handed))
         for one in named
         if one.held is None and one.here is None
     ]
+    when = "has to be" if handed.accepted else "will have to be"
+    sentence = f"it {when} read before the first edit, and this session has not read it"
+    found += [
+        Objection(
+            *("unread", sentence, path, f"handrail reading done {shell_quote(path)}"),
+            advice=not handed.accepted,
+        )
+        for path in handed.unread[:OBJECTIONS_MAX]
+    ]
+    return found

@@ -242,7 +242,7 @@ GATES: Final[tuple[Gate, ...]] = (
         ("post-handoff",),
         ("handed",),
         reading,
-        "Required reading is in the packet's commit.",
+        "Required reading is in the packet's commit, and who accepted it has read it.",
     ),
     Gate(
         "directive",

@@ -17,7 +17,7 @@ from handrail.core.decide import Looked
 from handrail.core.decide.desk import Accept
 from handrail.core.decide.handoff import decide_accept, decide_decline, decide_withdraw, fits
 from handrail.core.duty import role_by
-from handrail.core.events import LeaseGranted
+from handrail.core.events import Event, LeaseGranted
 from handrail.core.handed import PacketAccepted, TaskTaken
 from handrail.core.lease import Lease, Session
 from handrail.core.ledger import Entry, read_event
@@ -30,6 +30,7 @@ from handrail.service.claims import Claims
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.lapses import desk_of, lapse_ms, record_due, settle_of, singles, task_named
+from handrail.service.lookups import check_looked, reading_of, with_reading
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import the_one
 from handrail.service.threads import check_thread
@@ -37,13 +38,17 @@ from handrail.store.port import Reader, Tx
 
 if TYPE_CHECKING:
     from handrail.service.gating import Checked
+    from handrail.service.readings import Looked as Seen
 
 Answering = tuple[str | None, Sequence[str] | None, str | None]
 """Which packet, the part of its scope that is wanted, the request's id."""
 
 
 class Accepted(Record):
-    """A packet that was accepted, or a task that was taken up; what its receiver holds by it."""
+    """A packet that was accepted, or a task that was taken up; what its receiver holds by it.
+
+    ``unread`` is what it has to read before it writes.
+    """
 
     task: Task
     packet: Packet | None
@@ -51,6 +56,7 @@ class Accepted(Record):
     free: tuple[str, ...]
     epoch: str
     checked: Checked | None = None
+    unread: tuple[str, ...] = ()
 
 
 class Answers:
@@ -74,7 +80,20 @@ class Answers:
         return self._decide_accept((target, narrow, request_id))
 
     def _decide_accept(self, asked: Answering) -> Accepted:
-        return with_facts(self._context, lambda looked: self._accept(asked, looked))
+        return self._accept_at_last(asked)
+
+    def _accept_at_last(
+        self, asked: Answering, check: Check | None = None, judged: Packet | None = None
+    ) -> Accepted:
+        """Accept, looking at the working tree and at what is to be read as often as it takes."""
+        context = self._context
+        return with_reading(
+            context,
+            lambda seen: with_facts(
+                context,
+                lambda looked: self._accept(asked, looked, check, judged=judged, seen=seen),
+            ),
+        )
 
     def _accept(
         self,
@@ -84,6 +103,7 @@ class Answers:
         *,
         judged: Packet | None = None,
         trial: bool = False,
+        seen: Seen | None = None,
     ) -> Accepted:
         target, narrow, request_id = asked
         with self._store.transaction() as tx:
@@ -114,7 +134,13 @@ class Answers:
             changes = decide_accept(desk, accept, tx.now)
             if trial:
                 return Accepted(task, desk.packet, None, (), tx.epoch)
-            entries = tx.commit([*changes, *counted], actor_of(session), request)
+            taken = desk.packet
+            if taken is None or taken.state != OPEN:
+                taken = tx.packet(task.id, task.taken)
+            reading = list(to_read(tx, session, taken, seen))
+            if role is not None:
+                reading[:0] = reading_of(tx, rules, session._replace(role=role), seen)
+            entries = tx.commit([*changes, *reading, *counted], actor_of(session), request)
             return _accepted(tx, entries)
 
     def decline(
@@ -191,6 +217,18 @@ def _role_by(reader: Reader, rules: Rules, session: Session, packet: Packet | No
     return role_by(rules.policy, session, packet, sent=here)
 
 
+def to_read(
+    reader: Reader, session: Session, packet: Packet | None, seen: Seen | None
+) -> Sequence[Event]:
+    """Return what a session is asked to read by the packet that it goes by from here on."""
+    from handrail.service.readings import asked_by_packet, named_by
+
+    paths = named_by(reader, packet)
+    if packet is None or not paths:
+        return ()
+    return asked_by_packet(session.id, packet, paths, check_looked(paths, seen), binds=True)
+
+
 def check_same(task: Task, judged: Packet) -> None:
     """Refuse to answer another packet than the one that gates judged; raises FactsChanged."""
     if (task.id, task.number) != (judged.task, judged.number):
@@ -222,9 +260,11 @@ def _accepted(tx: Tx, entries: Sequence[Entry]) -> Accepted:
             lease = tx.lease(event.token) if event.token else None
             scope = () if packet is None else packet.patterns
             free = tuple(text for text in scope if text not in event.patterns)
-            return Accepted(task, packet, lease, free, tx.epoch)
+            left = tuple(row.path for row in tx.unread(event.session))
+            return Accepted(task, packet, lease, free, tx.epoch, unread=left)
         elif isinstance(event, TaskTaken):
-            return Accepted(task_named(tx, event.task), None, lease, (), tx.epoch)
+            left = tuple(row.path for row in tx.unread(event.session))
+            return Accepted(task_named(tx, event.task), None, lease, (), tx.epoch, unread=left)
     raise errors.Bug(detail="an acceptance led to no entry")
 
 

@@ -19,7 +19,8 @@ from handrail.store.port import Reader
 class Status(Record):
     """What stands in the store; times in ms since 1970 on its clock.
 
-    ``tasks`` are the open ones, each with the checkpoint at which a person has to decide, or None.
+    ``tasks`` are the open ones, each with the checkpoint at which a person has to decide, or None;
+    ``unread`` is what the asking session has to read before it writes.
     """
 
     workspace: str
@@ -34,6 +35,7 @@ class Status(Record):
     mine: str | None
     paused_until: int | None
     tasks: tuple[tuple[Task, str | None], ...]
+    unread: tuple[str, ...] = ()
 
 
 class Why(Record):
@@ -74,6 +76,7 @@ class Board:
                 mine=self._mine(reader),
                 paused_until=paused_until(reader),
                 tasks=_tasks(reader, rules),
+                unread=tuple(row.path for row in reader.unread(self._mine(reader) or "")),
             )
 
     def _mine(self, reader: Reader) -> str | None:

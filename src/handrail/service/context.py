@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from handrail.core.landing import Change
     from handrail.core.lease import Process
+    from handrail.core.reading import Document
     from handrail.service.verification import SharedLedgers
     from handrail.store.port import Store
 
@@ -227,6 +228,12 @@ class Outside(Protocol):
         """Return an ordinary file of the working tree, reached through no link; None: no file.
 
         Raises FactsUnavailable for what is too long, a link, or no file.
+        """
+
+    def documents(self, paths: Sequence[str]) -> list[Document]:
+        """Return documents as they lie in the working tree, else as HEAD holds them; never fails.
+
+        Nobody is waited for, and no link out of the working tree is followed.
         """
 
     def branch(self) -> str | None:

@@ -1,8 +1,8 @@
 """What the tasks in the store let a session do, asked only where the configuration cares.
 
-Promise: where no phase, no required packet and no bound scope is configured, nothing is asked; else
-the open tasks, by one query, and the newest packets of those that the session acts for. Where there
-are triggers, first whether one stopped the session.
+Promise: where no phase, no required packet and no bound scope is configured, nothing is asked but
+whether it has something to read; else the open tasks, by one query, and the newest packets of those
+that the session acts for. Where there are triggers, first whether one stopped the session.
 
     view = view_of(tx, rules, session, patterns)._replace(duty=duty_here(tx, rules, session))
 """
@@ -15,13 +15,16 @@ from handrail.core.decide import Changes, Policy
 from handrail.core.decide.leaving import overstaying
 from handrail.core.duty import Duty, duty_of, entitled, held_by, may_not_write
 from handrail.core.lease import Session
+from handrail.core.reading import must_read
 from handrail.core.task import OPEN, Task
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
 
 
-def duty_here(reader: Reader, rules: Rules, session: Session) -> Duty | None:
-    """Return what binds a session now; None where nothing does."""
+def duty_here(
+    reader: Reader, rules: Rules, session: Session, *, reading: bool = True
+) -> Duty | None:
+    """Return what binds a session now, with or without its reading; None where nothing does."""
     policy = rules.policy
     if policy.fires:
         from handrail.service.stops import stop_of
@@ -29,14 +32,17 @@ def duty_here(reader: Reader, rules: Rules, session: Session) -> Duty | None:
         refusal = stop_of(reader, policy, session)
         if refusal is not None:
             return Duty(session.id, session.role, refusal=refusal)
-    if not policy.binds:
-        return None
-    tasks = reader.tasks()
+    tasks = reader.tasks() if policy.binds else []
     own = held_by(session.id, tasks)
     if policy.required and not entitled(policy, session.id, own, _offered(reader, own)):
         every = (reader.tasks(closed=True), reader.packets())
         refusal = may_not_write(policy, session, *every, reader.now)
         return Duty(session.id, session.role, refusal=refusal)
+    left = reader.unread(session.id) if reading else ()
+    if left:
+        return Duty(session.id, session.role, refusal=must_read(session.id, left))
+    if not policy.binds:
+        return None
     taken = [reader.packet(task.id, task.taken) for task in own if policy.narrow and task.taken]
     # A task beside it, whose packet names no scope, is no way around the one that does.
     bound = next((packet for packet in taken if packet is not None and packet.patterns), None)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from handrail.core.decide import writable
 from handrail.core.decide.handoff import fits
 from handrail.core.events import Event
 from handrail.core.lease import Session
@@ -168,12 +169,13 @@ class HandoffGates:
         session = self._context.caller.session
         if session is not None:
             fold = rules_in_force(reader).settings.workspace.fold_case
-            worktree = self._context.caller.worktree
+            worktree, held = self._context.caller.worktree, reader.leases(session)
             for path in standing.dirty:
+                # What is held counts, also while it may not be written yet.
                 normal = normalise_path(path, fold_case=fold)
-                if reader.may_write(worktree, session, normal):
+                if writable(held, session, worktree, normal, reader.now):
                     own.append(path)
-        return received(reader, self._grounds, packet, standing.commit, own)
+        return received(reader, self._grounds, packet, standing.commit, own, session)
 
     # --- before something happens -----------------------------------------------------------------
 

@@ -161,7 +161,8 @@ class HarnessSessions:
                 orphans=tx.orphans(session.worktree),
                 landings=tx.landings(0, session.id),
                 head=tx.head.seq,
-                duty=duty_in(tx, rules, session),
+                # What is its own may be its again before it has read: it may not be written yet.
+                duty=duty_in(tx, rules, session, reading=False),
             )
             changes = decide(view, Adopt(session, rules.settings.limits.ttl_ms, looked), tx.now)
             if process is not None:

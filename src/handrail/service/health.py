@@ -11,6 +11,7 @@ from handrail.core.decide import WAIT_KEPT_MS
 from handrail.core.events import ConfigApplied
 from handrail.core.lease import AGE_MAX_MS, Lease, renew_at
 from handrail.core.ledger import Entry, Report, format_head, read_event, verify
+from handrail.core.reading import unread
 from handrail.core.record import Record
 from handrail.core.state import InForce, State, replay
 from handrail.service.context import Context
@@ -128,6 +129,7 @@ def compare(reader: Reader, expected: State) -> list[str]:
         )
         for lease in leases.values()
         for pattern in lease.patterns
+        if not unread(expected.readings.get(lease.session, ()))
     )
     if sorted(reader.guard_rows()) != guard:
         differences.append("what the guard looks up is not what is held")
@@ -151,6 +153,8 @@ def _handed(reader: Reader, expected: State) -> list[str]:
         differences.append("the waivers are not those of the ledger")
     if {(row.projection, row.key): row for row in reader.rows()} != expected.rows:
         differences.append("the rows of projections are not those of the ledger")
+    if reader.readings() != expected.readings:
+        differences.append("what sessions have to read is not what the ledger says")
     if reader.written_blobs() != expected.written:
         differences.append("what was written of projections is not what the ledger says")
     return differences

@@ -92,9 +92,7 @@ class JudgedHandoffs(Handoffs):
         what = f"packet {packet.number} of task {packet.task}"
         self._gates.refuse(checked, rules, packet.task, what)
         check = self._gates.unmoved(look)
-        done = with_facts(
-            self._context, lambda looked: self._accept(asked, looked, check, judged=packet)
-        )
+        done = self._accept_at_last(asked, check, packet)
         return done._replace(checked=checked)
 
     def _return(

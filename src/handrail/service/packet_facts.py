@@ -16,9 +16,10 @@ from handrail.core.digest import sha256
 from handrail.core.events import KIND_OF
 from handrail.core.ledger import read_event, read_header
 from handrail.core.packet import pretty
+from handrail.core.reading import unread
 from handrail.core.receipts import EvidenceRecorded
 from handrail.core.scope import matches, normalise_path
-from handrail.core.task import COMPLETE, EVIDENCE, Packet, Task, file_name
+from handrail.core.task import ACCEPTED, COMPLETE, EVIDENCE, OPEN, Packet, Task, file_name
 from handrail.gates.facts import Cited, Handed, Named, Noted
 from handrail.gates.gate import Gate
 from handrail.gates.packet import EDITED, MISSING, receipt_number
@@ -104,7 +105,12 @@ def to_offer(
 
 
 def received(
-    reader: Reader, grounds: Grounds, packet: Packet, at: str, own: Collection[str] = ()
+    reader: Reader,
+    grounds: Grounds,
+    packet: Packet,
+    at: str,
+    own: Collection[str] = (),
+    session: str | None = None,
 ) -> Handed:
     """Return a packet that was offered, as its receiver finds it ``at`` a commit, that of HEAD."""
     stored = packet_text(reader, packet)
@@ -129,7 +135,23 @@ def received(
         contained=contained,
         behind=behind,
         own=frozenset(own),
+        unread=_unread(reader, packet, content, session),
+        accepted=packet.state == ACCEPTED and packet.by == session,
     )
+
+
+def _unread(
+    reader: Reader, packet: Packet, content: Mapping[str, Any], session: str | None
+) -> tuple[str, ...]:
+    """Return what a session has to read by now, or will have to by a packet that waits."""
+    if session is None:
+        return ()
+    rows = reader.reading(session)
+    if packet.state != OPEN:
+        return tuple(row.path for row in unread(rows))
+    known = {row.path for row in rows if row.how or row.fault}
+    named = content.get("context", {}).get("required_reading", ())
+    return tuple(path for path in named if path not in known)
 
 
 def _named(grounds: Grounds, commit: str, content: Mapping[str, Any]) -> tuple[Named, ...]:

@@ -69,13 +69,17 @@ def projections_in_force(store: Store) -> tuple[ProjectionFile, ...]:
         return rules_in_force(reader).settings.projections
 
 
-def duty_in(reader: Reader, rules: Rules, session: Session) -> Duty | None:
-    """Return what a session's task lets it do; where no task matters, nothing is imported."""
-    if not (rules.policy.binds or rules.policy.fires):
+def duty_in(reader: Reader, rules: Rules, session: Session, *, reading: bool = True) -> Duty | None:
+    """Return what a session's task and its reading let it do; where neither matters, None.
+
+    Then nothing is asked or imported.
+    """
+    policy = rules.policy
+    if not (policy.binds or policy.fires or (reading and reader.unread(session.id))):
         return None
     from handrail.service.duties import duty_here
 
-    return duty_here(reader, rules, session)
+    return duty_here(reader, rules, session, reading=reading)
 
 
 def rules_read_last() -> Rules | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.core.decide import ChangeRole, Changes, EndSession, StartSession, View, decide
@@ -19,8 +20,12 @@ from handrail.service.identity import (
     require_session,
 )
 from handrail.service.looking import look_at_own
+from handrail.service.lookups import reading_of, with_reading
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader, Tx
+
+if TYPE_CHECKING:
+    from handrail.service.readings import Looked
 
 _ID_CHARS: Final = 12
 _SECRET_CHARS: Final = 40
@@ -46,12 +51,13 @@ class Ended(Record):
 
 
 class Shown(Record):
-    """A session with what it holds."""
+    """A session with what it holds, and what it has to read before it writes."""
 
     session: Session
     leases: tuple[Lease, ...]
     epoch: str
     now: int
+    unread: tuple[str, ...] = ()
 
 
 class Sessions:
@@ -69,17 +75,22 @@ class Sessions:
         name = check_name("session", id or f"s-{outside.random_name(_ID_CHARS)}")
         who = check_name("agent", agent or caller.agent or f"agent@{plain_name(caller.folder)}")
         fresh = outside.random_name(_SECRET_CHARS)
+        attempt = partial(self._start, (name, who, role, fresh))
+        return with_reading(self._context, attempt)
+
+    def _start(self, asked: tuple[str, str, str | None, str], looked: Looked | None) -> Started:
+        (name, who, role, fresh), caller = asked, self._context.caller
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             known = tx.session(name)
-            wanted = role or caller.role
-            acting_as = self._role(rules, wanted, known)
+            acting_as = self._role(rules, role or caller.role, known)
             session = Session(
                 name, who, acting_as, caller.worktree, tx.now, None, hash_secret(fresh)
             )
             changes = decide(View(tx.epoch), StartSession(session, known), tx.now)
             if not changes and known is not None:
                 return Started(known, self._proof(known), resumed=True)
+            changes += reading_of(tx, rules, session, looked)
             # The secret is there before anybody can learn of the session.
             self._context.secrets.keep(name, fresh)
             tx.commit(changes, Actor(name, who, acting_as))
@@ -141,40 +152,51 @@ class Sessions:
         A session may do so itself only where ``roles_per_session = "many"``; else a person must,
         which an environment that names a session is not.
         """
-        with self._store.transaction() as tx:
-            rules = rules_in_force(tx)
-            session = require_session(tx, self._context)
-            wanted = rules.settings.role(role).name
-            if session.role == wanted:
-                return session
-            if not rules.policy.many_roles:
-                raise errors.RoleFixed(session=session.id, role=session.role, wanted=wanted)
-            change = ChangeRole(session, wanted, reason, "roles_per_session")
-            tx.commit(_as_another(tx, rules, change), actor_of(session))
-        return session._replace(role=wanted)
+
+        def attempt(looked: Looked | None) -> Session:
+            with self._store.transaction() as tx:
+                rules = rules_in_force(tx)
+                session = require_session(tx, self._context)
+                wanted = rules.settings.role(role).name
+                if session.role == wanted:
+                    return session
+                if not rules.policy.many_roles:
+                    raise errors.RoleFixed(session=session.id, role=session.role, wanted=wanted)
+                change = ChangeRole(session, wanted, reason, "roles_per_session")
+                tx.commit(_as_another(tx, rules, change, looked), actor_of(session))
+            return session._replace(role=wanted)
+
+        return with_reading(self._context, attempt)
 
     def reset_role(self, id: str, role: str, reason: str) -> Session:
         """Let another session act as ``role``, decided by a person at a terminal."""
         command = ("session", "role", role, "--session", id, "--reason", reason)
         proof = person_proof(self._context.caller, "changing a session's role", command)
-        with self._store.transaction() as tx:
-            rules = rules_in_force(tx)
-            session = tx.session(check_name("session", id))
-            if session is None or not session.live:
-                raise errors.UnknownSession(session=id, reason=f"{id} is not live")
-            wanted = rules.settings.role(role).name
-            change = ChangeRole(session, wanted, reason, proof)
-            tx.commit(_as_another(tx, rules, change), UNATTRIBUTED)
-        return session._replace(role=wanted)
+
+        def attempt(looked: Looked | None) -> Session:
+            with self._store.transaction() as tx:
+                rules = rules_in_force(tx)
+                session = tx.session(check_name("session", id))
+                if session is None or not session.live:
+                    raise errors.UnknownSession(session=id, reason=f"{id} is not live")
+                wanted = rules.settings.role(role).name
+                change = ChangeRole(session, wanted, reason, proof)
+                tx.commit(_as_another(tx, rules, change, looked), UNATTRIBUTED)
+            return session._replace(role=wanted)
+
+        return with_reading(self._context, attempt)
 
 
-def _as_another(tx: Tx, rules: Rules, change: ChangeRole) -> Changes:
-    """Change a role, and end what the session may not hold in it."""
+def _as_another(tx: Tx, rules: Rules, change: ChangeRole, looked: Looked | None) -> Changes:
+    """Change a role, with what it asks to read, and end what the session may not hold in it."""
     changes = decide(View(tx.epoch), change, tx.now)
+    session = change.session._replace(role=change.role)
+    if changes:
+        changes += reading_of(tx, rules, session, looked)
     if rules.policy.binds:
         from handrail.service.duties import not_held_as
 
-        changes += not_held_as(tx, rules.policy, change.session._replace(role=change.role))
+        changes += not_held_as(tx, rules.policy, session)
     return changes
 
 
@@ -191,4 +213,5 @@ def person_proof(caller: Caller, what: str, command: Sequence[str], or_else: str
 
 def _shown(reader: Reader, session: Session) -> Shown:
     leases = [lease for lease in reader.leases(session.id) if lease.live(reader.now)]
-    return Shown(session, tuple(leases), reader.epoch, reader.now)
+    unread = tuple(row.path for row in reader.unread(session.id))
+    return Shown(session, tuple(leases), reader.epoch, reader.now, unread)

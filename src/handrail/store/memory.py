@@ -25,6 +25,7 @@ from handrail.core.lease import (
 )
 from handrail.core.ledger import GENESIS, Entry, Head, read_event, seal
 from handrail.core.projected import KeptRow
+from handrail.core.reading import ToRead, unread
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State, apply
 from handrail.core.task import OPEN, Packet, Task, Waiver
@@ -76,13 +77,7 @@ class MemoryReader:
 
     def near(self, patterns: Sequence[Pattern]) -> Iterator[Lease]:
         """Yield what may share a path with the patterns, in the order of the plan."""
-        rows = sorted(
-            {
-                (pattern.anchor, lease.token)
-                for lease in self.data.state.leases.values()
-                for pattern in lease.patterns
-            }
-        )
+        rows = self.index_rows()
         seen: set[int] = set()
         for step in plan(patterns):
             for anchor, token in rows:
@@ -224,6 +219,18 @@ class MemoryReader:
         """Return all that Handrail wrote: (projection, blob id) and the newest entry of it."""
         return dict(self.data.state.written)
 
+    def reading(self, session: str) -> tuple[ToRead, ...]:
+        """Return what a session has to read or has read."""
+        return self.data.state.reading(session)
+
+    def unread(self, session: str) -> tuple[ToRead, ...]:
+        """Return what a session has to read before it writes."""
+        return unread(self.reading(session))
+
+    def readings(self) -> dict[str, tuple[ToRead, ...]]:
+        """Return what all sessions have to read or have read, by session."""
+        return dict(self.data.state.readings)
+
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""
         return iter(self.data.ledger[after:until])
@@ -263,7 +270,9 @@ class MemoryReader:
 
     def may_write(self, worktree: str, session: str, path: str) -> bool:
         """Answer what the guard asks by the rule itself."""
-        return writable(self.data.state.leases.values(), session, worktree, path, self.now)
+        return not self.unread(session) and writable(
+            self.data.state.leases.values(), session, worktree, path, self.now
+        )
 
     def guard_rows(self) -> list[tuple[str, str, str, int, int, int]]:
         """Return (worktree, session, pattern, token, until, renew_at) of what may be written."""
@@ -274,6 +283,7 @@ class MemoryReader:
             )
             for lease in self.data.state.leases.values()
             for pattern in lease.patterns
+            if not self.unread(lease.session)
         )
 
     def index_rows(self) -> list[tuple[str, int]]:

@@ -45,6 +45,10 @@ from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State
 from handrail.core.task import Packet, Task, Waiver
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.core.reading import ToRead
+
 REQUESTS_KEPT_MS: Final = 7 * 86_400_000
 RARE: Final = ("config.applied", "commit.unattested", "commit.unattributed")
 """Kinds of which there are few, and of which all can be asked for."""
@@ -169,6 +173,15 @@ class Reader(Protocol):
     def written_blobs(self) -> dict[tuple[str, str], int]:
         """Return all that Handrail wrote: (projection, blob id) and the newest entry of it."""
 
+    def reading(self, session: str) -> tuple[ToRead, ...]:
+        """Return what a session has to read or has read, in the order in which it was asked for."""
+
+    def unread(self, session: str) -> tuple[ToRead, ...]:
+        """Return what a session has to read before it writes; costs nothing where nobody has to."""
+
+    def readings(self) -> dict[str, tuple[ToRead, ...]]:
+        """Return what all sessions have to read or have read, by session."""
+
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""
 
@@ -193,7 +206,8 @@ class Reader(Protocol):
     def guard_rows(self) -> list[tuple[str, str, str, int, int, int]]:
         """Return (worktree, session, pattern, token, until, renew_at) of what may be written.
 
-        Sorted. Before ``renew_at`` the guard need not ask any further.
+        Sorted. Before ``renew_at`` the guard need not ask any further. What a session holds that
+        has something to read is not there.
         """
 
     def index_rows(self) -> list[tuple[str, int]]:

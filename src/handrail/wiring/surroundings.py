@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from handrail.core.history import PastCommit
     from handrail.core.lease import Process
     from handrail.core.ledger import Entry
+    from handrail.core.reading import Document
     from handrail.service.context import History
 
 CONFIG_NAME: Final = "handrail.toml"
@@ -98,6 +99,12 @@ class Surroundings:
         from handrail.facts.folders import document
 
         return document(self._place.toplevel, path)
+
+    def documents(self, paths: Sequence[str]) -> list[Document]:
+        """Return documents as they lie in the working tree, else as HEAD holds them."""
+        from handrail.facts.required import documents
+
+        return documents(self._place.toplevel, paths)
 
     def branch(self) -> str | None:
         """Return the branch that is checked out."""

@@ -24,6 +24,7 @@ NOUNS: Final = {
     "task": "A unit of work: new, list, show, block, close, resume.",
     "checkpoint": "A person's decisions on a task: approve, revise, stop, list.",
     "trigger": "Who gets work when something happens to it: list.",
+    "reading": "What is to be read before one writes: done, list.",
     "waiver": "Recorded exceptions from gates: add, list, revoke.",
     "handoff": "Handing work over: offer, accept, decline, withdraw, look.",
     "ledger": "The append-only record: verify, export, import, redact.",

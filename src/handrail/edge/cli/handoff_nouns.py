@@ -211,6 +211,22 @@ HANDOFFS: Final = (
         (DRY,),
     ),
 )
+READING: Final = (
+    Command(
+        "reading list",
+        "reading:listed",
+        "Show what you have to read before you write, and how it came to be read.",
+        "handrail reading list",
+    ),
+    Command(
+        "reading done",
+        "reading:done",
+        "Say that you have read what you had to: recorded as a claim.",
+        "handrail reading done AGENTS.md docs/runbook.md",
+        (Argument("files", "FILE...", many=True),),
+        (DRY,),
+    ),
+)
 WAIVERS: Final = (
     Command(
         "waiver add",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from handrail.edge.cli.handoff_nouns import HANDOFFS, SHORT, WAIVERS
+from handrail.edge.cli.handoff_nouns import HANDOFFS, READING, SHORT, WAIVERS
 from handrail.edge.cli.spec import (
     DRY,
     EVERYDAY,
@@ -65,6 +65,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     RENEW._replace(quick=False),
     *HANDOFFS,
+    *READING,
     *WAIVERS,
     Command(
         "attest",

@@ -7,7 +7,8 @@ that is not plain ASCII, has a link in it or lies where anything is unusual is n
 
     nothing_to_say(b'{"hook_event_name": "PreToolUse", "tool_name": "Read"}')   # True
 
-The end of a turn is nothing to a session that acts for no task: one count says so.
+The end of a turn is nothing to a session that acts for no task: one count says so. Nor is what was
+read to one that has nothing to read.
 """
 
 import posix
@@ -18,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FORMAT = 6
+FORMAT = 7
 """The format of the store that the statement below reads; ``store.sqlite`` says what it is now."""
 
 PATH_OF = {
@@ -38,6 +39,8 @@ READS_ONLY = frozenset(
 )
 ABOUT_TASKS = ("Stop", "SubagentStop", "TaskCompleted")
 """Events that mean nothing to a session which acts for no task."""
+LOADED = "InstructionsLoaded"
+"""By this event, and after the tool Read, it is known which file an agent was shown."""
 _PARSED = (
     "SELECT ?1 ->> '$.hook_event_name', ?1 ->> '$.session_id', ?1 ->> '$.tool_name',"
     " ?1 ->> '$.tool_input.file_path', ?1 ->> '$.tool_input.notebook_path',"
@@ -53,6 +56,8 @@ _MAY_ACT = (
     "SELECT count(*) FROM task WHERE state = 'open'"
     " AND (holder IS NULL OR instr(holder, substr(?, 1, 16)) = 1)"
 )
+_MAY_READ = "SELECT count(*) FROM reading WHERE awaits AND instr(session, substr(?, 1, 16)) = 1"
+_BEGUN = "SELECT count(*) FROM session WHERE id = ? AND ended_at IS NULL"
 _BUSY_MS = 2_000
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _TIME_NAMESPACE = "/proc/self/timens_offsets"
@@ -76,6 +81,9 @@ def _plainly(payload: bytes) -> bool:
     event, session, tool, *inputs = parser.execute(_PARSED, (text,)).get
     if event in ABOUT_TASKS:
         return isinstance(session, str) and _acts_for_none(apsw, session, inputs[3])
+    if event == LOADED or (event == "PostToolUse" and tool == "Read"):
+        begun = event != LOADED
+        return isinstance(session, str) and _has_read(apsw, session, inputs[3], begun=begun)
     if event not in ("PreToolUse", "PostToolUse") or not isinstance(tool, str):
         return False
     if tool in READS_ONLY:
@@ -115,6 +123,18 @@ def _acts_for_none(driver: "Any", session: str, folder: object) -> bool:
     found = _locate(f"{folder}/handrail.toml") if isinstance(folder, str) else None
     connection = None if found is None else _opened(driver, found[0])
     return connection is not None and connection.execute(_MAY_ACT, (session,)).get == 0
+
+
+def _has_read(driver: "Any", session: str, folder: object, *, begun: bool) -> bool:
+    """Tell whether a session surely has nothing left to read; unless it is ``begun``, that it is.
+
+    What a session has to read is asked as it begins.
+    """
+    found = _locate(f"{folder}/handrail.toml") if isinstance(folder, str) else None
+    connection = None if found is None else _opened(driver, found[0])
+    if connection is None or connection.execute(_MAY_READ, (session,)).get:
+        return False
+    return begun or connection.execute(_BEGUN, (session,)).get == 1
 
 
 def _opened(driver: "Any", state: str) -> "Any":

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from handrail import errors
 from handrail.core.record import Record
 from handrail.edge.guard.places import Places, Target
-from handrail.edge.guard.quick import PATH_OF, READS_ONLY
+from handrail.edge.guard.quick import LOADED, PATH_OF, READS_ONLY
 from handrail.edge.harness import claude
 from handrail.edge.harness.claude import Call
 from handrail.service.context import DirtyRow
@@ -36,7 +36,7 @@ DENY = 2
 NAMED_MAX = 20
 ENFORCE = "enforce"
 COMPACTED = "compact"
-LATER = ("Stop", "SubagentStop", "TaskCompleted", "PreCompact")
+LATER = ("Stop", "SubagentStop", "TaskCompleted", "PreCompact", LOADED)
 """Where exit 2 would hold up what writes nothing."""
 
 
@@ -231,12 +231,32 @@ def _after_tool(places: Places, call: Call) -> Answer:
             _edited(application, call, path)
         _join(application, call)
         lines += _triggered(application, paths)
+    _shown(places, call)
     for application in places.around(call.cwd):
         _join(application, call)
         if call.tool not in PATH_OF and call.tool not in READS_ONLY:
             lines += _unheld(application, _look_again(application, call))
         lines += _notices(application)
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
+
+
+def _shown(places: Places, call: Call) -> None:
+    """Enter what the harness says that the agent was shown, if it has that to read."""
+    if call.shown:
+        from handrail.edge.guard.required import shown
+
+        shown(places, call)
+
+
+def _instructions(places: Places, call: Call) -> Answer:
+    """Enter what was loaded as instructions; it may be the first that is heard of a session."""
+    from handrail.edge.guard.required import somebody_reads
+
+    for application in places.around(call.cwd):
+        if somebody_reads(application):
+            _join(application, call)
+    _shown(places, call)
+    return Answer()
 
 
 def _edited(application: Application, call: Call, path: str) -> None:
@@ -323,6 +343,7 @@ def _session_start(places: Places, call: Call) -> Answer:
         lines += _begun(application)
         lines += _briefing(application, call.source, new=not begun.started.resumed)
         lines += _notices(application, briefed=True)
+        lines += _required(application, lines)
     return Answer(ALLOW, claude.told_before(call.event, "\n".join(lines))) if lines else Answer()
 
 
@@ -335,6 +356,17 @@ def _briefing(application: Application, source: str, *, new: bool) -> list[str]:
     except errors.HandrailError as error:
         application.hook_log.write("session", error.code, error.message)
         return [f"- What waits for you cannot be told: {error.message}"]
+
+
+def _required(application: Application, told: list[str]) -> list[str]:
+    """Give what is to be read, as far as it fits beside what is told already; name the rest."""
+    from handrail.edge.guard.required import required
+
+    try:
+        return required(application, told)
+    except errors.HandrailError as error:
+        application.hook_log.write("session", error.code, error.message)
+        return [f"- What you have to read cannot be told: {error.message}"]
 
 
 def _session_end(places: Places, call: Call) -> Answer:
@@ -386,4 +418,5 @@ _HANDLERS: Mapping[str, Callable[[Places, Call], Answer]] = {
     "SubagentStop": _stop,
     "TaskCompleted": _completed,
     "PreCompact": _compact,
+    LOADED: _instructions,
 }

@@ -16,7 +16,7 @@ from typing import Final
 
 from handrail.core.names import NAME_CHARS_MAX, check_name
 from handrail.core.record import Record
-from handrail.edge.guard.quick import PATH_OF, READS_ONLY
+from handrail.edge.guard.quick import LOADED, PATH_OF, READS_ONLY
 from handrail.errors import MalformedName, MalformedPayload
 
 HARNESS: Final = "claude"
@@ -31,6 +31,7 @@ _PATH_FIELDS: Final = (
     *("new_path", "target", "target_file", "target_path", "uri"),
 )
 _CHARS_MAX: Final = 8_192
+_LINES: Final = ("startLine", "numLines", "totalLines")
 SOURCES: Final = ("startup", "resume", "clear", "compact")
 TRIGGERS: Final = ("manual", "auto")
 _WRAPPING: Final = " \t\r\n*_`\"')]>"
@@ -43,7 +44,7 @@ class Call(Record):
     ``reason`` says how a session ended, ``source`` how it began, ``trigger`` what has its thread
     shortened. ``goes_on``: an earlier refusal keeps it at work. ``asks``: the last it said was a
     question. ``change`` is how an edit tool makes the new text out of the old: (None, all of it),
-    or what is replaced by what.
+    or what is replaced by what. ``shown`` is a file of which the agent was shown the whole.
     """
 
     event: str
@@ -58,6 +59,7 @@ class Call(Record):
     trigger: str = ""
     goes_on: bool = False
     asks: bool = False
+    shown: str = ""
 
 
 def read(payload: bytes) -> Call:
@@ -86,6 +88,7 @@ def read(payload: bytes) -> Call:
         trigger=_one_of(told, "trigger", TRIGGERS),
         goes_on=told.get("stop_hook_active") is True,
         asks=_asks(told.get("last_assistant_message")),
+        shown=_shown(told, inputs),
     )
 
 
@@ -123,6 +126,30 @@ def _change(tool: str, inputs: dict[str, object]) -> tuple[str | None, str] | No
     if tool == "Edit" and once and isinstance(old, str) and isinstance(new, str):
         return old, new
     return None
+
+
+def _shown(told: dict[str, object], inputs: dict[str, object]) -> str:
+    """Return the file that an event says was shown whole, '' for none: a part is no reading.
+
+    Where the answer of Read does not count lines, a file that was asked for without bounds counts;
+    of a longer one than the tool shows at once, only the answer can tell.
+    """
+    event, path = told.get("hook_event_name"), inputs.get("file_path")
+    if event == LOADED:
+        path = told.get("file_path")
+    elif event != "PostToolUse" or told.get("tool_name") != "Read" or not _is_whole(told, inputs):
+        return ""
+    return path if isinstance(path, str) and len(path) <= _CHARS_MAX else ""
+
+
+def _is_whole(told: dict[str, object], inputs: dict[str, object]) -> bool:
+    answer = told.get("tool_response")
+    file = answer.get("file") if isinstance(answer, dict) else None
+    counted = [file.get(name) for name in _LINES] if isinstance(file, dict) else []
+    if all(type(one) is int for one in counted) and counted:
+        start, shown, total = counted
+        return start in (0, 1) and shown >= total  # type: ignore[operator]
+    return not any(inputs.get(name) for name in ("offset", "limit", "pages"))
 
 
 def _text(told: dict[str, object], field: str) -> str:

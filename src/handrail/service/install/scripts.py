@@ -103,7 +103,7 @@ uninstalled() {
   case ${event# } in
     '"SessionStart"'* | '"SessionEnd"'* | '"UserPromptSubmit"'*) exit 0 ;;
     '"PostToolUse'* | '"Stop"'* | '"SubagentStop"'*) exit 0 ;;
-    '"PreCompact"'* | '"TaskCompleted"'*) exit 0 ;;
+    '"PreCompact"'* | '"TaskCompleted"'* | '"InstructionsLoaded"'*) exit 0 ;;
   esac
   exit 2
 }

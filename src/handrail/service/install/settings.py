@@ -30,6 +30,7 @@ EVENTS: Final = (
     ("PostToolUseFailure", True, 10),
     ("UserPromptSubmit", False, 10),
     ("SessionStart", False, 60),
+    ("InstructionsLoaded", False, 10),
     ("SessionEnd", False, 10),
     ("Stop", False, 30),
     ("SubagentStop", False, 30),

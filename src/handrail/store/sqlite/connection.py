@@ -34,7 +34,7 @@ def migrations() -> dict[int, str]:
     return found
 
 
-FORMAT = 6
+FORMAT = 7
 
 
 def sqlite_version() -> str:

@@ -1,4 +1,4 @@
-"""Tasks, packets and projections in the file: asked by readers, changed by transactions."""
+"""Tasks, packets, reading, projections in the file: asked by readers, changed by transactions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from handrail.core.projected import KeptRow
 from handrail.core.state import State
 from handrail.core.task import OPEN, Packet, Task, Waiver
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.core.reading import ToRead
+
 _TASK = (
     "SELECT id, title, state, opened_at, number, holder, role, failed, taken,"
     " phase, next_phase, revises, waits_at FROM task"
@@ -23,6 +27,10 @@ _PACKET = (
 _WAIVER = (
     'SELECT seq, gate, for_task, reason, "by", added_at, ends_at, uses, used, revoked FROM waiver'
 )
+
+
+MAY = "NOT EXISTS (SELECT 1 FROM reading r WHERE r.session = {} AND r.unread)"
+"""Whether a session may write what it holds: nothing is left that it has to read first."""
 
 
 class Handoffs:
@@ -86,9 +94,19 @@ class Handoffs:
         rows: list[Any] = self._run("SELECT projection, blob, seq FROM written").fetchall()
         return {(path, blob): seq for path, blob, seq in rows}
 
+    def reading(self, session: str) -> tuple[ToRead, ...]:
+        """Return what a session has to read or has read."""
+        row = self._run("SELECT rows FROM reading WHERE session = ?", (session,)).fetchone()
+        return () if row is None else _read_reading(str(row[0]))
+
+    def readings(self) -> dict[str, tuple[ToRead, ...]]:
+        """Return what all sessions have to read or have read, by session."""
+        found: list[Any] = self._run("SELECT session, rows FROM reading ORDER BY 1").fetchall()
+        return {session: _read_reading(rows) for session, rows in found}
+
 
 class HandoffTables(Handoffs):
-    """The part of ``core.state.Tables`` about tasks, packets and projections."""
+    """The part of ``core.state.Tables`` about tasks, packets, reading and projections."""
 
     def put_handed(self, state: State) -> None:
         """Add all rows of a state."""
@@ -102,6 +120,8 @@ class HandoffTables(Handoffs):
             self.put_row(row)
         for (projection, blob), seq in state.written.items():
             self.put_written(projection, blob, seq)
+        for session, reading in state.readings.items():
+            self.put_reading(session, reading)
 
     def put_task(self, task: Task) -> None:
         """Add a task, or replace the one of the same id."""
@@ -130,9 +150,28 @@ class HandoffTables(Handoffs):
         """Remember where Handrail last wrote these bytes of a projection."""
         self._put("written", (projection, blob, seq))
 
+    def put_reading(self, session: str, rows: tuple[ToRead, ...]) -> None:
+        """Put in place what a session has to read; the guard finds what it holds, or nothing."""
+        from handrail.core.reading import awaited, unread
+
+        row = (session, int(bool(unread(rows))), int(bool(awaited(rows))), json.dumps(rows))
+        self._put("reading", row)
+        self.show_guard(session)
+
+    def show_guard(self, session: str) -> None:
+        """Let the guard know anew what a session may write of what it holds."""
+        raise NotImplementedError
+
     def _put(self, table: str, row: tuple[object, ...]) -> None:
         marks = ",".join("?" * len(row))
         self._run(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)
+
+
+def _read_reading(text: str) -> tuple[ToRead, ...]:
+    from handrail.core.reading import ToRead
+
+    make: Callable[..., ToRead] = ToRead
+    return tuple(make(*row) for row in json.loads(text))
 
 
 def _read_task(row: tuple[Any, ...]) -> Task:

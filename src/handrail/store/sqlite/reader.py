@@ -27,6 +27,10 @@ from handrail.store.anchors import plan
 from handrail.store.clock import Reading, Timeline
 from handrail.store.sqlite.handoffs import Handoffs
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.core.reading import ToRead
+
 LEASE = (
     "l.token, l.session, l.agent, l.role, l.kind, l.worktree, l.patterns,"
     " l.granted_at, l.ttl_ms, l.expires_at, l.lasting"
@@ -36,13 +40,13 @@ _PATHS_HASH = (
     "json_extract(iif(json_valid(CAST(payload AS TEXT)), CAST(payload AS TEXT), '{}'),"
     " '$.paths_hash')"
 )
-_StateRow = tuple[str, str, int, str, str, int, int, int | None, bool, bool, bool, int | None]
+_StateRow = tuple[str, str, int, str, str, int, int, int | None, bool, bool, bool, int | None, bool]
 # What every transaction asks, in one statement: a statement more costs more than a column more.
 _STATE = (
     "SELECT workspace, epoch, head_seq, head_hash, boot, offset_ms, last_now,"
     " (SELECT seq FROM config), (SELECT compiled IS NOT NULL FROM config),"
     " EXISTS (SELECT 1 FROM waiter), EXISTS (SELECT 1 FROM orphan),"
-    " (SELECT max(at) FROM landing) FROM state"
+    " (SELECT max(at) FROM landing), EXISTS (SELECT 1 FROM reading WHERE unread) FROM state"
 )
 _NEAR = (
     f"SELECT {LEASE} FROM may_write a"
@@ -86,7 +90,7 @@ class SqliteReader(Handoffs):
             raise StoreCorrupt(path="state.db", reason="its state row is missing")
         workspace, epoch, seq, digest, boot, offset_ms, last_now, *more = cast("_StateRow", row)
         self._config_key, self._nobody_waits = (more[0], more[1]), not more[2]
-        self._nothing_left, self._landed_at = not more[3], more[4]
+        self._nothing_left, self._landed_at, self._all_read = not more[3], more[4], not more[5]
         self._unchanged = True
         self.workspace, self.epoch, self._last_now = workspace, epoch, last_now
         self.head = Head(seq, digest)
@@ -253,6 +257,14 @@ class SqliteReader(Handoffs):
             one for one in found if one is not None and one.at >= since and one.session != without
         ]
 
+    def unread(self, session: str) -> tuple[ToRead, ...]:
+        """Return what a session has to read before it writes."""
+        if self._all_read and self._unchanged:
+            return ()
+        from handrail.core.reading import unread
+
+        return unread(self.reading(session))
+
     def acts_for(self, process: Process) -> str | None:
         """Return the session that a process acts for."""
         row = self._run(
@@ -362,7 +374,7 @@ class SqliteReader(Handoffs):
         """Return (worktree, session, pattern, token, until, renew_at) of what may be written."""
         rows = self._run(
             "SELECT worktree, session, pattern, token, until, renew_at FROM may_write"
-            " ORDER BY 1, 2, 3, 4"
+            " WHERE until ORDER BY 1, 2, 3, 4"
         ).fetchall()
         return cast("list[tuple[str, str, str, int, int, int]]", rows)
 

@@ -23,7 +23,7 @@ from handrail.core.state import Blobs, State, apply, landing_of, left_of
 from handrail.errors import Usage
 from handrail.store.clock import Reading, Timeline
 from handrail.store.port import REQUESTS_KEPT_MS, Request
-from handrail.store.sqlite.handoffs import HandoffTables
+from handrail.store.sqlite.handoffs import MAY, HandoffTables
 from handrail.store.sqlite.reader import (
     BY_TOKEN,
     LEASE,
@@ -36,10 +36,21 @@ from handrail.store.sqlite.reader import (
 )
 
 _BARE = LEASE.replace("l.", "")
+# What has run out tells the guard nothing, and the index of anchors still has it.
+_SHOWN = (
+    "INSERT OR IGNORE INTO may_write"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6 * may.it, 'lease', ?7 * may.it"
+    f" FROM (SELECT {MAY.format('?5')} AS it) may"
+)
+_MOVED = (
+    "UPDATE may_write SET until = ?1 * may.it, renew_at = ?2 * may.it"
+    f" FROM (SELECT {MAY.format('?6')} AS it) may"
+    " WHERE anchor = ?3 AND token = ?4 AND pattern = ?5"
+)
 _REPLACED = (
     *("lease", "may_write", "session", "waiter", "attestation", "config"),
     *("orphan", "orphan_anchor", "landing", "landing_anchor", "task", "packet"),
-    *("waiver", "kept_row", "written"),
+    *("waiver", "kept_row", "written", "reading"),
 )
 
 
@@ -62,7 +73,7 @@ class SqliteTables(HandoffTables):
         )
         for pattern in lease.patterns:
             self._run(
-                "INSERT OR IGNORE INTO may_write VALUES (?,?,?,?,?,?,'lease',?)",
+                _SHOWN,
                 (
                     pattern.anchor,
                     lease.token,
@@ -88,14 +99,21 @@ class SqliteTables(HandoffTables):
         """Let a lease end at another time, for the guard too."""
         change = f"UPDATE lease SET expires_at = ?2 WHERE {{}} RETURNING {_BARE}"
         lease = self._touched(change, (token, expires_at))
-        if lease is None:
-            return
+        if lease is not None:
+            self._show(lease)
+
+    def show_guard(self, session: str) -> None:
+        """Let the guard know anew what a session may write of what it holds."""
+        for row in self._run(
+            f"SELECT {LEASE} FROM lease l WHERE session = ?", (session,)
+        ).fetchall():
+            self._show(read_lease(row))
+
+    def _show(self, lease: Lease) -> None:
+        """Let the guard know how long a lease lives, or nothing where its session has to read."""
         for pattern in lease.patterns:
-            self._run(
-                "UPDATE may_write SET until = ?, renew_at = ?"
-                " WHERE anchor = ? AND token = ? AND pattern = ?",
-                (expires_at, renew_at(lease), pattern.anchor, token, pattern.text),
-            )
+            at = (lease.expires_at, renew_at(lease), pattern.anchor, lease.token, pattern.text)
+            self._run(_MOVED, (*at, lease.session))
 
     def _touched(self, change: str, values: tuple[int, ...]) -> Lease | None:
         """Change the row of a lease; returns the lease, None if there is no such one."""

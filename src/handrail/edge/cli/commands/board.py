@@ -60,6 +60,7 @@ def status_data(found: Status) -> Data:
             {"task": task.id, "session": task.holder, "role": task.role, **phase_data(task, waits)}
             for task, waits in found.tasks
         ],
+        "unread": list(found.unread),
     }
 
 
@@ -103,6 +104,7 @@ def status_text(found: Status) -> str:
         scope = " ".join(visible(pattern.text) for pattern in waiter.patterns)
         since = span(found.now - waiter.since)
         lines.append(f"waiting {number}: {scope}  session {waiter.session}, since {since}")
+    lines += [f"you have to read {visible(path)} before you write" for path in found.unread]
     return "\n".join([*lines, *status_tasks(found)])
 
 

@@ -209,6 +209,7 @@ def accept(invocation: Invocation) -> Reply:
         "lease": None if lease is None else lease_data(lease, done.epoch),
         "not_taken": list(done.free),
         "phase": done.task.phase,
+        "unread": list(done.unread),
     }
     if done.checked is not None:
         data["gates"] = _gates(done.checked)
@@ -221,6 +222,10 @@ def accept(invocation: Invocation) -> Reply:
         text += f"; you hold {scope} under {shown['token']} until {shown['expires_at']}"
     notes = [f"note: not yours of it: {' '.join(map(visible, done.free[:8]))}"] if done.free else []
     notes = [*_findings(done.checked), *notes]
+    if done.unread:
+        from handrail.edge.cli.commands.reading import left_note
+
+        notes.append(left_note(done.unread))
     notes.append(f"what it says: handrail handoff briefing {task}")
     notes += taken_up(invocation)
     return Reply(data, text, tuple(notes))

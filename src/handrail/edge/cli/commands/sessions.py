@@ -7,7 +7,7 @@ from handrail.edge.cli.invocation import Invocation
 from handrail.edge.render import count, lease_data, session_data, span, table
 from handrail.edge.reply import Data, Reply
 from handrail.service.sessions import Sessions, Shown
-from handrail.text import shell_quote
+from handrail.text import shell_quote, visible
 
 
 def start(invocation: Invocation) -> Reply:
@@ -64,6 +64,7 @@ def show(invocation: Invocation) -> Reply:
         f"  ({lease.kind}, {span(lease.expires_at - shown.now)} left)"
         for lease in shown.leases
     ]
+    lines += [f"  has to read {visible(path)} before it writes" for path in shown.unread]
     return Reply(_shown_data(shown), "\n".join(lines))
 
 
@@ -81,4 +82,4 @@ def role(invocation: Invocation) -> Reply:
 
 def _shown_data(shown: Shown) -> Data:
     leases = [lease_data(lease, shown.epoch) for lease in shown.leases]
-    return {**session_data(shown.session), "leases": leases}
+    return {**session_data(shown.session), "leases": leases, "unread": list(shown.unread)}
