@@ -371,13 +371,12 @@ def test_a_dry_run_changes_nothing(world: World, path: str, tmp_path: Path) -> N
         store.unlink()
     foreign = world.shell(other)
     assert foreign.types("handrail init && handrail ledger export -o ../export.txt").code == 0
-    person = world.person()
-    assert person.session is not None
     if path == "reading done":
         world.repo.write("GUIDE.md", "Be brief.\n")
         reads_first(world)
-        person = world.person()
-    else:
+    person = world.person()
+    assert person.session is not None
+    if path != "reading done":
         world.claim(person.session, "src")
     world.repo.write("src/a.py", "a")
     world.repo.commit("a", "src")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +22,7 @@ from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.readings import Readings
 from handrail.service.sessions import Sessions
 from handrail.wiring import Application
+from handrail.wiring.gates import Gates
 from tests.cli.world import World, make_world
 from tests.guard.conftest import Agents
 from tests.guard.support import Hooked, at_a_terminal
@@ -426,6 +430,130 @@ def test_what_waits_is_given_as_a_session_begins_and_binds_when_it_is_accepted(
     bob.accepts()
     assert bob.tries("src/b.py") == "reading_required"
     assert bob.unread() == ["docs/more.md"]
+
+
+def test_after_an_acceptance_the_gate_minds_what_is_unread_and_advises_before_it(
+    world: World, receiver: Reader
+) -> None:
+    world.repo.write("docs/guide.md", LONG)
+    world.repo.commit("a guide")
+    offered(world, "docs/guide.md")
+
+    def judged() -> Any:
+        with world.open("s-bob") as application:
+            gates = Gates(application, application.place.toplevel)
+            handed = gates.around().to_check("post-handoff", None)
+            checked = gates.gating.check("post-handoff", handed=handed)
+            return next(one for one in checked.outcomes if one.gate == "reading")
+
+    before = judged()
+    assert before.verdict == "pass"
+    assert [(one.code, one.path, one.advice) for one in before.objections] == [
+        ("unread", "docs/guide.md", True)
+    ]
+    receiver.accepts()
+    after = judged()
+    assert after.verdict == "fail"
+    (said,) = after.objections
+    assert (said.path, said.next) == ("docs/guide.md", "handrail reading done docs/guide.md")
+    receiver.claims("docs/guide.md")
+    assert judged().verdict == "pass"
+
+
+def test_a_packet_that_came_back_unread_is_read_by_whoever_takes_the_task_up(
+    world: World, receiver: Reader
+) -> None:
+    world.repo.write("docs/guide.md", LONG)
+    offered(world, "docs/guide.md")
+    receiver.accepts()
+    receiver.hook("SessionEnd", reason="prompt_input_exit")
+    cara = Reader(world, "s-cara", "maker")
+    cara.begins()
+    cara.claims("docs/long.md")
+    assert cara.tries("src/c.py") == ""
+    cara.accepts()
+    assert cara.unread() == ["docs/guide.md"], "it goes by the same packet"
+
+
+# --- roles, modes, what is left ------------------------------------------------------------------
+
+
+def test_another_role_asks_for_its_own_reading(world: World) -> None:
+    more = 'roles_per_session = "many"'
+    text = ROLES.format(more=more) + 'reading = ["docs/tests.md"]\n'
+    world.repo.write("docs/tests.md", LONG)
+    world.configure(text)
+    ada = Reader(world)
+    ada.begins()
+    with world.open("s-ada") as application:
+        Sessions(application.context).change_role("tester", "to test")
+    assert ada.unread() == ["docs/tests.md"], "of the former role nothing is left"
+    with world.open("s-ada") as application:
+        Sessions(application.context).change_role("maker", "back")
+    assert ada.unread() == ["docs/long.md"]
+
+
+def test_a_configuration_that_comes_later_binds_who_begins_after_it(
+    world: World, ada: Reader
+) -> None:
+    world.configure(ROLES.format(more="").replace('"AGENTS.md", ', '"docs/new.md", '))
+    world.repo.write("docs/new.md", LONG)
+    assert ada.unread() == ["docs/long.md"]
+    bob = Reader(world, "s-bob")
+    bob.begins()
+    assert bob.unread() == ["docs/new.md", "docs/long.md"]
+
+
+def test_what_its_agent_left_is_its_own_again_before_it_has_read(world: World) -> None:
+    ada = Reader(world)
+    ada.begins()
+    ada.claims("docs/long.md")
+    ada.writes("src/a.py", "unfinished\n")
+    ada.hook("SessionEnd", reason="prompt_input_exit")
+    again = Reader(world, "s-again")
+    assert "That includes what your last session here left unfinished." in again.begins()
+    assert again.tries("src/a.py") == "reading_required"
+    bob = Reader(world, "s-bob", "tester")
+    bob.begins()
+    assert bob.tries("src/a.py") == "scope_held"
+    again.claims("docs/long.md")
+    named = {"file_path": str(world.path / "src/a.py")}
+    payload = again.payload("PreToolUse", tool_name="Write", tool_input=named)
+    assert quick.nothing_to_say(payload)
+
+
+@pytest.mark.parametrize("mode", ["warn", "shadow"])
+def test_where_nothing_is_refused_it_is_said_or_written_down(world: World, mode: str) -> None:
+    world.configure(ROLES.format(more=f'mode = "{mode}"'))
+    ada = Reader(world)
+    ada.begins()
+    named = {"file_path": str(world.path / "src/a.py")}
+    done = ada.hook("PreToolUse", tool_name="Write", tool_input=named)
+    assert done.status == 0
+    assert ("docs/long.md" in done.stdout) is (mode == "warn")
+
+
+def test_who_reads_at_once_in_many_threads_ends_it_once(world: World, ada: Reader) -> None:
+    def claim() -> None:
+        with world.open("s-ada") as application:
+            Readings(application.context).claim(("docs/long.md",))
+
+    together(6, claim)
+    assert hows(world).count(("claimed", "docs/long.md")) == 1
+    assert ada.tries("src/a.py") == ""
+
+
+def together(times: int, act: Callable[[], None]) -> None:
+    """Do something in so many threads at once."""
+    gate = threading.Barrier(times)
+
+    def wait_and_act() -> None:
+        gate.wait()
+        act()
+
+    with ThreadPoolExecutor(times) as pool:
+        for done in [pool.submit(wait_and_act) for _ in range(times)]:
+            done.result()
 
 
 # --- as the harness starts it --------------------------------------------------------------------

@@ -160,10 +160,10 @@ class ReadingRequired(Refused):
     def message(self) -> str:
         """The sentence with every document: whoever is refused has to know all of them."""
         words, paths = Sentence(self.values), self.values.get("paths")
-        every = paths if isinstance(paths, tuple) else ()
-        named = [Sentence({"path": path})["path"] for path in every]
-        words_of = {name: words[name] for name in ("session", "sources")}
-        return (self.__doc__ or "").format(**words_of, paths=", ".join(named))
+        every = paths if isinstance(paths, list | tuple) else (paths,)
+        named = ", ".join(Sentence({"path": path})["path"] for path in every)
+        told = {name: words[name] for name in ("session", "sources")}
+        return (self.__doc__ or "").format(**told, paths=named)
 
 
 # --- refused and unavailable: gates and waivers --------------------------------------------------
@@ -242,7 +242,7 @@ class UnknownTask(Malformed):
     NEXT = "handrail task list"
 
 
-class NotAsked(Malformed):
+class ReadingNotAsked(Malformed):
     """Nobody asks session {session} to read {path}."""
 
     code = "reading_not_asked"

@@ -30,9 +30,10 @@ from handrail.core.reading import (
     source_of_role,
     unread,
 )
+from handrail.core.reading import done as with_receipts
 from handrail.core.record import Record
 from handrail.core.task import Packet
-from handrail.errors.handoff import NotAsked
+from handrail.errors.handoff import ReadingNotAsked
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.packet_text import packet_text
@@ -175,7 +176,7 @@ class Readings:
         """Enter that somebody says the asking session read these, as they were asked for.
 
         The entry is a claim: it names the bytes that lie there now where those are others. Raises
-        NotAsked.
+        ReadingNotAsked.
         """
         standing = self.standing()
         rows = tuple(dict.fromkeys(self._meant(standing, path) for path in paths))
@@ -186,7 +187,9 @@ class Readings:
         if receipts and not dry_run:
             with self._store.transaction() as tx:
                 session = require_session(tx, self._context)
-                tx.commit([done], actor_of(session))
+                rows_now = tx.reading(session.id)
+                if with_receipts(rows_now, done) != rows_now:
+                    tx.commit([done], actor_of(session))
                 standing = Standing(session, tx.reading(session.id))
         changed = tuple(row.path for row in open_ if now[row.path].digest != row.digest)
         before = tuple(row.path for row in rows if row not in open_)
@@ -197,7 +200,7 @@ class Readings:
         named = [row for row in standing.rows if row.path == path]
         named += [row for row in standing.rows if self._names(row.path) & self._names(path)]
         if not named:
-            raise NotAsked(session=standing.session.id, path=path)
+            raise ReadingNotAsked(session=standing.session.id, path=path)
         return named[0]
 
     def _names(self, path: str) -> set[str]:

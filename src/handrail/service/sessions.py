@@ -33,11 +33,15 @@ OR_COORDINATOR: Final = ", or a session of a coordinator"
 
 
 class Started(Record):
-    """A session and the secret that proves it; ``resumed`` if it was live already."""
+    """A session and the secret that proves it; ``resumed`` if it was live already.
+
+    ``unread`` is what a fresh one has to read before it writes.
+    """
 
     session: Session
     secret: str
     resumed: bool
+    unread: tuple[str, ...] = ()
 
 
 class Ended(Record):
@@ -90,11 +94,12 @@ class Sessions:
             changes = decide(View(tx.epoch), StartSession(session, known), tx.now)
             if not changes and known is not None:
                 return Started(known, self._proof(known), resumed=True)
-            changes += reading_of(tx, rules, session, looked)
+            reading = reading_of(tx, rules, session, looked)
             # The secret is there before anybody can learn of the session.
             self._context.secrets.keep(name, fresh)
-            tx.commit(changes, Actor(name, who, acting_as))
-        return Started(session, fresh, resumed=False)
+            tx.commit([*changes, *reading], Actor(name, who, acting_as))
+            unread = tuple(row.path for row in tx.unread(name)) if reading else ()
+        return Started(session, fresh, resumed=False, unread=unread)
 
     def _role(self, rules: Rules, wanted: str | None, known: Session | None) -> str | None:
         if wanted is not None:

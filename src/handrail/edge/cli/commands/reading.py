@@ -9,7 +9,7 @@ from handrail.edge.cli.commands.board import relative_path
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.render import count, table
 from handrail.edge.reply import Data, Reply
-from handrail.errors.handoff import NotAsked
+from handrail.errors.handoff import ReadingNotAsked
 from handrail.service.readings import Readings, Standing
 from handrail.text import visible
 
@@ -55,7 +55,7 @@ def _meant(invocation: Invocation, readings: Readings, word: str) -> str:
     if seen in known or plain not in known:
         if seen is None:
             session = invocation.application.context.caller.session
-            raise NotAsked(session=session, path=word)
+            raise ReadingNotAsked(session=session, path=word)
         return seen
     return plain
 

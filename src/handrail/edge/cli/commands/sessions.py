@@ -20,7 +20,12 @@ def start(invocation: Invocation) -> Reply:
     verb = "resumed" if started.resumed else "started"
     note = f"{verb} session {session.id} (agent {session.agent}, role {session.role or '-'})"
     data: Data = {**session_data(session), "resumed": started.resumed}
-    return Reply(data, text, (note,))
+    notes = [note]
+    if started.unread:
+        from handrail.edge.cli.commands.reading import left_note
+
+        notes.append(left_note(started.unread))
+    return Reply(data, text, tuple(notes))
 
 
 def end(invocation: Invocation) -> Reply:
