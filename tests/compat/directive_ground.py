@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
+from handrail.core.reading import READ
 from handrail.edge.compat import run
 from handrail.service.claims import Asked, Granted
 from handrail.service.handoffs import Accepted, Offered, Offering
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.projecting import Projecting
+from handrail.service.readings import Readings
 from handrail.service.sessions import Sessions
 from handrail.service.setup import apply_config
 from handrail.wiring import Application
@@ -227,6 +229,15 @@ def make_template(path: Path) -> None:
     with ground.acting(None) as application:
         for role in ROLES:
             Sessions(application.context).start(id=f"s-{role}", agent=f"bot-{role}", role=role)
+    for role in ROLES:
+        with ground.acting(role) as application:
+            reads_all(application)
+
+
+def reads_all(application: Application) -> None:
+    """Let a session have read what its role asks for."""
+    readings = Readings(application.context)
+    readings.saw([row.path for row in readings.standing().rows], READ)
 
 
 _templates: dict[str, Path] = {}

@@ -27,6 +27,7 @@ from tests.compat.directive_ground import (
     meta_of,
     task_of,
 )
+from tests.support import Handrail
 
 READING: Final = "apps/web/docs/guides/component-paradigm.md"
 NO_TASK: Final = (
@@ -382,6 +383,34 @@ def test_validate_says_what_the_original_says(ground: Ground) -> None:
     assert ground.asks("dc", "validate", "--file", META).code == 1
 
 
+def handoff_of(**changes: Any) -> dict[str, Any]:
+    """Return a handoff file."""
+    said = {
+        "from_role": "executor",
+        "to_role": "architect",
+        "trigger": "executor_scope_or_contract_block",
+        "session_id": ID,
+        "directive_branch": BRANCH,
+        "objective": "Decide",
+        "blocking_rule": "allowed_files",
+        "worktree_mode": "clean_required",
+        "worktree_allowlist_paths": [],
+    }
+    return {"handoff": {**said, **changes}}
+
+
+def test_one_directive_comes_before_all_others_and_no_two(ground: Ground) -> None:
+    ground.writes(META, meta_of(session_priority="ultra"))
+    assert ground.asks("dc", "validate", "--strict").code == 0
+    other = meta_of(session_priority="ultra", directive_slug="fix")
+    ground.writes(f"{STORE}/26-03-01_fix/fix.meta.json", other)
+    told = "More than one session has session_priority ultra: 26-02-11_nav, 26-03-01_fix"
+    assert told in ground.asks("dc", "validate", "--strict").err
+    other["meta"]["status"] = "archived"
+    ground.writes(f"{STORE}/26-03-01_fix/fix.meta.json", other)
+    assert ground.asks("dc", "validate", "--strict").code == 0
+
+
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
@@ -390,6 +419,13 @@ def test_validate_says_what_the_original_says(ground: Ground) -> None:
         (TASK, task_of(("src/a.ts (generated)", "write")), "there is prose in it"),
         (TASK, task_of(("src/", "write")), "is a folder"),
         (TASK, task_of(("src/a.ts", "wirte")), "access_unknown"),
+        (f"{STORE}/nav2/nav2.meta.json", meta_of(directive_slug="nav2"), "folder should be called"),
+        (HANDOFF, handoff_of(session_id="7"), "handoff.session_id is 7, and meta.id is"),
+        (HANDOFF, handoff_of(directive_branch="dev"), "Handoff branch 'dev' does not match"),
+        (HANDOFF, handoff_of(to_role="test-runner"), "role_unknown"),
+        (HANDOFF, handoff_of(to_role="executor"), "nothing is handed over"),
+        (HANDOFF, handoff_of(trigger="pair_out"), "directive_trigger_unknown"),
+        (HANDOFF, handoff_of(worktree_mode="known_dirty_allowlist"), "no_paths"),
     ],
 )
 def test_only_the_strict_check_minds_what_the_original_lets_pass(
@@ -403,6 +439,19 @@ def test_only_the_strict_check_minds_what_the_original_lets_pass(
 
 
 # --- the scripts ---------------------------------------------------------------------------------
+
+
+def test_the_self_test_finds_a_check_that_cannot_fail(ground: Ground) -> None:
+    def verdict() -> str:
+        rows = Handrail(ground.path)("check", "--self-test", "--json").json()["gates"]
+        found = {row["gate"]: row["verdict"] for row in rows}
+        assert found["directive"] == "pass"
+        return str(found["dc validate"])
+
+    assert verdict() == "pass"
+    ground.repo.write(".directive-cli/bin/dc", "#!/usr/bin/env python3\n")
+    ground.saves()
+    assert verdict() == "fail"
 
 
 def test_the_scripts_are_found_from_anywhere_and_say_how_to_install(ground: Ground) -> None:

@@ -49,6 +49,9 @@ MATRIX: Final = {
 }
 
 
+OTHER: Final = {"id": ID.replace("0f", "1f", 1), "directive_branch": "feat/other"}
+
+
 @pytest.fixture
 def ground(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """A repository whose people follow the directives' documents."""
@@ -186,6 +189,28 @@ def test_the_handoff_file_needs_no_lease_as_it_was_written_and_one_that_was_edit
     assert ground.handoff()["directive_branch"] == BRANCH
     with ground.acting("executor") as application:
         assert without_clean(application.context, (HANDOFF,)) == ()
+
+
+def test_a_directive_of_another_branch_is_shown_there_and_is_in_nobodys_way(
+    ground: Ground,
+) -> None:
+    ground.offers("architect", to_role="executor", message="Open it")
+    ground.saves("handoff")
+    ground.repo.git("switch", "--quiet", "-c", "feat/other")
+    ground.repo.git("rm", "--quiet", "-r", FOLDER)
+    folder = ".directive-cli/directives/26-03-01_other"
+    ground.writes(f"{folder}/other.meta.json", meta_of(directive_slug="other", **OTHER))
+    ground.writes(f"{folder}/01-other.task.json", task_of(("src/menu.ts", "write")))
+    ground.saves("other")
+    assert HANDOFF not in ground.exports()
+    done = ground.offers("auditor", to_role="executor", message="Open the other")
+    assert done.packet.patterns == ("src/menu.ts",)
+    assert not (ground.path / FOLDER).exists()
+    ground.repo.git("switch", "--quiet", BRANCH)
+    (ground.path / HANDOFF).unlink()  # as in a working tree that has not got it
+    ground.saves("gone")
+    assert ground.accepts("executor", "feat-nav-s-architect").lease is not None
+    assert ground.exports()[HANDOFF] == WRITTEN
 
 
 def test_a_committed_handoff_file_lands(ground: Ground) -> None:

@@ -46,7 +46,7 @@ def rehearse(path: str, script: bytes, words: Sequence[str], launch: str) -> tup
         place.chmod(_EXECUTABLE)
         try:
             done = subprocess.run(
-                [_interpreter(path), str(place), *words],
+                [_interpreter(path, script), str(place), *words],
                 cwd=root,
                 env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},
                 stdin=subprocess.DEVNULL,
@@ -60,7 +60,7 @@ def rehearse(path: str, script: bytes, words: Sequence[str], launch: str) -> tup
     return done.returncode, done.stdout[:OUTPUT_BYTES_MAX].decode("utf-8", "replace")
 
 
-def _interpreter(path: str) -> str:
-    if path.endswith(".py"):
+def _interpreter(path: str, script: bytes) -> str:
+    if path.endswith(".py") or b"python" in script.partition(b"\n")[0]:
         return shutil.which("python3") or sys.executable
     return "/bin/sh"

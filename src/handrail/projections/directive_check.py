@@ -17,6 +17,7 @@ from handrail.core.record import Record
 from handrail.projections.directive import REQUIRED, read_handoff
 from handrail.projections.directive_carriers import ARCHITECT_FILE
 from handrail.projections.directive_files import (
+    FOLDER,
     META,
     SLUG,
     TASK,
@@ -58,9 +59,24 @@ class Checked(Record):
 def check(directives: Mapping[str, Files], root: str, *, strict: bool = False) -> Checked:
     """Check directives by the names of their folders."""
     errors: list[str] = []
+    ultra = []
     for name, files in sorted(directives.items()):
         errors += _folder(f"{root}/{name}", files, strict=strict)
+        if strict and FOLDER.match(name) is None:
+            errors.append(f"{root}/{name}: folder should be called YY-MM-DD_<directive_slug>")
+        ultra += [name for meta in _metas(files) if meta.ultra]
+    if strict and len(ultra) > 1:
+        errors.append(f"More than one session has session_priority ultra: {', '.join(ultra)}")
     return Checked(tuple(visible(one) for one in errors[:ERRORS_MAX]), len(directives))
+
+
+def _metas(files: Files) -> Iterator[Meta]:
+    """Yield the metadata that can be read."""
+    for name, content in files.items():
+        if name.endswith(META):
+            found, _ = _odd(read_meta, name, content)
+            if found is not None:
+                yield found
 
 
 def _folder(folder: str, files: Files, *, strict: bool) -> Iterator[str]:

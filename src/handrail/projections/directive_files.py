@@ -45,7 +45,7 @@ _TASK_WORDS: Final = {name: _WORDS[name] for name in ("status", "priority", "ses
 ALLOWED_MAX: Final = 256
 UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-FOLDER: Final = re.compile(r"\d\d-\d\d-\d\d_([a-z0-9]+(?:-[a-z0-9]+)*)")
+FOLDER: Final = re.compile(r"[0-9]{2}-[0-9]{2}-[0-9]{2}_[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 
 
 class Meta(Record):

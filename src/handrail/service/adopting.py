@@ -129,7 +129,7 @@ def left_behind(
     found: list[str] = []
     with context.store.read() as reader, context.outside.history() as history:
         known = known_of(reader, rules_in_force(reader), Here(commit, None))
-        for one in files_of(known, projections):
+        for one in files_of(known, projections, context.outside.is_folder):
             try:
                 content, target = files.read(one.path), files.target(one.path)
             except errors.Unavailable:

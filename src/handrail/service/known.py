@@ -7,7 +7,7 @@ at_path(reader, known, "ops/tracker/coordination.json").rows
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,8 +72,13 @@ def at_path(reader: Reader, known: Known, path: str) -> Known:
     return known._replace(path=path, rows=kept_rows(reader, path))
 
 
-def files_of(known: Known, rows: Sequence[ProjectionFile]) -> list[ProjectionFile]:
-    """Return the projections by their files: for a folder, those that show what is known."""
+def files_of(
+    known: Known, rows: Sequence[ProjectionFile], is_folder: Callable[[str], bool]
+) -> list[ProjectionFile]:
+    """Return the projections by their files: for a folder, those that show what is known.
+
+    What has no folder in this working tree is another branch's, and shown there.
+    """
     from handrail.projections.registry import PROJECTIONS
 
     found = []
@@ -83,7 +88,8 @@ def files_of(known: Known, rows: Sequence[ProjectionFile]) -> list[ProjectionFil
             found.append(one)
             continue
         names = folder.written(known._replace(path=one.path))
-        found += [one._replace(path=f"{one.path}/{name}") for name in names]
+        paths = [f"{one.path}/{name}" for name in names]
+        found += [one._replace(path=path) for path in paths if is_folder(path.rpartition("/")[0])]
     return found
 
 

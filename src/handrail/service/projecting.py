@@ -181,7 +181,7 @@ class Projecting:
         if any(PROJECTIONS[one.format].folder is not None for one in rows):
             with self._store.read() as reader:
                 known = known_of(reader, rules_in_force(reader), Here("", None))
-            rows = tuple(files_of(known, rows))
+            rows = tuple(files_of(known, rows, self._context.outside.is_folder))
         return [one for one in rows if not only or one.path in only]
 
     # --- writing ----------------------------------------------------------------------------------

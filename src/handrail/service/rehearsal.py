@@ -70,6 +70,7 @@ PLAYS: Final[dict[str, tuple[Play, ...]]] = {
         _of_suite("post-handoff", AFTER),
         Play(".mosaic/enforcement/session-gate.sh", ()),
     ),
+    "directive": (Play(".directive-cli/bin/dc", ("validate",)),),
 }
 """By preset: what its documents call a gate."""
 

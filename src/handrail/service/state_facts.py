@@ -50,7 +50,7 @@ def states_of(
     known = known_of(reader, rules, here(context.outside))
     files = [
         _file(reader, grounds, one, at_path(reader, known, one.path), changed)
-        for one in files_of(known, rows)
+        for one in files_of(known, rows, context.outside.is_folder)
     ]
     ours = {*may_be_projections(rules, changed)}
     return States(
@@ -115,8 +115,9 @@ def _file(
     if projection.behind is not None:
         before = grounds.projection(beside(one.path, projection.behind(known)))
     made = projection.render(known, before)
-    if content is None:
-        return None if made is None else StateFile(one.path, present=False)
+    if content is None:  # one of many is a copy of its packet, and made anew with the next
+        nothing = made is None or projection.folder is not None
+        return None if nothing else StateFile(one.path, present=False)
     problem: str | None = None
     lacks: tuple[tuple[str, str, str], ...] = ()
     try:

@@ -306,10 +306,9 @@ class _Handing:
         else:
             head = ["Out-of-scope dirty files detected for directive flow.", "Dirty files:", *rows]
             head += ["Allowed scope prefixes:", *(f"- {path}" for path in allowed)]
-        step = (
-            f"git add --all && git commit, or newhandoff --allowlist-path {shell_quote(dirty[0])}"
-        )
-        raise Wrong("\n".join(head), step)
+        every = [*allowed, *dirty][:DIRTY_SHOWN_MAX]
+        words = " ".join(f"--allowlist-path {shell_quote(path)}" for path in every)
+        raise Wrong("\n".join(head), f"newhandoff --worktree-mode {KNOWN_DIRTY} {words}")
 
     # --- offering --------------------------------------------------------------------------------
 
