@@ -15,10 +15,9 @@ own name, which no session can have.
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.core.record import Record
 from handrail.errors import TASK_PREFIX, MalformedName
+from handrail.typed import Final
 
 TASK_CHARS_MAX: Final = 60
 TITLE_CHARS_MAX: Final = 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.core.decide import ChangeRole, Changes, EndSession, StartSession, View, decide
@@ -21,6 +20,7 @@ from handrail.service.identity import (
 from handrail.service.looking import look_at_own
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader, Tx
+from handrail.typed import Final
 
 _ID_CHARS: Final = 12
 _SECRET_CHARS: Final = 40
