@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from typing import Final
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handrail.jsontext import quoted, read, write, write_sorted, write_spaced
+from tests.support import SOURCE
 
 NUMBERS: Final = st.integers() | st.floats()
 VALUES: Final = st.recursive(
@@ -59,6 +62,27 @@ def outcome(text: str, *, by_json: bool) -> str:
 @example("9" * 5_000)
 def test_what_is_read_is_what_json_reads(text: str) -> None:
     assert outcome(text, by_json=False) == outcome(text, by_json=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"a"', '{"a" 1}', "[1,", '["', '"\\x"', "nul", "1 2", "\t"]
+)
+def test_an_interpreter_that_has_not_imported_json_says_the_same_of_what_is_none(text: str) -> None:
+    """Its scanner cannot even raise the error by itself."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r})\n"
+        "from handrail.jsontext import read\n"
+        "assert read('{}') == {} and 'json' not in sys.modules\n"
+        "try: read(sys.argv[1])\n"
+        "except ValueError as error: print(f'{type(error).__name__}: {error}')"
+    )
+    done = subprocess.run(
+        (sys.executable, "-I", "-S", "-c", program, text),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.strip() == outcome(text, by_json=True)
 
 
 def test_what_is_nested_too_deeply_says_so() -> None:

@@ -56,7 +56,9 @@ def read(text: str) -> Any:
     begin = len(text) - len(text.lstrip(_BLANKS))
     try:
         value, end = _scan(text, begin)
-    except (StopIteration, ValueError):
+    except (StopIteration, ValueError, SystemError):
+        # The last: CPython 3.11 takes its error from ``json.decoder``, and has none to raise where
+        # nobody has imported that yet.
         pass
     else:
         if not text[end:].strip(_BLANKS):
