@@ -174,7 +174,8 @@ def test_a_spread_of_one_sample_is_that_sample() -> None:
 # What a claim can do without, and what each of them costs: a tenth of the whole command, or more.
 NEEDLESS: Final = frozenset(
     {
-        *("asyncio", "click", "dataclasses", "hashlib", "importlib.metadata", "inspect", "logging"),
+        *("asyncio", "click", "dataclasses", "hashlib", "importlib.metadata", "inspect", "json"),
+        "logging",
         *(
             "pathlib",
             "rich",
@@ -183,6 +184,7 @@ NEEDLESS: Final = frozenset(
             "tempfile",
             "threading",
             "tomllib",
+            "typing",
             "unittest",
         ),
     }

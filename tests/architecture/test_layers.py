@@ -23,16 +23,17 @@ LINES_OF_A_FUNCTION_MAX: Final = 80
 KNOWN: Final = frozenset(
     {
         *("__init__", "__main__", "config", "core", "edge", "errors", "facts", "gates"),
-        *("presets", "projections", "service", "store", "text", "wiring"),
+        *("jsontext", "presets", "projections", "service", "store", "text", "typed", "wiring"),
     }
 )
-PURE: Final = ("core", "errors", "text")
+PURE: Final = ("core", "errors", "text", "jsontext", "typed")
 # Standard library modules that hold values and arithmetic, and nothing of the world outside.
 VALUES: Final = frozenset(
     {
         *("__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib"),
         *("copy", "dataclasses", "decimal", "difflib", "enum", "fractions", "functools"),
         *(
+            "_json",
             "_sha2",
             "_sha256",
             "hashlib",

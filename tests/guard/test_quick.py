@@ -120,23 +120,53 @@ def test_what_is_no_payload_is_not_for_it(text: bytes) -> None:
     assert not quick.nothing_to_say(text)
 
 
-def test_it_imports_next_to_nothing(held: Repo) -> None:
-    """The row of the bench that says what it costs rests on this."""
-    program = (
-        "import sys; sys.path[:0] = sys.argv[1:3]\n"
-        "from handrail.edge.guard.quick import nothing_to_say\n"
-        "assert nothing_to_say(sys.stdin.buffer.read())\n"
-        "print('\\n'.join(sorted(sys.modules)))"
-    )
+def modules_after(program: str, asked: bytes) -> set[str]:
+    """Return what a bare interpreter has imported after a program that reads ``asked``."""
     source = Path(quick.__file__).parents[3]
     driver = Path(str(apsw.__file__)).parents[1]
+    whole = (
+        "import sys; sys.path[:0] = sys.argv[1:3]\n"
+        f"{program}\n"
+        "print('\\n'.join(sorted(sys.modules)))"
+    )
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program, str(source), str(driver)],
-        input=payload("Edit", file_path=str(held.path / "src/a.py")),
+        [sys.executable, "-I", "-S", "-c", whole, str(source), str(driver)],
+        input=asked,
         capture_output=True,
         check=True,
     )
-    loaded = set(done.stdout.decode().split())
+    return set(done.stdout.decode().split())
+
+
+def test_it_imports_next_to_nothing(held: Repo) -> None:
+    """The row of the bench that says what it costs rests on this."""
+    loaded = modules_after(
+        "from handrail.edge.guard.quick import nothing_to_say\n"
+        "assert nothing_to_say(sys.stdin.buffer.read())",
+        payload("Edit", file_path=str(held.path / "src/a.py")),
+    )
     ours = {name for name in loaded if name.startswith("handrail")}
     assert ours == {"handrail", "handrail.edge", "handrail.edge.guard", "handrail.edge.guard.quick"}
     assert not loaded & {"json", "re", "typing", "subprocess", "sqlite3", "click", "dataclasses"}
+
+
+@pytest.mark.parametrize("session", ["s-ada", "s-bob"])
+def test_an_edit_that_is_decided_imports_nothing_that_it_could_do_without(
+    held: Repo, session: str
+) -> None:
+    """Each of these takes a third of a bare interpreter's start or more.
+
+    A module that an edit needs takes the words of annotations from ``handrail.typed`` and JSON
+    from ``handrail.jsontext``.
+    """
+    path = "src/new.py" if session == "s-ada" else "src/a.py"
+    fields = {**json.loads(payload("Edit", session, file_path=str(held.path / path)))}
+    loaded = modules_after(
+        "import os; from handrail.edge.guard.tools import answered\n"
+        "answer = answered(sys.stdin.buffer.read(), os.environ)\n"
+        f"assert answer.status == {0 if session == 's-ada' else 2}, answer",
+        json.dumps({**fields, "cwd": str(held.path)}).encode(),
+    )
+    assert "handrail.core.decide.edit" in loaded
+    needless = {"typing", "re", "enum", "json", "subprocess", "signal", "click", "dataclasses"}
+    assert loaded & {*needless, "handrail.service.install"} == set()

@@ -12,10 +12,9 @@ needs ``load_compiled`` alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
 from handrail.config.compiled import compile_settings, load_compiled
 from handrail.config.settings import CONFIG_FILE, Settings
+from handrail.typed import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from handrail.config.parse import blob_id, parse_config, validate_config

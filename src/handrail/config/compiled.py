@@ -10,9 +10,7 @@ the bytes, which only ``compile_settings`` makes: it checks the format and rebui
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any, Final
 
 from handrail.config.settings import (
     Handoff,
@@ -25,6 +23,8 @@ from handrail.config.settings import (
 )
 from handrail.core.role import Role
 from handrail.errors import NewerFormat, StoreCorrupt
+from handrail.jsontext import read, write_sorted
+from handrail.typed import Any, Final
 
 COMPILED_FORMAT: Final = 1
 """Grows when an older program would misread the bytes; a field with a default needs no new one."""
@@ -33,14 +33,14 @@ COMPILED_FORMAT: Final = 1
 def compile_settings(settings: Settings) -> bytes:
     """Write settings as canonical compact JSON in ASCII."""
     form = {"format": COMPILED_FORMAT, **_plain(settings)}
-    text = json.dumps(form, separators=(",", ":"), sort_keys=True, ensure_ascii=True)
+    text = write_sorted(form)
     return text.encode("ascii")
 
 
 def load_compiled(compiled: bytes, *, store: str = "of this workspace") -> Settings:
     """Read what ``compile_settings`` wrote; NewerFormat or StoreCorrupt (names `store`) else."""
     try:
-        form = json.loads(compiled.decode("ascii"))
+        form = read(compiled.decode("ascii"))
         found = form.pop("format")
         if found == COMPILED_FORMAT:
             return Settings(**{name: _PARTS[name](part) for name, part in form.items()})

@@ -16,11 +16,10 @@ it: a configuration in force never changes its meaning because the program was u
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.errors import UnknownRole
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from handrail.config.records import (

@@ -14,7 +14,6 @@ Not promised: that a phase of a configuration which is gone binds anybody.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.core.decide.parts import within
@@ -25,6 +24,7 @@ from handrail.core.task import EVIDENCE, OPEN, Packet, Task
 from handrail.core.trigger import ROUNDS_MAX
 from handrail.errors import handoff as refusals
 from handrail.text import shell_quote
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from handrail.core.decide.view import Claim, Policy

@@ -11,7 +11,6 @@ A *move* (renewal, waiting) is no history: it moves a row and never appends an e
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from handrail.core.handed import (
     CheckpointDecided,
@@ -44,6 +43,7 @@ from handrail.core.projected import ProjectionWritten, RowKept
 from handrail.core.receipts import EvidenceContradicted, EvidenceRecorded
 from handrail.core.record import Record
 from handrail.core.shapes import SHAPES, Json
+from handrail.typed import Final
 
 
 class StoreCreated(Record):

@@ -14,12 +14,12 @@ Times are milliseconds since 1970 on the store's clock, spans are milliseconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, Protocol
 
 from handrail.core.record import Record
 from handrail.core.scope import Overlap, Pattern, overlap, overlap_outside
 from handrail.errors import MalformedTtl
 from handrail.text import format_duration
+from handrail.typed import Final, Literal, Protocol
 
 Kind = Literal["exclusive", "local"]
 Answer = Literal["refuse", "grant", "grant_and_tell"]

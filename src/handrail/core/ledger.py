@@ -19,10 +19,7 @@ is found only against a *head* (seq, hash) known from elsewhere; without one the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, Final
 
 from handrail.core.digest import sha256
 from handrail.core.events import KIND_OF, Event, decode
@@ -30,12 +27,15 @@ from handrail.core.lease import Actor
 from handrail.core.record import Record
 from handrail.core.shapes import Json
 from handrail.errors import MalformedLedger, MalformedToken, NewerFormat
+from handrail.jsontext import quoted as _quoted
+from handrail.jsontext import read as read_json
+from handrail.jsontext import write as _compact
+from handrail.typed import Any, Final
 
 FORMAT: Final = 1
 HASH_CHARS: Final = 64
 EPOCH_CHARS_MAX: Final = 32
 EXPORT_MAGIC: Final = "handrail-ledger"
-_compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 _HEX: Final = frozenset("0123456789abcdef")
 
 
@@ -147,7 +147,7 @@ def read_header(header: bytes) -> Header:
 def _json_object(text: bytes) -> dict[str, Json]:
     """Read a JSON object in ASCII; raises ValueError for anything else."""
     try:
-        found = json.loads(text.decode("ascii"))
+        found = read_json(text.decode("ascii"))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(found, dict):

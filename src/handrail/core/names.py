@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.errors import TASK_PREFIX, MalformedName
+from handrail.typed import Final
 
 NAME_CHARS_MAX: Final = 128
 _NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-+:")

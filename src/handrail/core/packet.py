@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
 
 from handrail.core.digest import sha256
 from handrail.core.record import Record
@@ -23,6 +22,7 @@ from handrail.core.scope import parse_pattern
 from handrail.core.task import KINDS
 from handrail.errors import MalformedScope
 from handrail.errors.handoff import MalformedPacket
+from handrail.typed import Any, Final
 
 SCHEMA: Final = "handrail-packet-1"
 SCHEMA_URI: Final = "https://json-schema.org/draft/2020-12/schema"

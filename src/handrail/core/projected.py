@@ -10,9 +10,8 @@ Bytes are known by git's id of them: what Handrail never wrote under a path is n
 
 from __future__ import annotations
 
-from typing import Final, Protocol
-
 from handrail.core.record import Record
+from handrail.typed import Final, Protocol
 
 RECORD_CHARS_MAX: Final = 65_536
 """So long is the record of a row at most; what is longer is no row of a table."""

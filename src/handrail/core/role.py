@@ -7,9 +7,8 @@ Promise: a record and two words, nothing else; pure. Whether a path lies in a la
     ('site/**',)
 """
 
-from typing import Final
-
 from handrail.core.record import Record
+from handrail.typed import Final
 
 READ_ONLY: Final = "read-only"
 ANY_ROLE: Final = "any"

@@ -9,7 +9,8 @@ Promise: a field has one shape, in whatever event it stands; a value of another 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+
+from handrail.typed import Final
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 

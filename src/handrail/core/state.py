@@ -13,7 +13,6 @@ tables that it is given.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from handrail.core.events import (
     CommitAttested,
@@ -41,6 +40,7 @@ from handrail.core.ledger import Entry, read_event, read_header
 from handrail.core.record import Record
 from handrail.core.scope import SCOPE_PATTERNS_MAX, Pattern, stored_pattern
 from handrail.core.scope.naming import scope_for
+from handrail.typed import Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

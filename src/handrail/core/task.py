@@ -15,10 +15,9 @@ own name, which no session can have.
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.core.record import Record
 from handrail.errors import TASK_PREFIX, MalformedName
+from handrail.typed import Final
 
 LOOP: Final = "trigger:"
 """How ``Task.waits_at`` begins where a trigger went round too often; no checkpoint is called so."""

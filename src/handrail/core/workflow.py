@@ -10,10 +10,10 @@ What a phase is stands in the configuration; here only its shape is known.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
 
 from handrail.core.record import Record
 from handrail.core.task import EVIDENCE
+from handrail.typed import Final, Protocol
 
 APPROVE: Final = "approve"
 REVISE: Final = "revise"

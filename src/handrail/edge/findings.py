@@ -10,7 +10,6 @@ there are never more than it shows. The XML is well formed whatever anybody wrot
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
 
 from handrail import __version__
 from handrail.core.digest import sha256
@@ -18,6 +17,7 @@ from handrail.core.record import Record
 from handrail.edge.reply import Data
 from handrail.errors import Usage
 from handrail.text import visible
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from handrail.edge.cli.invocation import Invocation

@@ -5,9 +5,8 @@ Promise: as the package says.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from handrail.text import Command, Sentence
+from handrail.typed import ClassVar
 
 EXIT_DONE = 0
 EXIT_REFUSED = 1

@@ -14,11 +14,11 @@ import os
 import stat
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
 
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
 from handrail.facts.git import HEX, TIMEOUT_S, Asking, ask, changed_paths
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash

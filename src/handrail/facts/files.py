@@ -11,9 +11,9 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
 
 from handrail.errors import DiskFull, FactsUnavailable, StoreReadOnly
+from handrail.typed import Final
 
 CONFIG_BYTES_MAX: Final = 1 << 20
 SECRET_BYTES_MAX: Final = 256

@@ -11,11 +11,14 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, Final
 
 from handrail.core.digest import sha256
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable, MalformedRange
+from handrail.typed import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typing import IO
 
 TIMEOUT_S: Final = 120
 COMMITS_MAX: Final = 10_000

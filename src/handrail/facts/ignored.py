@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Final
 
 from handrail.errors import FactsUnavailable
+from handrail.typed import Final
 
 PATHS_BYTES_MAX: Final = 32_768
 """What surely fits into a pipe, so that writing it all before reading anything cannot hang."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Final
 
 from handrail.core.record import Record
 from handrail.errors import BareRepository, FactsUnavailable, NoRepository
 from handrail.text import shell_quote
+from handrail.typed import Final
 
 MAIN_WORKTREE: Final = "."
 _POINTER_BYTES_MAX: Final = 8_192

@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+
+from handrail.typed import Final
 
 BYTES_MAX: Final = 16 << 20
 SESSIONS_MAX: Final = 64

@@ -9,7 +9,6 @@ are gathered outside all transactions, and only those that the attempt said it l
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from typing import Final, TypeVar
 
 from handrail import errors
 from handrail.core.decide import Looked
@@ -19,6 +18,7 @@ from handrail.service.identity import require_session
 from handrail.service.looking import look, with_looks
 from handrail.service.policy import rules_in_force
 from handrail.service.reclaim import reclaim_from
+from handrail.typed import Final, TypeVar
 
 RECLAIMS_MAX: Final = 8
 Outcome = TypeVar("Outcome")

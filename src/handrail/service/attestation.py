@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from handrail import errors
 from handrail.core.decide import (
@@ -44,6 +43,7 @@ from handrail.service.looking import (
 from handrail.service.policy import Rules, duty_in, rules_in_force
 from handrail.store.port import Tx
 from handrail.text import shell_quote
+from handrail.typed import Any
 
 PATHS_TOLD_MAX = 20
 

@@ -8,8 +8,6 @@ its giver's role where that session has ended.
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.config import Settings
 from handrail.core.decide.handoff import fits
 from handrail.core.lease import Session
@@ -18,6 +16,7 @@ from handrail.core.task import COMPLETE, DECLINED, LAPSED, RETURNED, Packet, Tas
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
 from handrail.text import scope_word, shell_quote, visible
+from handrail.typed import Final
 
 CAME_BACK: Final = (DECLINED, RETURNED, LAPSED)
 NOTE_CHARS_MAX: Final = 1_000

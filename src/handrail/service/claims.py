@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeVar
 
 from handrail import errors
 from handrail.core.decide import (
@@ -29,6 +28,7 @@ from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.policy import Rules, duty_in, rules_in_force, rules_read_last
 from handrail.store.port import Reader, Request, Tx
+from handrail.typed import Final, TypeVar
 
 POLL_S: Final = 0.05
 RETRY_MS: Final = 2_000

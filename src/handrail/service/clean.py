@@ -8,13 +8,13 @@ Promise: asked only where projections are configured, and git only for paths whe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from handrail.core.scope import normalise_path
 from handrail.service.context import Context
 from handrail.service.known import is_one_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.gates.facts import Standing

@@ -12,7 +12,6 @@ git then fails to move is in no ref: it binds nobody, and its paths can be claim
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.core.decide import (
@@ -38,6 +37,7 @@ from handrail.service.identity import UNATTRIBUTED, acting, actor_of, require_se
 from handrail.service.looking import plain, under
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
+from handrail.typed import Final
 
 COMMITS_RECORDED_MAX: Final = 1_000
 Updates = Sequence[tuple[str, str, str]]

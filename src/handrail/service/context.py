@@ -5,9 +5,8 @@ The doors are protocols; ``wiring`` chooses what stands behind them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from handrail.core.record import Record
+from handrail.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

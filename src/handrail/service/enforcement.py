@@ -8,8 +8,6 @@ ledger's index, so a hook that asks pays for one look-up. What cannot be read sw
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail import errors
 from handrail.core.events import KIND_OF, EnforcementPaused
 from handrail.core.ledger import read_event
@@ -19,6 +17,7 @@ from handrail.service.identity import UNATTRIBUTED
 from handrail.service.sessions import person_proof
 from handrail.store.port import Reader
 from handrail.text import format_duration
+from handrail.typed import Final
 
 PAUSE_DEFAULT_MS: Final = 30 * 60_000
 PAUSE_MAX_MS: Final = 24 * 3_600_000

@@ -13,7 +13,6 @@ somebody else's edit tools wrote meanwhile nobody is blamed.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.core.decide.edit import guarded
@@ -28,6 +27,7 @@ from handrail.service.enforcement import paused_until
 from handrail.service.identity import actor_of, require_session
 from handrail.service.policy import Rules, duty_in, rules_in_force
 from handrail.store.port import Reader
+from handrail.typed import Final
 
 LOOKED_AT_MAX: Final = 200
 """Paths that are judged one by one after a tool; a build that leaves more is left to the commit."""

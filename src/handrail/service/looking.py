@@ -10,7 +10,6 @@ paths alone, and the decision is made again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
 
 from handrail import errors
 from handrail.core.decide import Dirty, Landed, Looked, NeedsFacts
@@ -23,6 +22,7 @@ from handrail.service.context import Context, DirtyRow
 from handrail.service.identity import require_session
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
+from handrail.typed import Final, TypeVar
 
 LOOKS_MAX: Final = 4
 Outcome = TypeVar("Outcome")

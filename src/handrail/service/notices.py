@@ -8,8 +8,6 @@ Promise: each occasion is told once. Asking costs one read where there is nothin
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.core.events import Move, NoticeLeft, NoticesTaken
 from handrail.core.lease import Notice, Session, conflict
 from handrail.core.record import Record
@@ -19,6 +17,7 @@ from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
+from handrail.typed import Final
 
 WAITER: Final = "waiter"
 WAITS: Final = "waits"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from handrail.config import CONFIG_FILE, Settings, load_compiled
 from handrail.core.decide import Policy
 from handrail.core.record import Record
@@ -13,6 +11,7 @@ from handrail.core.scope.match import tree_root
 from handrail.core.state import InForce
 from handrail.core.task import EVIDENCE
 from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreCorrupt
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Protocol

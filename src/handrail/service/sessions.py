@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.core.decide import ChangeRole, Changes, EndSession, StartSession, View, decide
@@ -23,6 +22,7 @@ from handrail.service.looking import look_at_own
 from handrail.service.lookups import reading_of, with_reading
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader, Tx
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from handrail.service.readings import Looked

@@ -19,10 +19,10 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from handrail.errors import StoreBusy
 from handrail.store.filesystem import unwritable
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
 
 from handrail.core.events import Event, Move
 from handrail.core.lease import (
@@ -44,6 +43,7 @@ from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State
 from handrail.core.task import Packet, Task, Waiver
+from handrail.typed import Final, Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.core.names import check_name
@@ -17,6 +16,7 @@ from handrail.facts.files import CONFIG_BYTES_MAX, Secrets, read_bounded
 from handrail.facts.repository import Place, locate
 from handrail.service.context import Caller, Context
 from handrail.text import visible
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
 
 from handrail.facts.clock import BootClock
 from handrail.facts.files import create_file, read_bounded
 from handrail.facts.repository import Place
 from handrail.service.context import CommitRow, DirtyRow
 from handrail.store.sqlite import SqliteStore
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

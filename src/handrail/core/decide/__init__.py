@@ -10,7 +10,6 @@ that is refused changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
 
 from handrail.core.decide.attest import PARENTS_MAX, decide_attest, decide_commit, writable
 from handrail.core.decide.claim import check_role, decide_claim
@@ -44,6 +43,7 @@ from handrail.core.decide.view import (
     Wait,
 )
 from handrail.core.decide.wait import WAIT_KEPT_MS, decide_wait
+from handrail.typed import Any, Final
 
 __all__ = [
     "PARALLEL",

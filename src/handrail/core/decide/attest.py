@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.core.decide.claim import texts
@@ -30,6 +29,7 @@ from handrail.core.lease import LOCAL, Actor, Lease
 from handrail.core.scope import Pattern, ancestors, matches, stored_pattern
 from handrail.core.state import lease_of
 from handrail.text import scope_word, shell_quote
+from handrail.typed import Final
 
 PATHS_TOLD_MAX: Final = 20
 PARENTS_MAX: Final = 2

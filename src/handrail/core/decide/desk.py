@@ -7,7 +7,6 @@ the asking session and those of the task itself; more is allowed, less is not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from handrail.core.decide.view import Looked, View
 from handrail.core.lease import Session
@@ -15,6 +14,7 @@ from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.task import Packet, Task
 from handrail.core.workflow import Workflow
+from handrail.typed import Any
 
 
 class Desk(Record):

@@ -11,7 +11,6 @@ where nothing can be dirty no look is asked for: that is what keeps a claim chea
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.core.decide.view import Changes, Claim, Dirty, Looked, NeedsFacts, View
@@ -21,6 +20,7 @@ from handrail.core.ledger import format_token
 from handrail.core.scope import Pattern, matches, overlap
 from handrail.core.scope.naming import scope_for
 from handrail.core.state import left_of
+from handrail.typed import Final
 
 ADOPTED: Final = "adopted"
 CLEAN: Final = "clean"

@@ -10,7 +10,6 @@ the guard looks up in ``may_write``); what is guarded is never granted, whatever
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
 
 from handrail import errors
 from handrail.core.decide.claim import decide_claim
@@ -32,6 +31,7 @@ from handrail.core.scope.naming import scope_for
 from handrail.core.state import left_of
 from handrail.core.task import EVIDENCE
 from handrail.text import shell_quote
+from handrail.typed import Final, Literal
 
 EDIT_PATHS_MAX: Final = 1_000
 PARALLEL: Final = "parallel_edit"

@@ -12,7 +12,6 @@ never goes over the head of somebody who holds it by then.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from handrail.core.decide.claim import texts
 from handrail.core.decide.desk import Accept, Desk, Offer, Settle
@@ -59,6 +58,7 @@ from handrail.core.task import (
 from handrail.core.workflow import Phase
 from handrail.errors import handoff as refusals
 from handrail.text import rfc3339
+from handrail.typed import Any
 
 BY_PACKET = "packet"
 """What shows that a session acts as another role: that it accepted a packet for that one."""

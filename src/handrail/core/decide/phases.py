@@ -10,7 +10,6 @@ What may be held in a phase is said by ``core.duty`` and ``core.decide.leaving``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from handrail.core.decide.desk import Desk, Offer
 from handrail.core.decide.view import Changes, Policy
@@ -21,6 +20,7 @@ from handrail.core.workflow import Phase, artifact_path
 from handrail.errors import AS_PERSON
 from handrail.errors import handoff as refusals
 from handrail.text import add_step
+from handrail.typed import Any
 
 # --- who fits ------------------------------------------------------------------------------------
 

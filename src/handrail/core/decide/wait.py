@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.core.decide.claim import kind_of, texts
@@ -11,6 +10,7 @@ from handrail.core.decide.view import Changes, Claim, View, Wait
 from handrail.core.events import WaitBegan, WaitEnded, WaitKept
 from handrail.core.lease import Lease, Waiter, conflict
 from handrail.core.scope import Overlap
+from handrail.typed import Final
 
 WAIT_KEPT_MS: Final = 10_000
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from handrail.errors import MalformedTtl, Usage
 from handrail.text import parse_duration_ms
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.wiring import Application

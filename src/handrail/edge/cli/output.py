@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from handrail.errors import HandrailError, OutputClosed
 from handrail.text import rfc3339
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,11 +7,11 @@ else (help, a typo, an unknown option, any other command) is left to click, whic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from handrail.edge.cli.invocation import Invocation, Value
 from handrail.edge.cli.spec import COMMON, QUICK, Command
 from handrail.text import looks_like_duration
+from handrail.typed import Final
 
 HANDING: Final = ("handoff", "offer", "accept")
 """How the commands begin of which ``handoff_nouns`` tells."""

@@ -7,9 +7,8 @@ Here are the everyday ones; ``nouns`` has the rest, which nobody waits for.
 
 from __future__ import annotations
 
-from typing import Final, Literal
-
 from handrail.core.record import Record
+from handrail.typed import Final, Literal
 
 ValueKind = Literal["flag", "text", "duration", "number", "many", "maybe"]
 

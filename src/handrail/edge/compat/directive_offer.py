@@ -21,6 +21,7 @@ from handrail.core.packet import CLEAN_REQUIRED, KNOWN_DIRTY, WORKTREE_MODES
 from handrail.core.record import Record
 from handrail.core.role import ANY_ROLE
 from handrail.core.task import BLOCK, COMPLETE, OPEN, Packet
+from handrail.core.trigger import BLOCKED
 from handrail.gates.directive import NO_TASK
 from handrail.projections.aliases import resolved
 from handrail.projections.directive import EXECUTOR, path_fault, trigger_of, value_of
@@ -28,6 +29,7 @@ from handrail.projections.directive_files import UUID, Meta
 from handrail.projections.directive_handoff import SUFFIX, shown_as
 from handrail.projections.port import Known
 from handrail.service.directives import Directive, Directives, completed, root_of
+from handrail.service.fired import Fire
 from handrail.service.handoffs import Offering
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.projecting import LEFT, Projecting
@@ -217,6 +219,8 @@ class _Handing:
             message=objective,
             to_role=to_role,
             kind=COMPLETE if row is None else BLOCK,
+            # Whose trigger it is waits from here on, as where one fires by itself.
+            fire=None if row is None else Fire(row, BLOCKED, row, to_role),
         )
 
     def _trigger(self, from_role: str, to_role: str) -> tuple[str | None, str]:

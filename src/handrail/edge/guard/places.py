@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.core.record import Record
+from handrail.typed import Final
 from handrail.wiring import Application
 
 UNDECIDED: Final = "shell_undecided_total"

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from handrail import errors
+from handrail.core.decide.edit import SETTINGS
 from handrail.core.record import Record
 from handrail.edge.guard.places import Places, Target
 from handrail.edge.guard.quick import LOADED, PATH_OF, READS_ONLY
@@ -135,11 +136,11 @@ def _keeps_our_entries(
     application: Application, paths: list[str], change: tuple[str | None, str]
 ) -> bool:
     """Tell whether harness settings still have all of Handrail's entries after an edit."""
-    from handrail.service.install.settings import FILE, is_whole
+    if paths != [SETTINGS[0]]:
+        return False
+    from handrail.service.install.settings import is_whole
 
     old, new = change
-    if paths != [FILE]:
-        return False
     if old is None:
         return is_whole(new)
     before = application.settings_text()

@@ -10,14 +10,15 @@ Source: the hook contract as documented for versions 2.1.240 to 2.1.303.
 
 from __future__ import annotations
 
-import json
 import os
-from typing import Final
 
 from handrail.core.names import NAME_CHARS_MAX, check_name
 from handrail.core.record import Record
 from handrail.edge.guard.quick import LOADED, PATH_OF, READS_ONLY
 from handrail.errors import MalformedName, MalformedPayload
+from handrail.jsontext import read as read_json
+from handrail.jsontext import write_spaced as write_json
+from handrail.typed import Final
 
 HARNESS: Final = "claude"
 PATHS_MAX: Final = 1_000
@@ -93,7 +94,7 @@ def read(payload: bytes) -> Call:
 
 
 def _loaded(payload: bytes) -> object:
-    return json.loads(payload.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape"))
+    return read_json(payload.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape"))
 
 
 def event_of(payload: bytes) -> str:
@@ -205,9 +206,9 @@ def told_before(event: str, text: str) -> str:
     if event in ("SessionStart", "UserPromptSubmit"):
         return text + "\n"
     extra = {"hookEventName": event, "additionalContext": text}
-    return json.dumps({"hookSpecificOutput": extra}) + "\n"
+    return write_json({"hookSpecificOutput": extra}) + "\n"
 
 
 def warned(text: str) -> str:
     """Return what stdout has to say so that the person reads ``text`` and nothing is stopped."""
-    return json.dumps({"systemMessage": text}) + "\n"
+    return write_json({"systemMessage": text}) + "\n"

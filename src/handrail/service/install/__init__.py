@@ -8,7 +8,7 @@ that only asks what harness settings must hold pays for nothing else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from handrail.typed import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from handrail.service.install.launch import LAUNCH

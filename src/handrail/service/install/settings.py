@@ -12,9 +12,9 @@ file with comments or trailing commas, so nothing would be gained by writing int
 from __future__ import annotations
 
 import json
-from typing import Final
 
 from handrail.core.record import Record
+from handrail.typed import Final
 
 FILE: Final = ".claude/settings.json"
 COMMAND: Final = '"$CLAUDE_PROJECT_DIR"/.handrail/hook'

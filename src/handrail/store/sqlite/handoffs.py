@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 import apsw
 
 from handrail.core.projected import KeptRow
 from handrail.core.state import State
 from handrail.core.task import OPEN, Packet, Task, Waiver
+from handrail.jsontext import read as read_json
+from handrail.jsontext import write_spaced as write_json
+from handrail.typed import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,13 +126,13 @@ class HandoffTables(Handoffs):
 
     def put_task(self, task: Task) -> None:
         """Add a task, or replace the one of the same id."""
-        row = {**task._asdict(), "revises": json.dumps(task.revises)}
+        row = {**task._asdict(), "revises": write_json(task.revises)}
         self._put("task", tuple(row.values()))
 
     def put_packet(self, packet: Packet) -> None:
         """Add a packet, or replace the one of the same task and number."""
         row = packet._asdict()
-        row["patterns"], row["returns"] = json.dumps(packet.patterns), json.dumps(packet.returns)
+        row["patterns"], row["returns"] = write_json(packet.patterns), write_json(packet.returns)
         self._put("packet", tuple(row.values()))
 
     def put_waiver(self, waiver: Waiver) -> None:
@@ -154,7 +155,7 @@ class HandoffTables(Handoffs):
         """Put in place what a session has to read; the guard finds what it holds, or nothing."""
         from handrail.core.reading import awaited, unread
 
-        row = (session, int(bool(unread(rows))), int(bool(awaited(rows))), json.dumps(rows))
+        row = (session, int(bool(unread(rows))), int(bool(awaited(rows))), write_json(rows))
         self._put("reading", row)
         self.show_guard(session)
 
@@ -171,12 +172,12 @@ def _read_reading(text: str) -> tuple[ToRead, ...]:
     from handrail.core.reading import ToRead
 
     make: Callable[..., ToRead] = ToRead
-    return tuple(make(*row) for row in json.loads(text))
+    return tuple(make(*row) for row in read_json(text))
 
 
 def _read_task(row: tuple[Any, ...]) -> Task:
     make: Callable[..., Task] = Task
-    revises = tuple((name, times) for name, times in json.loads(row[11]))
+    revises = tuple((name, times) for name, times in read_json(row[11]))
     return make(*row[:11], revises, *row[12:])
 
 
@@ -187,5 +188,5 @@ def _read_waiver(row: tuple[Any, ...]) -> Waiver:
 
 def _read_packet(row: tuple[Any, ...]) -> Packet:
     make: Callable[..., Packet] = Packet
-    scope, returns = (tuple(json.loads(text)) for text in row[8:10])
+    scope, returns = (tuple(read_json(text)) for text in row[8:10])
     return make(*row[:8], scope, returns, *row[10:])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, cast
 
 import apsw
 
@@ -23,9 +21,11 @@ from handrail.core.ledger import Entry, Head
 from handrail.core.scope import Pattern, ancestors, matches, stored_pattern
 from handrail.core.state import InForce
 from handrail.errors import StoreCorrupt
+from handrail.jsontext import read as read_json
 from handrail.store.anchors import plan
 from handrail.store.clock import Reading, Timeline
 from handrail.store.sqlite.handoffs import Handoffs
+from handrail.typed import Any, cast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class SqliteReader(Handoffs):
             (session, told),
         )
         return [
-            Notice(name, kind, key, other, tuple(json.loads(paths)), at)
+            Notice(name, kind, key, other, tuple(read_json(paths)), at)
             for name, kind, key, other, paths, at in cast(
                 "Iterable[tuple[str, str, str, str, str, int]]", rows
             )
@@ -395,7 +395,7 @@ def _near(points: int) -> str:
 def read_orphan(row: tuple[Any, ...]) -> Orphan:
     """Make of its row what a lease left."""
     make: Callable[..., Orphan] = Orphan
-    blobs = None if row[7] is None else tuple((path, blob) for path, blob in json.loads(row[7]))
+    blobs = None if row[7] is None else tuple((path, blob) for path, blob in read_json(row[7]))
     return make(*row[:6], read_patterns(row[6]), blobs, *row[8:])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 
 import apsw
@@ -21,6 +20,7 @@ from handrail.core.lease import (
 from handrail.core.ledger import Entry, Head, read_event, read_header, seal
 from handrail.core.state import Blobs, State, apply, landing_of, left_of
 from handrail.errors import Usage
+from handrail.jsontext import write_spaced as write_json
 from handrail.store.clock import Reading, Timeline
 from handrail.store.port import REQUESTS_KEPT_MS, Request
 from handrail.store.sqlite.handoffs import MAY, HandoffTables
@@ -189,7 +189,7 @@ class SqliteTables(HandoffTables):
 
     def put_orphan(self, orphan: Orphan) -> None:
         """Add what a lease left, with its anchors."""
-        blobs = None if orphan.blobs is None else json.dumps(orphan.blobs)
+        blobs = None if orphan.blobs is None else write_json(orphan.blobs)
         texts = "\n".join(orphan.scope)
         self._run(
             "INSERT INTO orphan VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -237,7 +237,7 @@ class SqliteTables(HandoffTables):
 
     def put_notice(self, notice: Notice) -> None:
         """Leave a notice, unless the same occasion was told before."""
-        paths = json.dumps(notice.paths)
+        paths = write_json(notice.paths)
         self._run(
             "INSERT OR IGNORE INTO notice VALUES (?,?,?,?,?,?,0)",
             (*notice[:4], paths, notice.at),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, cast
 
 from handrail import errors
 from handrail.config import CONFIG_FILE
@@ -14,6 +13,7 @@ from handrail.edge.reply import Data, Reply
 from handrail.service.commit_check import CommitCheck
 from handrail.service.policy import rules_read_last
 from handrail.text import scope_word, visible
+from handrail.typed import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from handrail.service.handoff_gates import HandoffGates
