@@ -39,7 +39,7 @@ def test_the_first_row_of_who_works_there_and_of_what_happened_often_enough_fire
     rows: list[Row], names: frozenset[str], happened: Happened, counts: dict[str, int]
 ) -> None:
     def fits(row: Row) -> bool:
-        if row.from_role not in (*names, ANY_ROLE):
+        if row.from_role not in (*names, ANY_ROLE) or row.to_role in names:
             return False
         if happened == Happened(BLOCKED, row.id):
             return True

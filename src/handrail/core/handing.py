@@ -7,8 +7,6 @@ Promise: as there; only what ``Tables`` names is asked and changed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
 from handrail.core.events import Event
 from handrail.core.handed import (
     CheckpointDecided,
@@ -47,6 +45,7 @@ from handrail.core.task import (
     Waiver,
 )
 from handrail.core.workflow import REVISE
+from handrail.typed import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from handrail.core.reading import ToRead

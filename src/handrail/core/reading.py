@@ -14,12 +14,12 @@ Not promised: that who read it understood it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
 
 from handrail import errors
 from handrail.core.handed import ReadingAsked, ReadingDone
 from handrail.core.record import Record
 from handrail.text import shell_quote
+from handrail.typed import Final, Protocol
 
 READ: Final = "read"
 LOADED: Final = "loaded"

@@ -1,7 +1,8 @@
 """The matrix: a role, what happens to its work, and who gets the work then.
 
 Promises: pure; of several rows that mean what happened the first one counts. Who says that a row's
-own id stands in the way means that row, whatever it waits for.
+own id stands in the way means that row, whatever it waits for. A row that leads to whoever works
+there already leads nobody.
 
     >>> rows = (Row("offline", "executor", "architect", "blocked", ("no network",)),)
     >>> firing(rows, "executor".__eq__, Happened("blocked", "no network")).to_role
@@ -15,10 +16,10 @@ own id stands in the way means that row, whatever it waits for.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final
 
 from handrail.core.record import Record
 from handrail.core.role import ANY_ROLE
+from handrail.typed import Final
 
 EDIT_REFUSED: Final = "edit_refused"
 GATE_FAILED: Final = "gate_failed"
@@ -104,7 +105,9 @@ def circles(rows: Iterable[Row], roles: Mapping[str, Collection[str]]) -> list[t
 
 
 def is_from(row: Row, acts_as: ActsAs) -> bool:
-    """Tell whether a row is about who works there."""
+    """Tell whether a row is about who works there, and leads to somebody else."""
+    if acts_as(row.to_role):
+        return False
     return row.from_role == ANY_ROLE or acts_as(row.from_role)
 
 

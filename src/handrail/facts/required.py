@@ -12,13 +12,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
 
 from handrail.core.reading import Document
 from handrail.errors import FactsUnavailable, HandrailError, MalformedScope
 from handrail.facts.files import read_bounded
 from handrail.facts.paths import resolve
 from handrail.text import visible
+from handrail.typed import Final
 
 DOCUMENT_BYTES_MAX: Final = 4 << 20
 TEXT_BYTES_MAX: Final = 8_000

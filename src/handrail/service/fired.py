@@ -10,7 +10,6 @@ packet is told at its next hook.
 from __future__ import annotations
 
 import json
-from typing import Any, Final
 
 from handrail.core.decide import Changes
 from handrail.core.decide.handoff import fits
@@ -28,6 +27,7 @@ from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
 from handrail.service.stops import latest_of, stop_of
 from handrail.store.port import Reader, Tx
+from handrail.typed import Any, Final
 
 TOLD_MAX: Final = 20
 

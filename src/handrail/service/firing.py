@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.core.duty import role_by
@@ -43,6 +42,7 @@ from handrail.service.stops import counts_of, stop_of
 from handrail.service.triggers import as_what, fires, rows_of
 from handrail.store.port import Reader
 from handrail.text import shell_quote, visible
+from handrail.typed import Final
 
 ATTEMPTS: Final = 3
 MESSAGE_CHARS_MAX: Final = 4_000

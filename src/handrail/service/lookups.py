@@ -8,7 +8,6 @@ Promise: where a role asks for no reading, nothing is looked at, imported or ask
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
 
 from handrail import errors
 from handrail.core.events import Event
@@ -16,6 +15,7 @@ from handrail.core.lease import Session
 from handrail.service.context import Context
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
+from handrail.typed import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from handrail.service.readings import Looked

@@ -9,8 +9,6 @@ fired in the session, the open tasks and one entry are looked up.
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from handrail import errors
 from handrail.core.decide import Policy
 from handrail.core.duty import held_by, why_stopped
@@ -22,6 +20,7 @@ from handrail.core.record import Record
 from handrail.core.task import ACCEPTED, OPEN, Packet, Task
 from handrail.errors.handoff import HandedOff
 from handrail.store.port import Reader
+from handrail.typed import TypeVar
 
 Kind = TypeVar("Kind", bound=Record)
 

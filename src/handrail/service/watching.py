@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.core.decide.leaving import handed_off
@@ -30,6 +29,7 @@ from handrail.service.stops import stop_of
 from handrail.service.triggers import as_what, rows_of
 from handrail.store.port import Reader
 from handrail.text import visible
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from handrail.config.records import When

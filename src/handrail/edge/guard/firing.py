@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
 
 from handrail import errors
 from handrail.edge.render import stuck_line
@@ -17,6 +16,7 @@ from handrail.service.identity import require_session
 from handrail.service.policy import rules_in_force
 from handrail.service.stops import stop_of
 from handrail.service.stuck import Stuck
+from handrail.typed import TypeVar
 from handrail.wiring import Application
 
 Answer = TypeVar("Answer")

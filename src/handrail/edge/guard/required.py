@@ -10,7 +10,6 @@ in a session that has begun; none is begun for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from handrail.core import reading
 from handrail.core.reading import GIVEN, Document, ToRead, awaited, next_step, unread
@@ -21,6 +20,7 @@ from handrail.service.identity import session_here
 from handrail.service.policy import rules_in_force
 from handrail.service.readings import Readings, look
 from handrail.text import visible
+from handrail.typed import Final
 from handrail.wiring import Application
 
 TOLD_CHARS_MAX: Final = 9_500

@@ -23,7 +23,6 @@ from handrail.edge.harness.claude import Call
 from handrail.service.context import DirtyRow
 from handrail.service.guarding import SHADOW, Guarding, Unheld
 from handrail.service.identity import session_here
-from handrail.service.notices import WAITS
 from handrail.service.policy import rules_read_last
 from handrail.wiring import Application
 
@@ -312,6 +311,7 @@ def _sent_off(application: Application, found: Unheld) -> list[str]:
 def _notice(application: Application, told: Told) -> list[str]:
     if told.packet is not None:
         from handrail.edge.guard.briefing import came_back, waits
+        from handrail.service.notices import WAITS
 
         said = waits if told.kind == WAITS else came_back
         return list(said(application, told.packet))
