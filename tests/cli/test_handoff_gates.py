@@ -291,4 +291,5 @@ def test_machine_formats_are_what_they_say_whatever_the_packet_says(work: Work) 
     assert [(one["code"], one["binding"]) for one in told["findings"]] == [
         ("export_missing", False),
         ("undeclared_dirt", True),
+        ("unread", False),
     ]
