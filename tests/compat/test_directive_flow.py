@@ -213,6 +213,29 @@ def test_a_directive_of_another_branch_is_shown_there_and_is_in_nobodys_way(
     assert ground.exports()[HANDOFF] == WRITTEN
 
 
+def test_two_branches_that_both_moved_the_handoff_file_merge_without_a_conflict(
+    ground: Ground,
+) -> None:
+    words = ("check-attr", "merge", "--", HANDOFF, META)
+    assert ground.repo.git(*words).splitlines() == [
+        f"{HANDOFF}: merge: handrail",
+        f"{META}: merge: unspecified",
+    ]
+    ground.saves("begin")
+    ground.repo.git("branch", "--quiet", "one")
+    ground.offers("architect", to_role="executor", message="Open it")
+    ground.saves("open it")
+    with ground.acting("architect") as application:
+        ground.judged(application).withdraw()
+    ground.repo.git("switch", "--quiet", "one")
+    ground.configure('directive = "block"', 'directive = "off"')
+    ground.offers("architect", to_role="executor", message="Open both")
+    ground.saves("open both")
+    done = ground.types(f"git merge --quiet -m 'both' {BRANCH}")
+    assert done.code == 0, done
+    assert ground.handoff()["objective"] == "Open both"
+
+
 def test_a_committed_handoff_file_lands(ground: Ground) -> None:
     ground.repo.git("branch", "--quiet", "--force", "main", "HEAD")
     ground.offers("architect", to_role="executor", message="Open it")

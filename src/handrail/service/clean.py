@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from handrail.core.scope import normalise_path
 from handrail.service.context import Context
-from handrail.service.known import is_one_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
 
@@ -102,6 +101,7 @@ def may_be_projections(rules: Rules, paths: Iterable[str]) -> list[str]:
     if not rows:
         return []
     from handrail.projections.registry import PROJECTIONS
+    from handrail.service.known import is_one_of
 
     fold = rules.settings.workspace.fold_case
     places = {one.path for one in rows}
