@@ -177,6 +177,28 @@ def test_a_block_leads_to_the_architect_and_back_and_the_scope_is_nobody_elses(
     assert [one["message"] for one in texts][::2] == ["Open it", "Both now"]
 
 
+def test_what_was_finished_is_handed_back_and_the_next_task_may_have_the_same_paths(
+    ground: Ground,
+) -> None:
+    ground.offers("architect", to_role="executor", message="Open it")
+    ground.accepts("executor")
+    ground.repo.write("src/nav.ts", "export const levels = 2\n")
+    env = {"HANDRAIL_SESSION": "s-executor"}
+    assert ground.types("git add -A && git commit --quiet -m 'Open it'", env).code == 0
+    assert ground.hands(role="executor").code == 0
+    assert ground.handoff()["trigger"] == "executor_to_architect_handoff"
+    ground.accepts("architect")
+    ground.writes(TASK, task_of(("src/nav.ts", "write"), status="done"))
+    more = task_of(("src/nav.ts", "write"), ("src/menu.ts", "write"))
+    ground.writes(f"{FOLDER}/03-menu.task.json", more)
+    ground.saves("the next task")
+    assert ground.hands(role="architect").code == 0  # the other one is done
+    assert ground.handoff()["task_file"] == "03-menu.task.json"
+    accepted = ground.accepts("executor")
+    assert accepted.lease is not None
+    assert accepted.lease.scope == ("src/nav.ts", "src/menu.ts")
+
+
 def test_the_handoff_file_needs_no_lease_as_it_was_written_and_one_that_was_edited_does(
     ground: Ground,
 ) -> None:
