@@ -177,6 +177,28 @@ def test_a_block_leads_to_the_architect_and_back_and_the_scope_is_nobody_elses(
     assert [one["message"] for one in texts][::2] == ["Open it", "Both now"]
 
 
+def test_what_was_finished_is_handed_back_and_the_next_task_may_have_the_same_paths(
+    ground: Ground,
+) -> None:
+    ground.offers("architect", to_role="executor", message="Open it")
+    ground.accepts("executor")
+    ground.repo.write("src/nav.ts", "export const levels = 2\n")
+    env = {"HANDRAIL_SESSION": "s-executor"}
+    assert ground.types("git add -A && git commit --quiet -m 'Open it'", env).code == 0
+    assert ground.hands(role="executor").code == 0
+    assert ground.handoff()["trigger"] == "executor_to_architect_handoff"
+    ground.accepts("architect")
+    ground.writes(TASK, task_of(("src/nav.ts", "write"), status="done"))
+    more = task_of(("src/nav.ts", "write"), ("src/menu.ts", "write"))
+    ground.writes(f"{FOLDER}/03-menu.task.json", more)
+    ground.saves("the next task")
+    assert ground.hands(role="architect").code == 0  # the other one is done
+    assert ground.handoff()["task_file"] == "03-menu.task.json"
+    accepted = ground.accepts("executor")
+    assert accepted.lease is not None
+    assert accepted.lease.scope == ("src/nav.ts", "src/menu.ts")
+
+
 def test_the_handoff_file_needs_no_lease_as_it_was_written_and_one_that_was_edited_does(
     ground: Ground,
 ) -> None:
@@ -211,6 +233,29 @@ def test_a_directive_of_another_branch_is_shown_there_and_is_in_nobodys_way(
     ground.saves("gone")
     assert ground.accepts("executor", "feat-nav-s-architect").lease is not None
     assert ground.exports()[HANDOFF] == WRITTEN
+
+
+def test_two_branches_that_both_moved_the_handoff_file_merge_without_a_conflict(
+    ground: Ground,
+) -> None:
+    words = ("check-attr", "merge", "--", HANDOFF, META)
+    assert ground.repo.git(*words).splitlines() == [
+        f"{HANDOFF}: merge: handrail",
+        f"{META}: merge: unspecified",
+    ]
+    ground.saves("begin")
+    ground.repo.git("branch", "--quiet", "one")
+    ground.offers("architect", to_role="executor", message="Open it")
+    ground.saves("open it")
+    with ground.acting("architect") as application:
+        ground.judged(application).withdraw()
+    ground.repo.git("switch", "--quiet", "one")
+    ground.configure('directive = "block"', 'directive = "off"')
+    ground.offers("architect", to_role="executor", message="Open both")
+    ground.saves("open both")
+    done = ground.types(f"git merge --quiet -m 'both' {BRANCH}")
+    assert done.code == 0, done
+    assert ground.handoff()["objective"] == "Open both"
 
 
 def test_a_committed_handoff_file_lands(ground: Ground) -> None:

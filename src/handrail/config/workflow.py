@@ -242,7 +242,12 @@ PROJECTION: Final = Table(
     "[[projection]]",
     (
         Key("format", Enum(PROJECTIONS), "Which system's file it is, and which of them."),
-        Key("path", PATH, "Where the file lies, from the top of the working tree."),
+        Key(
+            "path",
+            PATH,
+            "Where the file lies, from the top of the working tree; for `directive-handoff` the "
+            "folder of all directives.",
+        ),
     ),
     ProjectionFile,
 )

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 from handrail import errors
 from handrail.core.packet import CLEAN_REQUIRED, KNOWN_DIRTY, draft
 from handrail.core.record import Record
-from handrail.core.task import BLOCK, RETURN
 from handrail.errors.handoff import MalformedPacket
 from handrail.gates.facts import DirectiveSeen, Handed
 from handrail.projections.directive import EXECUTOR
@@ -221,7 +220,6 @@ def completed(context: Context, asked: Offering, given: Mapping[str, Any]) -> di
     if found is None:
         return dict(given)
     to_role = asked.to_role if asked.to_role is not None else given.get("to_role")
-    kind = asked.kind or given.get("kind")
     meta = found.meta
     said: dict[str, Any] = {**given.get("directive", {}), "folder": found.folder}
     if meta is not None:
@@ -252,7 +250,7 @@ def completed(context: Context, asked: Offering, given: Mapping[str, Any]) -> di
                 raise
             allowed = ()  # nobody named it: its gates tell, and the packet goes out
         made = draft({"context": {}, **made}, {"context": {"files_in_scope": list(allowed)}})
-    elif kind in (BLOCK, RETURN) and not scoped:
+    elif not scoped:
         made = _with_scope(context, asked, made)
     return made
 
@@ -339,13 +337,14 @@ def _task(
 ) -> str | None:
     """Return the task that a packet is about where nobody says it; None where it cannot be told.
 
-    It is that of the packets before, or the only one that is not over.
+    It is that of the packets before, or, for the executor, the only one that is not over.
     """
     before = former.get("task_file")
-    if isinstance(before, str) and before.startswith(f"{found.folder}/"):
-        return before if before.rpartition("/")[2] in found.tasks else None
+    known = isinstance(before, str) and before.removeprefix(f"{found.folder}/") in found.tasks
     if to_role != EXECUTOR:
-        return None
+        return str(before) if known else None
+    if known and not directives.is_over(str(before)):
+        return str(before)
     paths = [f"{found.folder}/{name}" for name in found.tasks]
     open_ = [path for path in paths if not directives.is_over(path)]
     return open_[0] if len(open_) == 1 else None

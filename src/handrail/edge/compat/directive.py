@@ -36,7 +36,7 @@ OPTIONS: Final = {
     "--required-reading": "required_reading",
 }
 REPEATED: Final = {"--allowlist-path": "allowlist_paths"}
-LAUNCH: Final = {"--role": "to_role", "--directive": "session", "--profile": "", "--task": ""}
+LAUNCH: Final = {"--role": "to_role", "--directive": "session", "--profile": ""}
 """What ``dc launch handoff`` calls some of them; which program is launched is nobody's here."""
 USAGE: Final = """\
 Usage: newhandoff --session <dir-or-uuid> [--from-role <role>] [--to-role <role>]
