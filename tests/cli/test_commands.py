@@ -353,6 +353,7 @@ DRY: Final = {
     "export": "handrail export --dry-run",
     "store rebuild": "handrail store rebuild --dry-run",
     "uninstall": "handrail uninstall --dry-run",
+    "audit": "handrail audit --fix --dry-run",
 }
 
 
