@@ -190,11 +190,58 @@ OTHER_WORDS: Final = {
 }
 
 
-def test_the_same_said_in_other_words_gives_the_same_findings() -> None:
+THIRD_WORDS: Final = {
+    "AGENTS.md": """\
+# Charter
+- The operator must explicitly assign a role before any work.
+- If no role was assigned, STOP and ask which one applies.
+- A role, once selected, is binding for the rest of the thread.
+""",
+    f"{PLACE}/architect/startup.md": """\
+## Ultra detection
+- Read all open sessions.
+- When `meta.session_priority` is `ultra`:
+  1. Halt the Architect workflow.
+  2. Notify the operator.
+  3. Provide a handoff so that execution can begin.
+""",
+    f"{PLACE}/auditor/ultra.md": """\
+- The Auditor creates exactly one ultra session.
+- When enforcement must be executed, ask the operator to proceed with the Executor role.
+""",
+    f"{PLACE}/executor/rules.md": """\
+1. Follow the task file.
+2. Missing or contradictory instructions are a contract block. Stop. Report it. Wait for direction.
+3. If a change is not covered by `allowed_files`, stop and report the block.
+4. Only the Architect may widen scope.
+""",
+    f"{PLACE}/pair/boundaries.md": """\
+When a request exceeds this scope:
+- stop
+- explain why
+- ask the operator for direction
+""",
+}
+
+
+@pytest.mark.parametrize("files", [OTHER_WORDS, THIRD_WORDS], ids=["other words", "third words"])
+def test_the_same_said_in_other_words_gives_the_same_findings(files: Mapping[str, str]) -> None:
+    found = titles(audited(files, configured(ROLES)))
+    assert [title.removesuffix(" implicitly") for title in found] == [
+        title.removesuffix(" implicitly") for title in FIVE
+    ]
+    assert audited(files, configured(ROLES + FIVE_TRIGGERS)).percent == 100
+
+
+def test_a_report_at_the_end_of_work_is_no_trigger() -> None:
     compared = audited(OTHER_WORDS, configured(ROLES))
-    assert titles(compared) == FIVE
-    assert [one.from_role for one in compared.ordinary] == ["executor"]
-    assert audited(OTHER_WORDS, configured(ROLES + FIVE_TRIGGERS)).percent == 100
+    assert [(one.from_role, one.to_role) for one in compared.ordinary] == [("executor", None)]
+    assert [one.kind for one in compared.findings[2].conditions] == ["scope", "contract"]
+
+
+def test_a_condition_that_no_clause_says_stands_beside_the_demand() -> None:
+    kinds = [one.kind for one in audited(THIRD_WORDS, configured(ROLES)).findings[2].conditions]
+    assert kinds == ["contract", "scope"]
 
 
 def test_an_exception_for_packets_in_the_same_file_closes_the_gap_of_the_protocol() -> None:
@@ -266,6 +313,23 @@ def test_nothing_is_found_in_what_describes_a_project(name: str, roles: str) -> 
         assert titles(compared) == []
     assert titles(audited({"README.md": READMES[name]}, configured(ROLES + FIVE_TRIGGERS))) == []
     assert titles(audited({"README.md": READMES[name]}, Matrix())) == []
+
+
+def test_a_text_elsewhere_sets_rules_by_its_title_or_address_and_a_readme_does_not() -> None:
+    text = (
+        "# How we work\n\nYou are the Auditor. The auditor role and the executor role share a"
+        " session.\n\nIf a file is out of scope, stop and hand off to the Executor role.\n"
+    )
+    matrix = configured(ROLES)
+    assert titles(audited({"docs/team.md": text}, matrix)) == [FIVE[1]]
+    assert titles(audited({"README.md": text, "docs/contributing.md": text}, matrix)) == []
+
+
+def test_what_must_not_be_done_is_no_demand() -> None:
+    for said in ("do not hand off to the Executor", "never proceed with Executor mode"):
+        files = {f"{PLACE}/auditor/x.md": f"If a file is out of scope, {said}.\n"}
+        compared = audited(files, configured(ROLES))
+        assert [one.title for one in compared.findings if one.kind == "trigger"] == []
 
 
 def test_rules_for_an_agent_without_roles_are_none_about_handoffs() -> None:

@@ -132,11 +132,12 @@ def test_front_matter_that_cannot_be_read_is_named_and_hides_nothing() -> None:
         "`\"'*_",
         "\x1b[",
         "x: y\n",
+        " \t",
     ],
 )
 def test_time_grows_with_the_length_of_hostile_text_and_no_faster(piece: str) -> None:
     def seconds(chars: int) -> float:
-        text = (piece * (chars // len(piece) + 1))[:chars]
+        text = (piece * (chars // len(piece) + 1))[:chars] + "```"
         began = time.perf_counter()
         page = read_page(text)
         read_statements(About(".claude/executor.md", page, NAMES))

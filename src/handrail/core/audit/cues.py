@@ -140,11 +140,17 @@ CUES: Final = (
                 r"(?:is |are )?(?:now )?(?:required|needed|mandatory|necessary)\b"
             ),
             r"^(?:hand (?:it |this |work )?(?:off|over)|escalate)\b",
+            (
+                r"\b(?:provide|emit|write|prepare|create|produce|issue|send|leave)\s+"
+                r"(?:\w{1,14} ){0,2}"
+                r"(?:handoff|hand-off|handover|packet)(?! (?:file|format|template|schema))\b"
+            ),
         ),
         (
             "Stop and hand off before any execution begins.",
             "A handoff is required.",
             "Escalate when a step is missing.",
+            "Provide a handoff so that execution can begin.",
         ),
         (
             "The handoff file lies beside the directive.",
@@ -271,8 +277,8 @@ CUES: Final = (
             ),
             (
                 r"\b(?:must|required to|have to|shall)\s+(?:\w{1,12} )?"
-                r"(?:select|choose|pick|declare|adopt|confirm)\s+(?:your|the"
-                r"|a)\s+(?:\w{1,12} )?role\b"
+                r"(?:select|choose|pick|declare|adopt|confirm|assign)\s+"
+                r"(?:your|the|a)\s+(?:\w{1,12} )?role\b"
             ),
             (
                 r"\brole\b[^.;]{0,30}?\bmust be (?:\w{1,12} )?"

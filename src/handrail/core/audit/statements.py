@@ -25,7 +25,7 @@ from handrail.core.audit.conditions import (
     told,
 )
 from handrail.core.audit.cues import WORTH, find
-from handrail.core.audit.kinds import BLOCKED, DONE, POLICY, field_in, is_telling
+from handrail.core.audit.kinds import BLOCKED, DONE, POLICY, field_in, is_telling, kinds_of
 from handrail.core.audit.names import (
     ROLE,
     Names,
@@ -42,13 +42,14 @@ LOCK: Final = "lock"
 FORBID: Final = "forbid"
 ORDINARY: Final = "ordinary"
 STATEMENTS_MAX: Final = 500
+NEAR_MAX: Final = 6
+"""How many paragraphs or items before one may say when it holds."""
 QUOTE_CHARS_MAX: Final = 200
 
 _TO_ROLE: Final = ("handoff-to-role", "switch-to-role", "role-needed", "ask-role")
 _STOPPING: Final = ("stop-and-ask", "ask-for-direction")
-_NEGATED: Final = re.compile(
-    r"\b(?:do not|don't|must not|may not|should not|never|cannot|can't|not)\b[^.;,:\x01]{0,25}$"
-)
+_NOT: Final = re.compile(r"\b(?:not|don't|never|cannot|can't|no)\b")
+_NEGATED: Final = re.compile(rf"{_NOT.pattern}[^.;,:\x01]{{0,25}}$")
 _ACTS: Final = re.compile(
     r"\x01[+-](?P<who>[^\x02]{1,64})\x02\s+(?:must|should|shall|may|can|will|needs? to|has to|is to"
     r"|cannot|never|does not|stops?|halts?|hands?|escalates?|asks?|reports?|switches|requests?)\b"
@@ -252,7 +253,7 @@ class _Reader:
                 )
         lead = [self._line(one) for one in unit.lead[-1:]]
         demands = [line for line in lines if self._demands(line)]
-        demands += self._over_two(lines) if not demands else []
+        demands = demands or self._over_two(lines) or self._after_stop(unit, lines)
         if demands:
             yield from self._demanded(unit, lines, demands, lead)
         elif lead and any(self._demands(one) for one in lead):
@@ -270,6 +271,23 @@ class _Reader:
                     found.append(other._replace(text=text, rules=(*other.rules, "stop-and-ask")))
         return found
 
+    def _after_stop(self, unit: Unit, lines: Sequence[_Line]) -> list[_Line]:
+        """Return what asks in an item of a list of which an item before stops."""
+        before = (
+            one
+            for one in self._before[-NEAR_MAX:]
+            if (one.group, one.lead) == (unit.group, unit.lead)
+        )
+        stops = bool(unit.lead) and any(
+            "stops" in self._line(one).rules for other in before for one in other.sentences
+        )
+        found = []
+        for line in lines if stops else ():
+            text = f"stop, {line.text}"
+            if find("stop-and-ask", text):
+                found.append(line._replace(text=text, rules=(*line.rules, "stop-and-ask")))
+        return found
+
     def _demands(self, line: _Line) -> bool:
         """Tell whether a sentence demands that work goes to somebody else."""
         if "handoff-from-role" in line.rules and "handoff-to-role" not in line.rules:
@@ -282,6 +300,8 @@ class _Reader:
         found = find(rule, line.text)
         if found is None:
             return rule == "stop-and-ask"
+        if rule == "handoff-unaddressed":
+            return _NOT.search(line.text, max(0, found.start() - 25), found.end()) is None
         if rule in _TO_ROLE:
             return _NEGATED.search(line.text, 0, found.start()) is None
         return True
@@ -323,9 +343,10 @@ class _Reader:
         """Return when it is demanded: by the sentence, those before it, the list, the heading."""
         own = [line.sentence.text for line in (*demands, *lead)]
         own += [line.sentence.text for line in reversed(lines) if line not in demands]
+        beside = " ".join(line.sentence.text for line in lines if not line.rules)
         near = [
             sentence.text
-            for other in reversed(self._before[-6:])
+            for other in reversed(self._before[-NEAR_MAX:])
             if other.kind == unit.kind and (unit.kind != ITEM or other.group == unit.group)
             for sentence in other.sentences
         ]
@@ -333,9 +354,11 @@ class _Reader:
         found = condition_of(own, self._about.values)
         if found is not None and found.kinds != (BLOCKED,):
             return found
+        if found is None and beside and kinds_of(beside) not in ((), (DONE,)):
+            return told(beside, self._about.values)
         before = condition_of(near, self._about.values) if unit.kind == ITEM or not found else None
         if before is not None and before.kinds != (BLOCKED,):
-            return before
+            return before if found is None else before._replace(text=found.text)
         plain = [text.replace("-", " ") for text in around]
         if found is not None:
             return condition_of(own, self._about.values, plain)
