@@ -185,6 +185,9 @@ def test_front_matter_that_cannot_be_read_is_told_and_the_rest_counts(
     report = audited(app, EXECUTOR)
     assert report.problems == ((EXECUTOR, "its front matter cannot be read at line 2"),)
     assert len(report.compared.findings) == 1
+    covered = audited(app, EXECUTOR, config=CONFIG + FIVE_TRIGGERS.encode())
+    assert covered.compared.percent == 100
+    assert reply(covered, "text", strict=True).status == errors.EXIT_UNAVAILABLE
 
 
 # -------------------------------------------------------------------------------------- formats

@@ -38,11 +38,11 @@ FIX: Final = "handrail audit --fix --dry-run"
 
 
 def reply(report: Report, form: str, *, strict: bool) -> Reply:
-    """Answer in a format; ``strict``: a gap is a refusal, a file that was not read cannot-tell."""
+    """Answer in a format; ``strict``: a gap is a refusal, what was not read is cannot-tell."""
     status = 0
     if strict and report.has_gap:
         status = errors.EXIT_REFUSED
-    elif strict and report.unread:
+    elif strict and (report.unread or report.problems):
         status = errors.EXIT_UNAVAILABLE
     data = as_data(report)
     if form == "json":
