@@ -20,6 +20,9 @@ from typing import Final
 
 from handrail import errors
 from handrail.core import lease, names, packet, scope, task
+from handrail.core.audit.cues import CUES
+from handrail.core.audit.kinds import KINDS as CONDITION_KINDS
+from handrail.core.audit.ladder import WATCHED_AT
 from handrail.core.decide import WAIT_KEPT_MS
 from handrail.core.events import KINDS
 from handrail.edge.cli.nouns import COMMANDS
@@ -299,8 +302,24 @@ def _hours(ms: int) -> str:
     return f"{ms // 3_600_000}h"
 
 
+def audit_rules_table() -> str:
+    """Write the rules of detection, each with an example and a counter-example."""
+    rows = (
+        (f"`{rule.id}`", rule.what, rule.examples[0], rule.counter_examples[0])
+        for rule in (*CUES, *CONDITION_KINDS)
+    )
+    return table(("rule", "finds that", "for example", "and not"), rows)
+
+
+def audit_ladder_table() -> str:
+    """Write at which rungs each event of a trigger can be noticed."""
+    rows = ((f"`{event}`", ", ".join(rungs)) for event, rungs in WATCHED_AT.items())
+    return table(("event", "can be noticed"), rows)
+
+
 BLOCKS: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "README.md": {"exits": exits_table},
+    "docs/audit.md": {"rules": audit_rules_table, "rungs": audit_ladder_table},
     "docs/concepts.md": {"conflicts": conflicts_table, "limits": limits_table},
     "docs/ledger.md": {"kinds": kinds_table},
     "docs/packets.md": {"fields": packet_table, "bounds": packet_limits},

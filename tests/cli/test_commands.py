@@ -354,6 +354,7 @@ DRY: Final = {
     "store rebuild": "handrail store rebuild --dry-run",
     "reading done": "handrail reading done GUIDE.md --dry-run",
     "uninstall": "handrail uninstall --dry-run",
+    "audit": "handrail audit --fix --dry-run",
 }
 
 

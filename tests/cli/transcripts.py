@@ -15,6 +15,14 @@ from tests.cli.world import Person, World
 START: Final = 'ada: eval "$(handrail session start --id ada-1 --agent ada)"'
 TOLD: Final = "The login works again; its tests are green and nothing is left."
 BOB: Final = 'bob: eval "$(handrail session start --id bob-1 --agent bob)"'
+LEAD: Final = (
+    "ada: printf '\\n[[role]]\\nname = \"lead\"\\nlane = []\\ncoordinates = true\\n'"
+    " >>handrail.toml"
+)
+RULE_FILE: Final = (
+    "ada: mkdir -p .claude/roles && printf '# Worker role\\n\\nIf a file is out of scope,"
+    "\\nstop and report.\\n' >.claude/roles/worker.md"
+)
 
 TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "init": (
@@ -465,6 +473,25 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
         "eve: git status --short",
         "eve: handrail status",
     ),
+    "audit": (
+        "ada: handrail audit",
+        LEAD,
+        "eve!: handrail config apply",
+        RULE_FILE,
+        "ada: handrail audit .claude --strict",
+        "ada: handrail audit .claude --format markdown",
+        "ada: handrail audit .claude --json",
+        "ada: handrail audit --dry-run",
+        "ada: handrail audit --fix --dry-run",
+        "ada: handrail audit --fix",
+        "eve!: handrail audit --fix",
+        "eve!: handrail audit --fix",
+        "eve!: handrail config apply",
+        "ada: handrail audit --strict",
+        "ada: handrail audit nowhere.md",
+        "ada: handrail audit ../outside.md",
+        "ada: handrail audit --format yaml",
+    ),
     "general": (
         "ada: handrail --version",
         "ada: handrail claim src",
@@ -481,6 +508,7 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
 
 _MASKS: Final = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "TIME"),
+    (r"(?<=Date: )\d{4}-\d\d-\d\d|(?<=\"date\": \")\d{4}-\d\d-\d\d", "DATE"),
     (r"\b[0-9a-f]{64}\b", "HASH"),
     (r"ssh-ed25519 AAAA[\w+/]+=*", "ssh-ed25519 KEY"),
     (r'"salt":"[0-9a-f]{32}"', '"salt":"SALT"'),

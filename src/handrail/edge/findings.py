@@ -34,7 +34,7 @@ _PLAIN: Final = frozenset(
 class Finding(Record):
     """An objection or a notice: level error, warning or note; ``subject`` is what it is about.
 
-    ``waived`` says by what exception it does not count, if by any.
+    ``waived`` says by what exception it does not count, if by any; ``line`` is counted from 1.
     """
 
     code: str
@@ -43,13 +43,14 @@ class Finding(Record):
     path: str | None
     subject: str
     waived: str | None = None
+    line: int = 1
 
 
-def chosen_format(invocation: Invocation) -> str:
+def chosen_format(invocation: Invocation, formats: Sequence[str] = FORMATS) -> str:
     """Return the format that was asked for, ``json`` by either option; raises Usage."""
     form, step = invocation.text("format"), f"handrail {invocation.path} --help"
-    if form is not None and form not in FORMATS:
-        reason = f"{visible(form)!r} is no format; there are {', '.join(FORMATS)}."
+    if form is not None and form not in formats:
+        reason = f"{visible(form)!r} is no format; there are {', '.join(formats)}."
         raise Usage(reason=reason, next=step)
     if not invocation.flag("json"):
         return form or "text"
@@ -85,7 +86,7 @@ def sarif(findings: Sequence[Finding], rules: Mapping[str, str], nowhere: str) -
                             "uri": uri(finding.path or nowhere),
                             "uriBaseId": "%SRCROOT%",
                         },
-                        "region": {"startLine": 1},
+                        "region": {"startLine": finding.line},
                     }
                 }
             ],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from handrail.core.lease import Process
+    from handrail.facts.audited import AuditedTree
     from handrail.facts.begun import Begun
     from handrail.facts.counters import Counters
     from handrail.facts.exports import PacketFiles
@@ -193,6 +194,13 @@ class Application:
         from handrail.facts.traces import Traces
 
         return Traces(self.state_dir, self.place.worktree)
+
+    @property
+    def audited(self) -> AuditedTree:
+        """What an audit looks at in this working tree."""
+        from handrail.facts.audited import AuditedTree
+
+        return AuditedTree(self.place.toplevel)
 
     @property
     def packet_files(self) -> PacketFiles:

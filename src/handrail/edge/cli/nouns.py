@@ -213,6 +213,30 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ),
     ),
     Command(
+        "audit",
+        "audit:audit",
+        "Find what rule files say of roles and handoffs, and what no trigger leads on.",
+        "handrail audit --format markdown > audit.md",
+        (Argument("path", "[PATH...]", required=False, many=True),),
+        (
+            Option(
+                "fix",
+                ("--fix",),
+                "flag",
+                "Add the missing triggers to handrail.toml (a person's to do).",
+            ),
+            DRY,
+            Option("strict", ("--strict",), "flag", "End with status 1 where a gap is open."),
+            Option(
+                "format",
+                ("--format",),
+                "text",
+                "text, markdown, json or sarif (default text).",
+                "FORMAT",
+            ),
+        ),
+    ),
+    Command(
         "ci",
         "ci:ci",
         "Judge an event of a forge, and hold what its pull request writes.",

@@ -17,6 +17,7 @@ from handrail.core.record import Record
 from handrail.typed import Final
 
 FILE: Final = ".claude/settings.json"
+LOCAL_FILE: Final = ".claude/settings.local.json"
 COMMAND: Final = '"$CLAUDE_PROJECT_DIR"/.handrail/hook'
 _OURS: Final = "/.handrail/hook"
 _SPACE: Final = " \t\r\n"
@@ -88,6 +89,28 @@ def is_whole(text: str) -> bool:
         return any(merged(text, mode) == text for mode in ("enforce", "warn"))
     except NotMergeable:
         return False
+
+
+def events_in(text: str) -> frozenset[str]:
+    """Return the events of which settings have Handrail's entry, for all tools.
+
+    None of them where settings switch all hooks off.
+    """
+    try:
+        groups = {} if switches_off(text) else _events(_loaded(text or "{}"))
+    except NotMergeable:
+        return frozenset()
+    return frozenset(
+        event
+        for event, listed in groups.items()
+        for group in listed
+        if any(map(_is_ours, _handlers(group))) and group.get("matcher") in _ALL_TOOLS
+    )
+
+
+def switches_off(text: str) -> bool:
+    """Tell whether settings let no hook of theirs run; raises NotMergeable."""
+    return _loaded(text or "{}").get("disableAllHooks") is True
 
 
 def by_hand() -> str:
