@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from tests import warm
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCE: Final = ROOT / "src" / "handrail"
 
@@ -157,10 +159,15 @@ def _run(
     input: str | None,
     timeout_s: float,
 ) -> Result:
+    environment = {**os.environ, **_path_to_source(), **env}
+    if not warm.starts_cold(argv, environment, input):
+        ended = warm.run(argv, cwd=cwd, env=environment, input=input, timeout_s=timeout_s)
+        out, err = (text.decode("utf-8", "surrogateescape") for text in (ended.out, ended.err))
+        return Result(argv, ended.code, out, err)
     done = subprocess.run(
         argv,
         cwd=cwd,
-        env={**os.environ, **_path_to_source(), **env},
+        env=environment,
         stdin=subprocess.DEVNULL if input is None else None,
         input=input,
         capture_output=True,
