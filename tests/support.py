@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -64,6 +65,15 @@ class Repo:
         repo.git("config", "maintenance.auto", "false")
         repo.write("README.md", "# A repository\n")
         repo.commit("first")
+        return repo
+
+    @classmethod
+    def copied(cls, template: Repo, path: Path) -> Repo:
+        """Copy a repository: several times quicker than making it; git finds nothing changed."""
+        shutil.copytree(template.path, path, symlinks=True)
+        repo = cls(path)
+        repo._commits = template._commits
+        repo.git("update-index", "-q", "--refresh")  # the copies are other files to the index
         return repo
 
     def git(
