@@ -85,7 +85,8 @@ class Repo:
         input: str | None = None,
     ) -> str:
         """Run git here and return its stdout, stripped; a failure raises with what git said."""
-        done = _run(("git", *args), cwd or self.path, env or {}, input, RUN_TIMEOUT_S)
+        environment = {**os.environ, **(env or {})}
+        done = run(("git", *args), cwd or self.path, environment, input, RUN_TIMEOUT_S)
         if check and done.code != 0:
             raise AssertionError(f"git {args} exited with {done.code}\n{done.out}{done.err}")
         return done.out.strip()
@@ -131,7 +132,8 @@ class Handrail:
         timeout_s: float = RUN_TIMEOUT_S,
     ) -> Result:
         """Run ``handrail ARGS`` to its end; ``env`` comes on top of the test's environment."""
-        return _run((*launcher(), *args), cwd or self.cwd, env or {}, input, timeout_s)
+        environment = {**os.environ, **_path_to_source(), **(env or {})}
+        return run((*launcher(), *args), cwd or self.cwd, environment, input, timeout_s)
 
     def start(
         self, *args: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
@@ -162,22 +164,22 @@ def _path_to_source() -> dict[str, str]:
     return {} if len(launcher()) == 1 else {"PYTHONPATH": str(SOURCE.parent)}
 
 
-def _run(
+def run(
     argv: tuple[str, ...],
     cwd: Path,
     env: Mapping[str, str],
     input: str | None,
     timeout_s: float,
 ) -> Result:
-    environment = {**os.environ, **_path_to_source(), **env}
-    if not warm.starts_cold(argv, environment, input):
-        ended = warm.run(argv, cwd=cwd, env=environment, input=input, timeout_s=timeout_s)
+    """Run a program to its end, in this environment and no other."""
+    if not warm.starts_cold(argv, env, input):
+        ended = warm.run(argv, cwd=cwd, env=env, input=input, timeout_s=timeout_s)
         out, err = (text.decode("utf-8", "surrogateescape") for text in (ended.out, ended.err))
         return Result(argv, ended.code, out, err)
     done = subprocess.run(
         argv,
         cwd=cwd,
-        env=environment,
+        env=env,
         stdin=subprocess.DEVNULL if input is None else None,
         input=input,
         capture_output=True,

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 
 from tests import warm
+from tests.cli.world import make_world, refusal
 from tests.support import Handrail, Repo, launcher
 
 TELLS: Final = """
@@ -178,6 +179,21 @@ def test_what_asks_for_a_real_start_has_one(
 ) -> None:
     assert warm.starts_cold(argv, env, input)
     assert not warm.starts_cold(("/bin/handrail", "status"), {"LANG": "C"}, "x")
+
+
+def test_a_plain_line_needs_no_shell_and_any_other_has_one(tmp_path: Path) -> None:
+    world = make_world(tmp_path, tmp_path / "template")
+    person = world.person()
+    for line in ("handrail", "handrail whoami", "handrail claim ../x -q", "handrail why a b"):
+        typed, plain = person.types(line, fresh=True), person.types(line)
+        assert plain == typed
+    shells = person.typed
+    assert shells == 4
+    for number, line in enumerate(("handrail why $HOME", "handrail 'status'", " handrail"), 1):
+        person.types(line)
+        assert person.typed == shells + number
+    person.types("unset HANDRAIL_SESSION")
+    assert refusal(person.types("handrail whoami")).code == "unknown_session"
 
 
 def test_the_command_line_says_the_same_either_way(repo: Repo, handrail: Handrail) -> None:

@@ -10,7 +10,8 @@ What differs from a start: all modules are there already, runs share the seed of
 between the tests' process and a run stands the warm one. So these stay real starts:
 
 - ``Handrail.start``, and whatever a shell, a hook, an agent or a terminal starts. Each command has
-  one of them at least: it stands in a golden transcript, and those are typed into bash.
+  one of them at least: it stands in a golden transcript, and its first line there is typed into a
+  bash that starts it.
 - what ``starts_cold`` names: commands that look at who started them or start themselves, and an
   environment that speaks to the interpreter or the loader.
 
