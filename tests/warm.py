@@ -92,7 +92,7 @@ class WarmProcess:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 cwd="/",
-                env={name: env[name] for name in ("PATH", LANGUAGE) if name in env},
+                env={name: env[name] for name in (LANGUAGE,) if name in env},
             )
         atexit.register(self.close)
 

@@ -53,8 +53,6 @@ class Server:
         self._control = control
         self._selector = selectors.DefaultSelector()
         self._runs: set[Run] = set()
-        # What the interpreter itself put into its environment, for the sake of the language.
-        self._own = {name: text for name, text in os.environb.items() if name == b"LC_CTYPE"}
 
     def serve(self) -> None:
         """Go on until the socket is closed at the other end."""
@@ -116,10 +114,9 @@ class Server:
             os.fchdir(folder)
             os.closerange(3, DESCRIPTORS_MAX)
             os.umask(asked["umask"])
-            os.environb.clear()
+            # What is here already is the language, and what the interpreter makes of it at a start.
             for name, text in asked["env"].items():
                 os.environb[name.encode("latin-1")] = text.encode("latin-1")
-            os.environb.update(self._own)
             time.tzset()
             _open_streams()
             sys.argv = [os.fsdecode(word.encode("latin-1")) for word in asked["argv"]]
