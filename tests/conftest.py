@@ -204,10 +204,15 @@ def _hermetic(
     time.tzset()
 
 
+_templates: Final[list[Repo]] = []
+
+
 @pytest.fixture
-def repo(tmp_path: Path) -> Repo:
+def repo(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Repo:
     """A real git repository with one commit on ``main``."""
-    return Repo.create(tmp_path / "repo")
+    if not _templates:
+        _templates.append(Repo.create(tmp_path_factory.mktemp("template") / "repo"))
+    return Repo.copied(_templates[0], tmp_path / "repo")
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ class Shop:
         first.git("remote", "add", "origin", str(self.bare))
         with _opened(first.path, terminal=False) as application:
             initialise(application.ground, "minimal")
+        first.git("config", "core.hooksPath", os.devnull)  # its store is nobody's: nothing to say
         first.commit("handrail")
         first.git("push", "--quiet", "origin", "main")
         shutil.rmtree(first.path)

@@ -1,16 +1,12 @@
 """Every command, with every argument and option of it set to every kind of nonsense.
 
 What may come of it: it is done, or it is refused in one sentence with a next command. Never a bug,
-a traceback, a hang, or a byte that moves somebody's cursor. Each line is a process, forked from one
-that has imported Handrail, so that there can be many of them.
+a traceback, a hang, or a byte that moves somebody's cursor. Each line is a process of its own.
 """
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,7 +15,7 @@ import pytest
 from handrail.edge.cli.nouns import COMMANDS
 from handrail.edge.cli.spec import COMMON, Command
 from tests.cli.world import World, refusal, refusal_in_json, unharmed
-from tests.support import SOURCE, Result
+from tests.support import Result
 
 LONG: Final = "x" * 4_000
 WORDS: Final = (
@@ -48,33 +44,7 @@ NO_TEXT: Final = {"ledger export", "config schema", "completion"}
 """Write bytes or a program, whatever is asked."""
 LEFT_OUT: Final = {"demo", "uninstall", "hook"}
 SAMPLE: Final = 3
-FORKER: Final = """
-import json, os, sys, tempfile
-import click, rich, handrail.edge.cli.click_app, handrail.service.leases, handrail.wiring
-from handrail.edge.cli.main import entry
-
-for line in sys.stdin:
-    argv = json.loads(line)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = os.fork()
-        if child == 0:
-            import signal
-            signal.alarm(30)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.dup2(out.fileno(), 1)
-            os.dup2(err.fileno(), 2)
-            sys.argv = ["handrail", *argv]
-            try:
-                entry()
-            finally:
-                os._exit(99)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        told = []
-        for file in (out, err):
-            file.seek(0)
-            told.append(file.read().decode("utf-8", "surrogateescape"))
-    print(json.dumps([status, *told]), flush=True)
-"""
+HANG_S: Final = 30
 
 
 def lines_of(command: Command, word: str) -> Iterator[list[str]]:
@@ -125,29 +95,13 @@ def test_a_command_takes_any_word_or_says_why_not(world: World, path: str, sampl
     chance = random.Random(path)
     slots = len(list(lines_of(command, "")))
     chosen = [["\x1b[31mred", *chance.sample(WORDS, sample)] for _ in range(slots)]
-    with (
-        unharmed(world.store),
-        subprocess.Popen(
-            (sys.executable, "-P", "-c", FORKER),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=person.cwd,
-            env={**person.env, "PYTHONPATH": str(SOURCE.parent)},
-        ) as forker,
-    ):
-        assert forker.stdin is not None
-        assert forker.stdout is not None
+    with unharmed(world.store):
         for slot in range(slots):
             for number, word in enumerate(chosen[slot]):
                 argv = list(lines_of(command, word))[slot]
                 if number % 2 and path not in NO_TEXT:
                     argv[1:1] = [] if path.count(" ") else ["--json"]
-                forker.stdin.write(json.dumps(argv) + "\n")
-                forker.stdin.flush()
-                status, out, err = json.loads(forker.stdout.readline())
-                check(command, Result(tuple(argv), status, out, err))
-        forker.stdin.close()
+                check(command, person.handrail(*argv, timeout_s=HANG_S))
     assert not list(world.path.rglob("pwned"))
     assert person.handrail("status").code == 0
 

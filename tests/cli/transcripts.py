@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tests.cli.world import Person, World
+from tests.cli.world import Person, World, commands_in
 
 START: Final = 'ada: eval "$(handrail session start --id ada-1 --agent ada)"'
 TOLD: Final = "The login works again; its tests are green and nothing is left."
@@ -556,14 +556,20 @@ class Mask:
 
 
 def play(world: World, lines: tuple[str, ...]) -> str:
-    """Type the lines of a topic; returns the transcript, masked."""
+    """Type the lines of a topic; returns the transcript, masked.
+
+    The first line of each command has a shell and a start of its own.
+    """
     people: dict[str, Person] = {}
+    started: set[str] = set()
     mask, told = Mask(world), []
     for line in lines:
         who, _, command = line.partition(": ")
         name = who.removesuffix("!")
         person = people.setdefault(name, world.shell())
-        done = person.types(command, terminal=who.endswith("!"))
+        fresh = not commands_in(command) <= started
+        done = person.types(command, terminal=who.endswith("!"), fresh=fresh)
+        started |= commands_in(command)
         told.append(f"{name}$ {command}")
         told += done.out.splitlines()
         told += [f"! {line}" for line in done.err.splitlines()]

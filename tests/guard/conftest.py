@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -13,14 +14,31 @@ from tests.support import Handrail, Repo
 Agents = Callable[..., Agent]
 
 
+_templates: Final[list[Repo]] = []
+
+
 @pytest.fixture
-def guarded(repo: Repo, handrail: Handrail) -> Repo:
+def guarded(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Repo:
     """A repository with a few files, where somebody ran ``handrail init`` and committed it."""
-    for path in ("src/a.py", "src/b.py", "lib/c.py", "docs/guide.md"):
-        repo.write(path, f"# {path}\n")
+    if not _templates:
+        _templates.append(set_up(tmp_path_factory.mktemp("template") / "repo"))
+    return Repo.copied(_templates[0], tmp_path / "repo")
+
+
+@pytest.fixture
+def handrail(guarded: Repo) -> Handrail:
+    """The command line, run in the guarded repository."""
+    return Handrail(guarded.path)
+
+
+def set_up(path: Path) -> Repo:
+    """Make the repository; nothing in it names where it lies."""
+    repo = Repo.create(path)
+    for file in ("src/a.py", "src/b.py", "lib/c.py", "docs/guide.md"):
+        repo.write(file, f"# {file}\n")
     repo.write(".gitignore", "build/\n")
     repo.commit("files")
-    done = handrail("init")
+    done = Handrail(path)("init")
     assert done.code == 0, done
     repo.commit("set up Handrail")
     return repo
