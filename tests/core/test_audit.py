@@ -351,7 +351,6 @@ WHOLE: Final = Standing(
     checks=(".github/workflows/land.yml",),
     protected=True,
     modes={"edit": "enforce", "commit": "enforce", "land": "enforce"},
-    watched=("edit_refused", "document", "blocked"),
 )
 
 
@@ -388,9 +387,6 @@ def test_what_an_agent_has_to_say_itself_is_only_advice() -> None:
     assert (rung.enforced, rung.advises) == (NOTHING, (COMMAND,))
 
 
-def test_an_event_that_nothing_watches_for_is_enforced_nowhere() -> None:
-    rung = rung_of(REFUSED._replace(event="gate_failed"), WHOLE.harnesses[0], WHOLE)
-    assert (rung.enforced, rung.reason) == (
-        NOTHING,
-        "this release does not watch for gate_failed",
-    )
+def test_a_document_is_read_before_the_first_edit_where_a_hook_begins_the_session() -> None:
+    row = REFUSED._replace(event="document")
+    assert [one.enforced for one in residual((row,), WHOLE)] == [BEFORE, NOTHING, NOTHING]

@@ -27,7 +27,6 @@ from handrail.service.install.git_hooks import lost_git_hooks
 from handrail.service.install.launch import lost_launch
 from handrail.service.install.site import FILE, Site
 from handrail.service.install.tracked import HOOK
-from handrail.service.triggers import FIRE
 
 if TYPE_CHECKING:
     from handrail.config.records import Trigger, When
@@ -223,7 +222,6 @@ def standing_of(tree: Tree, site: Site, settings: Settings, *, paused: bool) -> 
         checks=tree.checks(),
         protected=bool(settings.workspace.protected_refs),
         modes={"edit": modes.edit, "commit": modes.commit, "land": modes.land},
-        watched=FIRE,
         agents=bool(settings.agents),
         paused=paused,
     )

@@ -1,9 +1,9 @@
 """Residual risk: which rung of the ladder enforces a trigger for whom, and what only advises.
 
-Promises: pure; drawn from what is installed, from the mode of each stage and from the events that
-this release watches for, and from nothing that somebody wrote about it. A rung that is there in
-mode ``warn`` or ``shadow`` advises. Not promised: that a hook which is installed is not switched
-off, nor that a check on a forge is required there.
+Promises: pure; drawn from what is installed, from the mode of each stage and from where each event
+is noticed, and from nothing that somebody wrote about it. A rung that is there in mode ``warn`` or
+``shadow`` advises. Not promised: that a hook which is installed is not switched off, nor that a
+check on a forge is required there.
 
     >>> rung_of(trigger, "claude", standing).enforced
     'before the edit'
@@ -31,13 +31,16 @@ PLAIN: Final = "no harness"
 STAGES: Final = {BEFORE: "edit", AFTER: "edit", COMMIT: "commit", LANDING: "land", CI_ALONE: "land"}
 WATCHED_AT: Final = {
     "edit_refused": (BEFORE, AFTER, COMMIT, LANDING, CI_ALONE),
-    "document": (AFTER,),
-    "gate_failed": (COMMIT, LANDING, CI_ALONE),
-    "revise_limit": (COMMAND,),
-    "phase_done": (COMMAND,),
+    "document": (BEFORE, AFTER, COMMAND),
+    "gate_failed": (AFTER, LANDING, CI_ALONE, COMMAND),
+    "revise_limit": (AFTER, COMMAND),
+    "phase_done": (AFTER, COMMAND),
     "blocked": (COMMAND,),
 }
 """The rungs at which each event can be noticed, in the order of the ladder.
+
+A document is read when a harness's session begins, which is before its first edit; that a task is
+called completed, and what a person decided, is noticed by the hooks that come after a tool.
 
 Of its own command: the store decides for whoever runs it, and nobody makes them run it.
 """
@@ -55,8 +58,8 @@ class Standing(Record):
     """What is installed around a repository.
 
     ``commit`` tells whether git's hooks are there, ``checks`` are the files by which a forge judges
-    what lands, ``modes`` those of the stages, ``watched`` the events that can fire in this release,
-    ``agents`` whether a pull request's agent can be known without anything installed.
+    what lands, ``modes`` those of the stages, ``agents`` whether a pull request's agent can be
+    known without anything installed.
     """
 
     harnesses: tuple[Harness, ...]
@@ -64,7 +67,6 @@ class Standing(Record):
     checks: tuple[str, ...]
     protected: bool
     modes: Mapping[str, str]
-    watched: tuple[str, ...]
     agents: bool = False
     paused: bool = False
 
@@ -90,9 +92,6 @@ def residual(triggers: Sequence[TriggerSeen], standing: Standing) -> tuple[Rung,
 def rung_of(trigger: TriggerSeen, harness: Harness, standing: Standing) -> Rung:
     """Return the first rung that enforces a trigger for a harness."""
     rungs = WATCHED_AT.get(trigger.event, ())
-    if trigger.event not in standing.watched:
-        reason = f"this release does not watch for {trigger.event}"
-        return Rung(trigger.id, trigger.event, harness.name, NOTHING, (), (), reason)
     there = [rung for rung in rungs if _is_there(rung, harness, standing)]
     binding = [rung for rung in there if _binds(rung, standing)]
     enforced = [rung for rung in binding if rung != COMMAND]
