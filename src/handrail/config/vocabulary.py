@@ -78,7 +78,7 @@ PROJECTIONS: Final = (
     "directive-rules",
 )
 """The formats of files that show the state as some other system writes it."""
-FOLDER_FORMATS: Final = {"directive-handoff": "*/*.handoff.json"}
+SPREAD: Final = {"directive-handoff": "*/*.handoff.json"}
 """Those whose path is a folder, each with the glob of the files in it that Handrail may write."""
 
 EDIT_REFUSALS: Final = (

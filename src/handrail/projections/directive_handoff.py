@@ -8,7 +8,7 @@ Promises: the same packets give the same bytes; fields that no packet has, and p
 what the tool writes and somebody changed is told and written over. A file that no packet is shown
 in is never written: what is imported of it is history, and rendered from that it is what it was.
 
-    PROJECTION.folder.written(known)     # ('26-02-11_nav/nav.handoff.json',)
+    PROJECTION.spread.written(known)     # ('26-02-11_nav/nav.handoff.json',)
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from handrail.projections.directive_carriers import (
 from handrail.projections.instants import instant_ms
 from handrail.projections.json_text import Layout, compact, read_json, same, write_json
 from handrail.projections.loose_json import shown
-from handrail.projections.port import Folder, Known, Projection, Read, Row, Told
+from handrail.projections.port import Known, Projection, Read, Row, Spread, Told
 
 SUFFIX: Final = ".handoff.json"
 MORE: Final = "more"
@@ -238,5 +238,5 @@ def as_draft(handoff: Handoff) -> dict[str, Any]:
 
 
 PROJECTION: Final = Projection(
-    "directive-handoff", render, read, steady=True, folder=Folder(_written, _reads)
+    "directive-handoff", render, read, steady=True, spread=Spread(_written, _reads)
 )

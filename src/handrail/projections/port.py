@@ -141,7 +141,7 @@ class Completing(Record):
     told: Callable[[str], Told]
 
 
-class Folder(Record):
+class Spread(Record):
     """The files of a format whose path is a folder, by their paths from the folder on.
 
     ``written`` are those that show what is known; ``reads`` tells whether history may stand in one.
@@ -155,7 +155,7 @@ class Projection(Record):
     """A format.
 
     ``behind`` is there where its file is a link to another one beside it, by that one's name;
-    ``folder`` where its path is a folder with a file for each of many things;
+    ``spread`` where its path is a folder with a file for each of many things;
     ``whole`` where the rows are all of the file, so that none of them can be left out;
     ``by_lines`` where people's own lines stand between those of the tool, so that versions merge by
     lines; ``steady`` where it changes with events alone, and does not show leases, whose ends move
@@ -172,7 +172,7 @@ class Projection(Record):
     lacks: Lacks | None = None
     level: Level | None = None
     completing: Completing | None = None
-    folder: Folder | None = None
+    spread: Spread | None = None
 
 
 def told_of_link(target: str, *, is_there: bool) -> tuple[Told, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.config.adapting import Found, Original
-from handrail.config.vocabulary import FOLDER_FORMATS
+from handrail.config.vocabulary import SPREAD
 from handrail.projections.contracts import COORDINATOR, read_contracts
 from handrail.projections.port import Known, Read, Told, told_of_link
 from handrail.projections.registry import PROJECTIONS
@@ -90,7 +90,7 @@ def adopt(
     projecting: Projecting, files: ProjectionFiles, projections: Sequence[ProjectionFile]
 ) -> tuple[Shown, ...]:
     """Enter what files of these projections say as history, and write those that are not there."""
-    plain = [one.path for one in projections if one.format not in FOLDER_FORMATS]
+    plain = [one.path for one in projections if one.format not in SPREAD]
     missing = [path for path in plain if _is_missing(files, path)]
     imported = projecting.import_all()
     written = projecting.export(only=missing) if missing else ()

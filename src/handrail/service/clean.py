@@ -108,7 +108,7 @@ def may_be_projections(rules: Rules, paths: Iterable[str]) -> list[str]:
     linked = [one.path for one in rows if PROJECTIONS[one.format].behind is not None]
     folders = {path.rpartition("/")[0] for path in linked}
     plain = {path: normalise_path(path, fold_case=fold) for path in paths}
-    many = [one for one in rows if PROJECTIONS[one.format].folder is not None]
+    many = [one for one in rows if PROJECTIONS[one.format].spread is not None]
     return [
         path
         for path, name in plain.items()

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from handrail.config import blob_id
-from handrail.config.vocabulary import FOLDER_FORMATS
+from handrail.config.vocabulary import SPREAD
 from handrail.core.ledger import read_event
 from handrail.core.projected import RowKept
 from handrail.core.record import Record
@@ -83,11 +83,11 @@ def files_of(
 
     found = []
     for one in rows:
-        folder = PROJECTIONS[one.format].folder
-        if folder is None:
+        spread = PROJECTIONS[one.format].spread
+        if spread is None:
             found.append(one)
             continue
-        names = folder.written(known._replace(path=one.path))
+        names = spread.written(known._replace(path=one.path))
         paths = [f"{one.path}/{name}" for name in names]
         found += [one._replace(path=path) for path in paths if is_folder(path.rpartition("/")[0])]
     return found
@@ -95,10 +95,10 @@ def files_of(
 
 def is_one_of(one: ProjectionFile, path: str) -> bool:
     """Tell whether a path is a projection's file, or may be one of its folder's."""
-    if one.format not in FOLDER_FORMATS:
+    if one.format not in SPREAD:
         return path == one.path
     name = path.removeprefix(f"{one.path}/")
-    return name != path and fnmatchcase(name, FOLDER_FORMATS[one.format])
+    return name != path and fnmatchcase(name, SPREAD[one.format])
 
 
 def kept_rows(reader: Reader, path: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from json import loads
 from typing import TYPE_CHECKING, Any
 
 from handrail import errors
-from handrail.config.vocabulary import FOLDER_FORMATS
+from handrail.config.vocabulary import SPREAD
 from handrail.core.decide import Changes
 from handrail.core.decide.desk import Offer
 from handrail.core.decide.handoff import decide_offer
@@ -109,7 +109,7 @@ class Offers:
 
     def _knows_directives(self) -> bool:
         rows = projections_in_force(self._store)
-        return any(one.format in FOLDER_FORMATS for one in rows)
+        return any(one.format in SPREAD for one in rows)
 
     def _read(self, raw: bytes) -> dict[str, Any]:
         """Read a packet that somebody wrote, or what another tool has for one."""

@@ -178,7 +178,7 @@ class Projecting:
     def _configured(self, only: Sequence[str]) -> list[ProjectionFile]:
         """Return the files of projections; ``only`` those at, or in folders at, some paths."""
         rows = projections_in_force(self._store)
-        if any(PROJECTIONS[one.format].folder is not None for one in rows):
+        if any(PROJECTIONS[one.format].spread is not None for one in rows):
             with self._store.read() as reader:
                 known = known_of(reader, rules_in_force(reader), Here("", None))
             rows = tuple(files_of(known, rows, self._context.outside.is_folder))
@@ -319,19 +319,19 @@ def lying(files: ProjectionFiles, one: ProjectionFile) -> list[ProjectionFile]:
 
     What cannot be listed is as it is not there.
     """
-    folder = PROJECTIONS[one.format].folder
-    if folder is None:
+    spread = PROJECTIONS[one.format].spread
+    if spread is None:
         return [one]
     try:
         names = files.below(one.path)
     except errors.Unavailable:
         return []
-    return [one._replace(path=f"{one.path}/{name}") for name in names if folder.reads(name)]
+    return [one._replace(path=f"{one.path}/{name}") for name in names if spread.reads(name)]
 
 
 def _leads_on(projection: Projection) -> bool:
     """Tell whether a format leads readers to the newest packet, and is written with an offer."""
-    return projection.behind is not None or projection.folder is not None
+    return projection.behind is not None or projection.spread is not None
 
 
 def _edited(

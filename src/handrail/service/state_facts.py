@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
-from handrail.config.vocabulary import FOLDER_FORMATS
+from handrail.config.vocabulary import SPREAD
 from handrail.gates.facts import Facts, Resolved, StateFile, States
 from handrail.projections import blockers
 from handrail.projections.port import Known
@@ -64,7 +64,7 @@ def nothing_yet(context: Context, grounds: Grounds, rules: Rules) -> frozenset[s
 
     Handrail writes each of them with the first event that it shows, as a pointer to a handoff.
     """
-    rows = [one for one in rules.settings.projections if one.format not in FOLDER_FORMATS]
+    rows = [one for one in rules.settings.projections if one.format not in SPREAD]
     missing = [one for one in rows if grounds.projection(one.path) is None]
     if not missing:
         return frozenset()
@@ -116,7 +116,7 @@ def _file(
         before = grounds.projection(beside(one.path, projection.behind(known)))
     made = projection.render(known, before)
     if content is None:  # one of many is a copy of its packet, and made anew with the next
-        nothing = made is None or projection.folder is not None
+        nothing = made is None or projection.spread is not None
         return None if nothing else StateFile(one.path, present=False)
     problem: str | None = None
     lacks: tuple[tuple[str, str, str], ...] = ()

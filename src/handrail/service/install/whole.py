@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from handrail.config.vocabulary import FOLDER_FORMATS
+from handrail.config.vocabulary import SPREAD
 from handrail.service.install.git_hooks import install_hooks, lost_git_hooks, uninstall_hooks
 from handrail.service.install.launch import LAUNCH, install_launch, lost_launch, uninstall_launch
 from handrail.service.install.merge_driver import (
@@ -136,6 +136,6 @@ def _presets(projections: Projections) -> tuple[str, ...]:
 def _paths(projections: Projections) -> tuple[str, ...]:
     """Return the paths that git merges by Handrail; files of a folder by a pattern."""
     return tuple(
-        f"{one.path}/{FOLDER_FORMATS[one.format]}" if one.format in FOLDER_FORMATS else one.path
+        f"{one.path}/{SPREAD[one.format]}" if one.format in SPREAD else one.path
         for one in projections
     )
