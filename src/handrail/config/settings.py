@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from handrail.core.record import Record
 from handrail.core.role import Role
+from handrail.core.task import EVIDENCE
 from handrail.errors import UnknownRole
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ BLOCK: Final = "block"
 
 
 class Workspace(Record):
-    """The coordination domain; ``default_role`` is the only role where none is named."""
+    """The coordination domain; ``default_role`` is the only role where none is named.
+
+    ``evidence`` is the folder in which phases leave what they produce.
+    """
 
     id: str
     mode: str
@@ -51,6 +55,7 @@ class Workspace(Record):
     fold_case: bool
     uninstalled: str
     unattributed: str
+    evidence: str = EVIDENCE
 
 
 class Modes(Record):
@@ -115,6 +120,7 @@ class Settings(Record):
     store: StoreSettings
     epochs: tuple[Epoch, ...]
     projections: tuple[ProjectionFile, ...] = ()
+    folders: tuple[ProjectionFile, ...] = ()
 
     def role(self, name: str) -> Role:
         """Give the role of this name, or raise UnknownRole with the nearest name there is."""

@@ -72,8 +72,11 @@ PROJECTIONS: Final = (
     "mosaic-task",
     "mosaic-log",
     "mosaic-handoff",
+    "cooperation-tasks",
 )
 """The formats of files that show the state as some other system writes it."""
+FOLDERS: Final = ("cooperation-handoffs",)
+"""The formats of folders that hold a file for each packet."""
 
 EDIT_REFUSALS: Final = (
     "outside_lane",

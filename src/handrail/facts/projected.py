@@ -17,6 +17,7 @@ from handrail.facts.files import grown, read_bounded
 from handrail.facts.git import ask
 
 PROJECTION_BYTES_MAX: Final = 16 << 20
+LISTED_MAX: Final = 10_000
 
 
 class ProjectionFiles:
@@ -51,6 +52,22 @@ class ProjectionFiles:
             return os.readlink(place) if os.path.islink(place) else None
         except OSError as error:
             raise FactsUnavailable(what=path, reason=error.strerror) from error
+
+    def listed(self, folder: str) -> list[str]:
+        """Return the names of the files of JSON in a folder, sorted; none where there is no folder.
+
+        Raises FactsUnavailable for a folder that is a link, or has more than ``LISTED_MAX`` files.
+        """
+        place = self._place(f"{folder}/.")
+        try:
+            names = sorted(name for name in os.listdir(place) if name.endswith(".json"))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise FactsUnavailable(what=folder, reason=error.strerror) from error
+        if len(names) > LISTED_MAX:
+            raise FactsUnavailable(what=folder, reason=f"it has more than {LISTED_MAX} files")
+        return [name for name in names if os.path.isfile(os.path.join(place, name))]
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file; raises StoreReadOnly, DiskFull, FactsUnavailable."""

@@ -20,16 +20,8 @@ from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
 from handrail.service.install.preset_files import PROMPT_ELSEWHERE
 from handrail.service.known import has_written
-from handrail.service.projecting import (
-    ABSENT,
-    LEFT,
-    SAME,
-    WRITTEN,
-    Projecting,
-    ProjectionFiles,
-    Shown,
-    beside,
-)
+from handrail.service.projected_rows import ABSENT, LEFT, SAME, WRITTEN, Shown
+from handrail.service.projecting import Projecting, ProjectionFiles, beside
 
 if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile

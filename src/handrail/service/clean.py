@@ -98,7 +98,7 @@ def clean_among(reader: Reader, blobs: Mapping[str, str]) -> dict[str, int]:
 def may_be_projections(rules: Rules, paths: Iterable[str]) -> list[str]:
     """Return those of these paths where a projection is, or a file behind one."""
     rows = rules.settings.projections
-    if not rows:
+    if not (rows or rules.settings.folders):
         return []
     from handrail.projections.registry import PROJECTIONS
 
@@ -106,6 +106,7 @@ def may_be_projections(rules: Rules, paths: Iterable[str]) -> list[str]:
     places = {one.path for one in rows}
     linked = [one.path for one in rows if PROJECTIONS[one.format].behind is not None]
     folders = {path.rpartition("/")[0] for path in linked}
+    folders |= {one.path for one in rules.settings.folders}
     plain = {path: normalise_path(path, fold_case=fold) for path in paths}
     return [
         path for path, name in plain.items() if name in places or name.rpartition("/")[0] in folders

@@ -165,15 +165,16 @@ class HandoffGates:
 
     def _received(self, reader: Reader, packet: Packet, standing: Standing) -> Handed:
         own: list[str] = []
+        rules = rules_in_force(reader)
         session = self._context.caller.session
         if session is not None:
-            fold = rules_in_force(reader).settings.workspace.fold_case
+            fold = rules.settings.workspace.fold_case
             worktree = self._context.caller.worktree
             for path in standing.dirty:
                 normal = normalise_path(path, fold_case=fold)
                 if reader.may_write(worktree, session, normal):
                     own.append(path)
-        return received(reader, self._grounds, packet, standing.commit, own)
+        return received(reader, self._grounds, rules, packet, standing.commit, own)
 
     # --- before something happens -----------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
@@ -67,10 +67,17 @@ class Tasks:
         self._store = context.store
         self._gates = gates
 
-    def open(self, task: str, title: str | None = None, to_role: str | None = None) -> TaskShown:
+    def open(
+        self,
+        task: str,
+        title: str | None = None,
+        to_role: str | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> TaskShown:
         """Open a task with packet 1 to a role, the first one of the configuration by default.
 
-        Raises MalformedName, UnknownRole, TaskExists.
+        ``given`` is what else the packet says. Raises MalformedName, UnknownRole, TaskExists,
+        MalformedPacket.
         """
         name, title = check_task(task), title or task
         if len(title) > TITLE_CHARS_MAX or not title.isprintable():
@@ -87,7 +94,8 @@ class Tasks:
             check_receiver(rules.settings, to_role, f"handrail task new {name} --to")
             wanted, first = check_first(rules, name, to_role), workflow_of(rules).first
             wanted = wanted if wanted is not None else next(iter(names), None)
-            changes = decide_open(name, title, wanted, tx.now, lapse_ms(rules), first, base)
+            lapse = lapse_ms(rules)
+            changes = decide_open(name, title, wanted, tx.now, lapse, first, base, given)
             tx.commit(changes, actor)
             return shown_task(tx, task_named(tx, name), rules)
 

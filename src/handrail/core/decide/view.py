@@ -13,6 +13,7 @@ from handrail.core.lease import Kind, Landing, Lease, Orphan, Session, Waiter
 from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.core.scope import Pattern
+from handrail.core.task import EVIDENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Policy(Record):
 
     ``commons`` lie in every lane. ``required``: nothing is written without a packet; ``narrow``:
     nothing is claimed beyond its scope; after ``halt_after`` failures a task waits for a person.
-    What gates protect is ``protected``: only who coordinates changes it.
+    What gates protect is ``protected``: only who coordinates changes it. ``evidence`` is the folder
+    of what phases leave.
     """
 
     roles: Mapping[str, Role]
@@ -40,6 +42,7 @@ class Policy(Record):
     narrow: bool = False
     halt_after: int = 0
     protected: tuple[Pattern, ...] = ()
+    evidence: str = EVIDENCE
 
     @property
     def binds(self) -> bool:

@@ -17,6 +17,7 @@ from typing import Final
 SYSTEMS: Final = {
     "lanes": "handrail.edge.compat.lanes",
     "mosaic": "handrail.edge.compat.mosaic",
+    "cooperation": "handrail.edge.compat.cooperation",
 }
 """What each preset's commands are run by: a module with ``main(words, folder) -> int``."""
 USAGE: Final = 2

@@ -7,7 +7,8 @@ from handrail.edge.render import count
 from handrail.edge.reply import Data
 from handrail.service.adopting import CONTRACTS, adopt, foreseen
 from handrail.service.install import KEPT
-from handrail.service.projecting import ABSENT, LEFT, WRITTEN, Projecting, Shown
+from handrail.service.projected_rows import ABSENT, LEFT, WRITTEN, Shown
+from handrail.service.projecting import Projecting
 from handrail.service.setup import Initialised
 from handrail.text import visible
 from handrail.wiring import Application
