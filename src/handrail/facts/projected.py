@@ -85,6 +85,10 @@ class ProjectionFiles:
         with grown(half, content, place, mode=mode, lasting=False):
             os.replace(half, place)
 
+    def make_folder(self, path: str) -> None:
+        """Make a folder and those above it; raises StoreReadOnly, FactsUnavailable."""
+        self._place(f"{path}/.", make=True)
+
     def link(self, path: str, name: str) -> None:
         """Let a path be a link to the file ``name`` beside it."""
         place = self._place(path, make=True)

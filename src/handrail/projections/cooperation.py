@@ -84,8 +84,12 @@ _PATHS: Final = (
     *("files_in_scope", "files_in_scope_for_reading"),
     "files_likely_in_scope_for_implementer",
 )
-_PROSE: Final = re.compile(r"(?P<path>\S.*?)\s+(?P<prose>[(\[–—-].*|#.*)", re.DOTALL)
-_EXTENSION: Final = re.compile(r"(?P<path>\S*\w\.\w{1,8})\s+(?P<prose>\S.*)", re.DOTALL)
+_PROSE: Final = re.compile(
+    r"(?P<path>\S.*?)\s+(?P<prose>[(\[].*[)\]]|[\u2013\u2014-]\s.*|#.*)", re.DOTALL
+)
+_EXTENSION: Final = re.compile(
+    r"(?P<path>\S*\w\.\w{1,8})\s+(?!.*\.\w{1,8}$)(?P<prose>\S.*)", re.DOTALL
+)
 _CONDITION: Final = re.compile(r"[A-Za-z]+\d+\s+\((?:binding|advisory)\)")
 _TASK: Final = re.compile(r"coop-\d{8}-\d{6}-[a-z]{3}|\d{10,20}")
 

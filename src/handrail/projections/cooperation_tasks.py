@@ -97,7 +97,7 @@ def task_of(known: Known, task: Task, given: Given) -> dict[str, Any]:
             for one in known.decisions
             if one.task == task.id
         ],
-        "revise_count": dict(task.revises),
+        "revise_count": {gate: times for gate, times in task.revises if times},
     }
     if made["status"] == COMPLETED and task.id in known.closed:
         made["completed_at"] = seconds(known.closed[task.id])

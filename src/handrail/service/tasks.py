@@ -73,10 +73,12 @@ class Tasks:
         title: str | None = None,
         to_role: str | None = None,
         given: Mapping[str, Any] | None = None,
+        check: Callable[[Reader, Rules], None] = lambda reader, rules: None,
     ) -> TaskShown:
         """Open a task with packet 1 to a role, the first one of the configuration by default.
 
-        ``given`` is what else the packet says. Raises MalformedName, UnknownRole, TaskExists,
+        ``given`` is what else the packet says; ``check`` looks first, within the transaction, and
+        raises what it minds. Raises MalformedName, UnknownRole, TaskExists,
         MalformedPacket.
         """
         name, title = check_task(task), title or task
@@ -87,6 +89,7 @@ class Tasks:
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             actor = acting(tx, self._context)
+            check(tx, rules)
             known = tx.task(name)
             if known is not None:
                 raise TaskExists(task=name, state=known.state)
