@@ -80,6 +80,13 @@ class Ground(World):
                 self.decides(gate, "approve", task)
         return task
 
+    def commits(self, message: str, *paths: str, session: str = MOB) -> str:
+        """Commit paths in the name of a session, through the hooks; returns the commit."""
+        env = {"HANDRAIL_SESSION": session}
+        self.repo.git("add", "--", *paths, env=env)
+        self.repo.git("commit", "--quiet", "-m", message, env=env)
+        return self.repo.git("rev-parse", "HEAD")
+
     def leaves(self, task: str, artifact: str, text: str = "done\n") -> None:
         """Leave an artifact, as an agent's tool would."""
         self.repo.write(f"{EVIDENCE}/{task}/{artifact}", text)

@@ -35,7 +35,8 @@ def follow_up(application: Application, done: Decided) -> list[str]:
     from handrail.service.cooperation.bundle import Bundles
 
     try:
-        written = Bundles(application.context, files).write(done.task.id)
+        dirty = application.bench(application.place.toplevel).standing(()).dirty
+        written = Bundles(application.context, files).write(done.task.id, dirty)
     except errors.Unavailable as error:
         return [*notes, f"note: the evidence bundle was not written: {visible(error.message)}"]
     return [*notes, f"evidence bundle: {', '.join(map(visible, written))}"]

@@ -101,8 +101,9 @@ class ProjectedFolders:
     def left_behind(self) -> list[str]:
         """Return the files that lie here as Handrail wrote them."""
         found = []
+        folders = self._configured()
         with self._store.read() as reader:
-            for one in self._configured():
+            for one in folders:
                 for name in self._files.listed(one.path):
                     path = f"{one.path}/{name}"
                     content = self._files.read(path)

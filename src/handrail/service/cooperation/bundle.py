@@ -4,7 +4,7 @@ Promises: everything in it comes from the ledger and from git; what an agent typ
 A file that lies in the place of one of these, with other bytes, is kept beside it. Written when a
 person approves at the end, and when somebody stops the work, to preserve what there is.
 
-    Bundles(context, files).write("coop-20260601-090000-nav")
+    Bundles(context, files).write("coop-20260601-090000-nav", ())
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any, Final, Protocol
 from handrail.core.events import KIND_OF, CommitAttested
 from handrail.core.handed import PacketAccepted, PacketOffered, TaskTaken
 from handrail.core.ledger import read_event, read_header
-from handrail.core.receipts import UNKNOWN_DIRT, EvidenceRecorded
+from handrail.core.receipts import EvidenceRecorded
 from handrail.core.record import Record
 from handrail.projections.json_text import write_json
+from handrail.service.clean import without_clean
 from handrail.service.context import Context
 from handrail.service.known import here
 from handrail.service.policy import rules_in_force
@@ -64,17 +65,18 @@ class Bundles:
         self._store = context.store
         self._files = files
 
-    def write(self, task: str) -> tuple[str, ...]:
-        """Write the bundle of a task; returns the paths, those first that were written anew.
+    def write(self, task: str, dirty: Sequence[str]) -> tuple[str, ...]:
+        """Write the bundle of a task; returns the paths of its files.
 
-        Raises FactsUnavailable, StoreReadOnly and the like.
+        ``dirty`` are the paths that differ from HEAD. Raises FactsUnavailable, StoreReadOnly and
+        the like.
         """
         with self._store.read() as reader:
             work = work_of(reader, task)
             folder = f"{rules_in_force(reader).settings.workspace.evidence}/{task}"
         files = {
             SOURCES: write_json(self._sources(task, work)),
-            HEALTH: write_json(self._health(work)),
+            HEALTH: write_json(self._health(work, dirty)),
             **{f"{OUTPUTS}/{name}.txt": text for name, text in _outputs(work)},
         }
         for name, content in files.items():
@@ -114,13 +116,11 @@ class Bundles:
             ],
         }
 
-    def _health(self, work: Work) -> dict[str, str]:
+    def _health(self, work: Work, dirty: Sequence[str]) -> dict[str, str]:
         """Say how each check ended that Handrail ran; the newest run of each counts."""
         found = {name: GREEN if one.succeeded else RED for name, one in newest(work.receipts)}
-        last = work.receipts[-1] if work.receipts else None
-        if last is not None and last.dirt != UNKNOWN_DIRT:
-            found[WORKING_TREE] = DIRTY if last.dirt else CLEAN
-        return found
+        left = without_clean(self._context, tuple(dirty))
+        return {**found, WORKING_TREE: DIRTY if left else CLEAN}
 
 
 def _kind_of(path: str) -> str:

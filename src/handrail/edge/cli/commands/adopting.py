@@ -26,7 +26,7 @@ def adopted(
         planned = {step.what for step in done.steps if step.outcome != KEPT}
         top = application.place.toplevel.rstrip("/")
         rest = [one for one in done.projections if f"{top}/{one.path}" not in planned]
-        shown = foreseen(files, rest)
+        shown = foreseen(files, rest, done.folders)
     else:
         application.act_as_nobody()  # what is history nobody here says
         shown = adopt(Projecting(application.context, files), files, done.projections)
