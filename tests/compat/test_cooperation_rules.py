@@ -270,6 +270,17 @@ def test_a_decision_that_an_agent_typed_into_the_ledger_is_told_and_counts_for_n
     assert mob.tasks()[0]["checkpoints"] == []
 
 
+def test_the_first_handoff_names_no_files(mob: Ground) -> None:
+    first = mob.handoff(mob.begins(to="plan"), 1)
+    assert first["context"]["files_in_scope"] == []
+    assert (first["from_role"], first["to_role"]) == ("system", "architect")
+    assert first["metadata"] == {
+        "phase": None,
+        "next_phase": "plan",
+        "next_checkpoint": "plan_check",
+    }
+
+
 # --- one cooperation at a time -------------------------------------------------------------------
 
 
