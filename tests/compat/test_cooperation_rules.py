@@ -15,6 +15,7 @@ from handrail.projections.cooperation import FAMILIES
 from handrail.projections.cooperation_handoffs import FOLDER
 from handrail.projections.port import Known
 from handrail.service.evidence_runs import EvidenceRuns
+from handrail.service.sessions import Sessions
 from tests.compat.cooperation_ground import (
     EVIDENCE,
     HANDOFFS,
@@ -158,6 +159,25 @@ def test_a_handoff_whose_artifact_is_missing_is_refused(mob: Ground) -> None:
     done = mob.asks("handoff", "reviewer")
     assert (done.code, "wrong_phase" in done.err, "test-report.md" in done.err) == (1, True, True)
     mob.does("handoff", "test-runner")
+
+
+def test_another_session_goes_on_where_the_one_before_it_ended(mob: Ground) -> None:
+    task = mob.begins(to="implement")
+    with mob.open(MOB) as application:
+        Sessions(application.context).end()
+    mob.session(id="next", agent="bot")
+    assert "next step: /handoff frontend-ux\n" in mob.does("status", task, session="next")
+    assert refused(mob, "src/menu.ts", "next") == "no_handoff"
+    told = mob.does("handoff", "frontend-ux", session="next")
+    assert told.startswith(f"[handoff] task={task} seq=003 reviewer → implementer\n")
+    mob.edits("src/menu.ts", session="next")
+    assert not (mob.path / HANDOFFS / f"{task}-004.json").exists()
+    mob.leaves(task, "implementation-result.md")
+    with mob.open("next") as application:
+        Sessions(application.context).end()
+    mob.session(id="third", agent="bot")
+    told = mob.does("handoff", "test-runner", session="third")
+    assert told.startswith(f"[handoff] task={task} seq=004 implementer → implementer\n")
 
 
 def test_of_two_handoffs_at_once_the_second_is_refused(mob: Ground) -> None:
@@ -375,6 +395,8 @@ def test_the_bundle_is_made_from_what_was_committed_and_run_and_from_nothing_typ
         runs = EvidenceRuns(application.context, application.bench(str(mob.path)))
         runs.run(("true",))
         runs.run(("sh", "-c", "echo broken; exit 1"))
+    with mob.open() as application:  # what somebody else ran is no evidence of this task
+        EvidenceRuns(application.context, application.bench(str(mob.path))).run(("sh", "-c", "no"))
     typed = b'{"everything": "green"}'
     mob.repo.write(f"{EVIDENCE}/{task}/health.json", typed.decode())
     assert not (mob.path / EVIDENCE / task / "sources.json").exists()

@@ -2,8 +2,9 @@
 
 Promises: as ``service.judged``. A handoff to the role that the open one is for delivers that one;
 any other is offered first. It is delivered in the same thread where the configuration lets one
-session play several roles and nobody else is there for the role; else it waits for them. Out of a
-phase whose checkpoint nobody decided nothing leads but a call for help.
+session play several roles and nobody else is there for the role; else it waits for them. Where who
+acted for the task is gone, another session goes on in its role first. Out of a phase whose
+checkpoint nobody decided nothing leads but a call for help.
 
     Handing(context, handoffs).hand("deployment-reviewer", Wanted())
 """
@@ -103,6 +104,7 @@ class Handing:
             first = {} if newest is None else _content(reader, reader.packet(task.id, 1) or newest)
             role = role_of(rules, word, first.get("context", {}).get("planned_implementer"))
             before = {} if newest is None else _content(reader, newest)
+            holder = reader.session(task.holder or "")
         if task.state != OPEN:
             raise TaskOver(task=task.id)
         if newest is not None and newest.state == OPEN:
@@ -112,6 +114,15 @@ class Handing:
                     task=task.id, number=newest.number, to_role=newest.to_role or "anybody"
                 )
             return self._delivered(rules, session, newest, role)
+        gone = task.holder not in (None, session.id) and not (holder is not None and holder.live)
+        if gone and task.role is not None and plays_many(rules):
+            # Another session goes on where the one before it ended, in the same role.
+            if session.role != task.role:
+                Sessions(self._context).change_role(task.role, f"going on with task {task.id}")
+            self._handoffs.accept(task.id)
+            taken = self._taken(task)
+            if role == task.role and taken is not None:
+                return _handed(rules, *taken)._replace(taken=True)
         offering = _offering(rules, task, newest, role, wanted, before)
         offered = self._handoffs.offer(offering)
         return self._delivered(rules, session, offered.packet, role)
@@ -123,16 +134,8 @@ class Handing:
             elsewhere = [
                 one.id for one in reader.sessions() if one.role == role and one.id != session.id
             ]
-        handed = Handed(
-            packet=packet,
-            sender=family_of(rules, packet.from_role) if packet.session else SYSTEM,
-            receiver=family_of(rules, packet.to_role),
-            phase=said.get("metadata", {}).get("next_phase"),
-            sandbox=said.get("context", {}).get("sandbox"),
-            taken=False,
-        )
-        here = rules.policy.many_roles and rules.settings.handoff.in_thread
-        if session.role != role and (elsewhere or not here):
+        handed = _handed(rules, packet, said)
+        if session.role != role and (elsewhere or not plays_many(rules)):
             return handed
         try:
             if session.role != role:
@@ -142,6 +145,28 @@ class Handing:
             error.lead_on(error.next or f"{HANDOFF} {role}")
             return handed._replace(held=error)
         return handed._replace(taken=True)
+
+    def _taken(self, task: Task) -> tuple[Packet, dict[str, Any]] | None:
+        """Return the packet by which a task was taken last, and what it says."""
+        with self._store.read() as reader:
+            packet = reader.packet(task.id, task.taken)
+            return None if packet is None else (packet, _content(reader, packet))
+
+
+def _handed(rules: Rules, packet: Packet, said: Mapping[str, Any]) -> Handed:
+    return Handed(
+        packet=packet,
+        sender=family_of(rules, packet.from_role) if packet.session else SYSTEM,
+        receiver=family_of(rules, packet.to_role),
+        phase=said.get("metadata", {}).get("next_phase"),
+        sandbox=said.get("context", {}).get("sandbox"),
+        taken=False,
+    )
+
+
+def plays_many(rules: Rules) -> bool:
+    """Tell whether one session may hand over to itself in another role."""
+    return rules.policy.many_roles and rules.settings.handoff.in_thread
 
 
 def family_of(rules: Rules, role: str | None) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 from handrail.core.record import Record
 from handrail.core.task import BLOCK, CLOSED, OPEN, Packet, Task
-from handrail.core.workflow import Workflow
 from handrail.errors.cooperation import NoCooperation
 from handrail.projections.cooperation_tasks import FORMAT, history, task_of
 from handrail.service.context import Context
@@ -79,7 +78,7 @@ class Showing:
                 task=task_of(known, task, given),
                 pending=pending(flow, task),
                 blockers=tuple(_blockers(rules, task, newest, given)),
-                next=_next(rules, flow, task, newest, self._context),
+                next=_next(reader, rules, task, newest, self._context),
             )
 
 
@@ -110,7 +109,7 @@ def _blockers(
     return found
 
 
-def _next(rules: Rules, flow: Workflow, task: Task, newest: Packet | None, context: Context) -> str:
+def _next(reader: Reader, rules: Rules, task: Task, newest: Packet | None, context: Context) -> str:
     """Name what leads on: a slash command, a file to be left, or a person's decision."""
     if task.state == CLOSED:
         return "none: it has ended"
@@ -118,6 +117,10 @@ def _next(rules: Rules, flow: Workflow, task: Task, newest: Packet | None, conte
         return f"a person: handrail task resume {task.id}"
     if newest is not None and newest.state == OPEN:
         return f"/handoff {newest.to_role}"
+    holder = reader.session(task.holder or "")
+    if task.role is not None and not (holder is not None and holder.live):
+        return f"/handoff {task.role}"
+    flow = workflow_of(rules)
     decided = flow.phase(task.next_phase)
     if decided is not None:
         return f"/handoff {_word(rules, decided.role)}"
