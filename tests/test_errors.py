@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from handrail import errors
 from handrail.errors import HandrailError
+from handrail.errors import cooperation as _cooperation  # noqa: F401 - so that its classes are found
 from handrail.errors import handoff as _handoff  # noqa: F401 - so that its classes are found
 from handrail.errors import landing as _landing  # noqa: F401 - so that its classes are found
 from handrail.text import WORD_CHARS_MAX, WORDS_MAX
@@ -42,6 +43,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("gate_failed", "handoff_returned", "facts_changed", "scope_needs_handoff"),
         *("not_halted", "checkpoint_pending", "no_checkpoint", "wrong_checkpoint"),
         *("artifact_missing", "revise_limit", "wrong_phase", "no_next_phase"),
+        *("cooperation_active", "cooperations_unsettled", "no_cooperation"),
     ),
     MALFORMED: (
         *("malformed", "malformed_scope", "malformed_ttl", "malformed_token", "foreign_epoch"),
@@ -55,6 +57,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("malformed_packet", "unknown_task", "unknown_gate", "unknown_waiver"),
         "reading_not_asked",
         *("unknown_checkpoint", "unknown_phase"),
+        "prose_in_path",
         "usage",
     ),
     UNAVAILABLE: (

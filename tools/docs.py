@@ -27,6 +27,7 @@ from handrail.core.decide import WAIT_KEPT_MS
 from handrail.core.events import KINDS
 from handrail.edge.cli.nouns import COMMANDS
 from handrail.edge.cli.spec import COMMON, Argument, Command, Option
+from handrail.errors import cooperation as _cooperation  # noqa: F401 - so that its codes are found
 from handrail.errors import handoff as _handoff  # noqa: F401 - so that its codes are found
 from handrail.errors import landing as _landing  # noqa: F401 - so that its codes are found
 from handrail.projections.mosaic_schemas import schema_files

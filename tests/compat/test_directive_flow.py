@@ -20,7 +20,7 @@ from handrail.service.handoffs import Offered, Offering
 from handrail.service.install import uninstall
 from handrail.service.install.preset_files import install_presets, uninstall_presets
 from handrail.service.packet_text import packet_text
-from handrail.service.projecting import SAME, WRITTEN
+from handrail.service.projected_rows import SAME, WRITTEN
 from handrail.service.triggers import Triggers
 from handrail.service.verification import Verification
 from handrail.wiring import Application

@@ -153,7 +153,7 @@ def test_a_packet_leads_where_its_giver_would_say(
     ("phase", "decided", "kind", "to_role", "leads", "refusal"),
     [
         ("implement", None, "complete", "tester", "test", None),
-        ("implement", None, "complete", "reviewer", "final", None),
+        ("implement", None, "complete", "reviewer", "final", refusals.WrongPhase),
         ("implement", None, "complete", "architect", "plan", None),
         ("implement", None, "complete", "tester", None, refusals.NoNextPhase),
         ("implement", None, "complete", "tester", "tset", refusals.UnknownPhase),

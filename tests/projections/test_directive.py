@@ -175,7 +175,7 @@ def test_a_hundred_packets_are_shown_as_the_handoffs_that_they_are() -> None:
         shown = PROJECTION.render(known, None)
         assert shown is not None
         assert read_handoff(json.loads(shown)["handoff"], "handoff")[0] == wanted, seed
-        folder_of = PROJECTION.folder
+        folder_of = PROJECTION.spread
         assert folder_of is not None
         assert folder_of.written(known._replace(path=ROOT)) == (
             f"26-02-11_{seed}/nav.handoff.json",

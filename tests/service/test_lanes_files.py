@@ -8,7 +8,8 @@ from typing import Any, Final
 from handrail.core.lease import Actor
 from handrail.core.projected import MADE, RowKept
 from handrail.projections.tracker import made_activity
-from handrail.service.projecting import ABSENT, SAME, WRITTEN, Projecting, Shown
+from handrail.service.projected_rows import ABSENT, SAME, WRITTEN, Shown
+from handrail.service.projecting import Projecting
 from tests.cli.world import World
 from tests.projections.test_coordination import CONFLICT, HANDOFF, LEASE, full, text
 from tests.projections.test_tracker import NEW, NEW_LINE, PAGE, ROW

@@ -13,7 +13,8 @@ from handrail.service.completing import Completing
 from handrail.service.gating import Gating
 from handrail.service.handoff_gates import HandoffGates
 from handrail.service.handoffs import Handoffs, Offering
-from handrail.service.projecting import ABSENT, LEFT, SAME, WRITTEN, Judge, Projecting, Shown
+from handrail.service.projected_rows import ABSENT, LEFT, SAME, WRITTEN, Shown
+from handrail.service.projecting import Judge, Projecting
 from handrail.service.projection_merging import ProjectionMerging
 from handrail.service.tasks import Tasks
 from handrail.text import rfc3339

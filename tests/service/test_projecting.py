@@ -17,7 +17,8 @@ from handrail.service.clean import without_clean
 from handrail.service.commit_check import CommitCheck
 from handrail.service.health import compare
 from handrail.service.known import kept_rows
-from handrail.service.projecting import ABSENT, LEFT, SAME, WRITTEN, Projecting, Shown
+from handrail.service.projected_rows import ABSENT, LEFT, SAME, WRITTEN, Shown
+from handrail.service.projecting import Projecting
 from handrail.service.verification import Verification
 from tests.cli.world import World
 from tests.service.guarding import land, object_of

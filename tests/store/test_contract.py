@@ -46,7 +46,7 @@ from handrail.core.events import (
     WaitEnded,
     WaitKept,
 )
-from handrail.core.handed import ReadingAsked, ReadingDone
+from handrail.core.handed import CheckpointDecided, ReadingAsked, ReadingDone, TaskOpened
 from handrail.core.lease import (
     AGE_MAX_MS,
     EXCLUSIVE,
@@ -933,6 +933,16 @@ def test_every_attestation_of_a_commit_is_found_oldest_first(store: Store) -> No
         assert reader.attestations_of("c1") == [first[0], second[0]]
         assert reader.attestations_of("c2") == [first[1]]
         assert reader.attestations_of("c") == []
+
+
+def test_every_entry_of_a_kind_about_a_subject_is_found_oldest_first(store: Store) -> None:
+    decided = CheckpointDecided("menu", "plan_check", "plan", "revise", "plan", 1, "", "terminal")
+    first = commit(store, TaskOpened("menu", "Menu"), decided)[1]
+    commit(store, decided._replace(task="other"))
+    second = commit(store, decided._replace(decision="approve"))[0]
+    with store.read() as reader:
+        assert reader.about("checkpoint.decided", "menu") == [first, second]
+        assert reader.about("task.closed", "menu") == []
 
 
 def test_attestations_of_the_same_paths_are_found_the_newest_first(store: Store) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from handrail.config.records import Agent, Checkpoint, CommandGate, GateLevel, Phase, Trigger, When
 from handrail.config.settings import Modes, Settings, Workspace
+from handrail.config.vocabulary import FOLDERS
 from handrail.core.role import Role
 
 FOR_AN_AGE = "age"
@@ -80,7 +81,10 @@ def build_settings(
     projection: Any,
     **rest: Any,
 ) -> Settings:
-    """Make the settings: modes per stage and the default role take their values from elsewhere."""
+    """Make the settings: modes per stage and the default role take their values from elsewhere.
+
+    A projection that is a folder of files stands apart from those that are one file.
+    """
     default_role = workspace.default_role
     if default_role is None and len(role) == 1:
         default_role = role[0].name
@@ -96,6 +100,7 @@ def build_settings(
         builtin_gates=gates,
         contended=tuple(path for paths in contended for path in paths),
         epochs=epoch,
-        projections=projection,
+        projections=tuple(one for one in projection if one.format not in FOLDERS),
+        folders=tuple(one for one in projection if one.format in FOLDERS),
         **rest,
     )

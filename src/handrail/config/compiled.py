@@ -112,4 +112,5 @@ _PARTS: Final[dict[str, Callable[[Any], Any]]] = {
     "store": lambda row: StoreSettings(**row),
     "epochs": _rare("Epoch"),
     "projections": _rare("ProjectionFile"),
+    "folders": _rare("ProjectionFile"),
 }

@@ -39,6 +39,7 @@ from handrail.config.workflow import (
     TRIGGER,
 )
 from handrail.core.role import SANDBOXES, WORKSPACE_WRITE
+from handrail.core.task import EVIDENCE
 
 WORKSPACE: Final = Table(
     "[workspace]",
@@ -94,6 +95,12 @@ WORKSPACE: Final = Table(
             Enum(("report", "refuse")),
             "What happens at the landing to commits of nobody known. Unseen ones are refused.",
             "report",
+        ),
+        Key(
+            "evidence",
+            PATH,
+            "The folder in which phases leave their artifacts, one folder for each task.",
+            EVIDENCE,
         ),
     ),
     Workspace,

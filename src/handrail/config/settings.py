@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from handrail.core.record import Record
 from handrail.core.role import Role
+from handrail.core.task import EVIDENCE
 from handrail.errors import UnknownRole
 from handrail.typed import TYPE_CHECKING, Final
 
@@ -38,7 +39,10 @@ BLOCK: Final = "block"
 
 
 class Workspace(Record):
-    """The coordination domain; ``default_role`` is the only role where none is named."""
+    """The coordination domain; ``default_role`` is the only role where none is named.
+
+    ``evidence`` is the folder in which phases leave what they produce.
+    """
 
     id: str
     mode: str
@@ -50,6 +54,7 @@ class Workspace(Record):
     fold_case: bool
     uninstalled: str
     unattributed: str
+    evidence: str = EVIDENCE
 
 
 class Modes(Record):
@@ -114,6 +119,7 @@ class Settings(Record):
     store: StoreSettings
     epochs: tuple[Epoch, ...]
     projections: tuple[ProjectionFile, ...] = ()
+    folders: tuple[ProjectionFile, ...] = ()
 
     def role(self, name: str) -> Role:
         """Give the role of this name, or raise UnknownRole with the nearest name there is."""

@@ -76,10 +76,13 @@ PROJECTIONS: Final = (
     "mosaic-handoff",
     "directive-handoff",
     "directive-rules",
+    "cooperation-tasks",
 )
 """The formats of files that show the state as some other system writes it."""
 SPREAD: Final = {"directive-handoff": "*/*.handoff.json"}
 """Those whose path is a folder, each with the glob of the files in it that Handrail may write."""
+FOLDERS: Final = ("cooperation-handoffs",)
+"""The formats of folders that hold a file for each packet."""
 
 EDIT_REFUSALS: Final = (
     "outside_lane",

@@ -37,6 +37,7 @@ from handrail.config.tables import PATHS, SCOPES, Each, Forms, Key, Mapping, Tab
 from handrail.config.vocabulary import (
     BUILTIN_GATES,
     EDIT_REFUSALS,
+    FOLDERS,
     LEVELS,
     PROJECTIONS,
     RESERVED_PHASES,
@@ -241,13 +242,8 @@ GATES: Final = GateLevels(
 PROJECTION: Final = Table(
     "[[projection]]",
     (
-        Key("format", Enum(PROJECTIONS), "Which system's file it is, and which of them."),
-        Key(
-            "path",
-            PATH,
-            "Where the file lies, from the top of the working tree; for `directive-handoff` the "
-            "folder of all directives.",
-        ),
+        Key("format", Enum((*PROJECTIONS, *FOLDERS)), "Which system's file it is, and which."),
+        Key("path", PATH, "Where the file, or the folder of files, lies in the working tree."),
     ),
     ProjectionFile,
 )

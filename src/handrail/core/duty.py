@@ -20,7 +20,7 @@ from handrail.core.decide.parts import within
 from handrail.core.record import Record
 from handrail.core.role import READ_ONLY
 from handrail.core.scope import Pattern, matches, stored_pattern, uncovered
-from handrail.core.task import EVIDENCE, OPEN, Packet, Task
+from handrail.core.task import OPEN, Packet, Task
 from handrail.core.trigger import ROUNDS_MAX
 from handrail.errors import handoff as refusals
 from handrail.text import shell_quote
@@ -70,9 +70,9 @@ class Cage(Record):
     allowed: tuple[Pattern, ...]
 
 
-def evidence_of(task: str) -> Pattern:
+def evidence_of(policy: Policy, task: str) -> Pattern:
     """Return the evidence folder of a task as a pattern."""
-    return stored_pattern(f"{EVIDENCE}/{task}")
+    return stored_pattern(f"{policy.evidence}/{task}")
 
 
 def held_by(session: str, tasks: Iterable[Task]) -> list[Task]:
@@ -108,7 +108,7 @@ def sandboxed(
         return None
     own = policy.roles.get(role or "")
     extra = () if own is None else tuple(stored_pattern(text) for text in own.may_write)
-    return tuple(dict.fromkeys((*step.may_write, evidence_of(task), *extra)))
+    return tuple(dict.fromkeys((*step.may_write, evidence_of(policy, task), *extra)))
 
 
 def lane_of(policy: Policy, role: str | None) -> tuple[Pattern, ...] | None:
@@ -154,7 +154,7 @@ def duty_of(
             taken=taken.task,
             number=taken.number,
             giver=taken.from_role,
-            scope=(*scope, evidence_of(taken.task)),
+            scope=(*scope, evidence_of(policy, taken.task)),
         )
     return None if duty.allowed is None and duty.scope is None else duty
 

@@ -25,7 +25,7 @@ TASK_CHARS_MAX: Final = 60
 TITLE_CHARS_MAX: Final = 200
 
 EVIDENCE: Final = ".handrail/evidence"
-"""Where the phases of tasks leave what they produce: a folder for each task."""
+"""Where the phases of tasks leave what they produce, by default: a folder for each task."""
 
 OPEN: Final = "open"
 CLOSED: Final = "closed"

@@ -70,9 +70,13 @@ class Phase(Protocol):
 
 
 class Workflow(Record):
-    """The phases of a configuration; none where there is no workflow."""
+    """The phases of a configuration; none where there is no workflow.
+
+    ``evidence`` is the folder in which they leave what they produce.
+    """
 
     phases: tuple[Phase, ...] = ()
+    evidence: str = EVIDENCE
 
     @property
     def first(self) -> Phase | None:
@@ -107,6 +111,15 @@ class Workflow(Record):
         way = self.phases[max(self.place(name), 0) : end]
         return next((phase for phase in way if phase.checkpoint is not None), None)
 
+    def skipped(self, name: str | None, target: str) -> Phase | None:
+        """Return the first phase between these two that has to leave an artifact; None: none."""
+        way = self.phases[self.place(name) + 1 : max(self.place(target), 0)]
+        return next((phase for phase in way if phase.artifact is not None), None)
+
+    def artifact_path(self, task: str, artifact: str) -> str:
+        """Return where the artifact of a phase lies, from the root of the working tree."""
+        return artifact_path(task, artifact, self.evidence)
+
     def checkpoint(self, name: str) -> Phase | None:
         """Return the phase that ends with the checkpoint of that name."""
         found = (phase for phase in self.phases if _name_of(phase) == name)
@@ -131,6 +144,6 @@ def leads_to(checkpoint: Checkpoint, decision: str) -> str:
     }[decision]
 
 
-def artifact_path(task: str, artifact: str) -> str:
+def artifact_path(task: str, artifact: str, evidence: str = EVIDENCE) -> str:
     """Return where the artifact of a phase lies, from the root of the working tree."""
-    return f"{EVIDENCE}/{task}/{artifact}"
+    return f"{evidence}/{task}/{artifact}"

@@ -18,6 +18,7 @@ from handrail.facts.folders import entries
 from handrail.facts.git import ask
 
 PROJECTION_BYTES_MAX: Final = 16 << 20
+LISTED_MAX: Final = 10_000
 
 
 class ProjectionFiles:
@@ -65,6 +66,22 @@ class ProjectionFiles:
         except OSError as error:
             raise FactsUnavailable(what=path, reason=error.strerror) from error
 
+    def listed(self, folder: str) -> list[str]:
+        """Return the names of the files of JSON in a folder, sorted; none where there is no folder.
+
+        Raises FactsUnavailable for a folder that is a link, or has more than ``LISTED_MAX`` files.
+        """
+        place = self._place(f"{folder}/.")
+        try:
+            names = sorted(name for name in os.listdir(place) if name.endswith(".json"))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise FactsUnavailable(what=folder, reason=error.strerror) from error
+        if len(names) > LISTED_MAX:
+            raise FactsUnavailable(what=folder, reason=f"it has more than {LISTED_MAX} files")
+        return [name for name in names if os.path.isfile(os.path.join(place, name))]
+
     def write(self, path: str, content: bytes) -> None:
         """Write a file; raises StoreReadOnly, DiskFull, FactsUnavailable."""
         place = self._place(path, make=True)
@@ -80,6 +97,10 @@ class ProjectionFiles:
         half = f"{place}.{os.getpid()}.part"
         with grown(half, content, place, mode=mode, lasting=False):
             os.replace(half, place)
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder and those above it; raises StoreReadOnly, FactsUnavailable."""
+        self._place(f"{path}/.", make=True)
 
     def link(self, path: str, name: str) -> None:
         """Let a path be a link to the file ``name`` beside it."""

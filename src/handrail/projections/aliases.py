@@ -26,7 +26,9 @@ _NOTHING: Final = dict.fromkeys(("null", "n/a"), ABSENT)
 
 ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
     "role": {"test-runner": "implementer", **_NOTHING},
-    "phase": {"test-runner": "test", **_NOTHING},
+    "phase": {"test-runner": "test", "done": ABSENT, **_NOTHING},
+    "checkpoint": _NOTHING,
+    "sandbox_word": _NOTHING,
     "row_status": {"done": "closed", "completed": "closed", **_NOTHING},
     "task_status": {"done": "completed", **_NOTHING},
     "sandbox": {"current_sandbox": "sandbox", **_NOTHING},

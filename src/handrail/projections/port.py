@@ -16,6 +16,7 @@ from handrail.core.lease import Lease, Session
 from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.core.task import Packet, Task
+from handrail.core.workflow import Phase
 from handrail.text import visible
 
 
@@ -59,12 +60,23 @@ class Trigger(Record):
     when: Mapping[str, Any]
 
 
+class Decision(Record):
+    """A person's decision at a checkpoint: of which task, when (ms since 1970)."""
+
+    task: str
+    at: int
+    checkpoint: str
+    decision: str
+
+
 class Known(Record):
     """What a projection may show; times in ms since 1970.
 
     ``leases`` are live, also those that tasks hold; ``sessions`` are live or hold or handed over
     something; ``packets`` are the newest, oldest first, each with what it says. ``rows`` are those
-    that are kept of this projection, by name; ``commit`` is HEAD, '' where there is none.
+    that are kept of this projection, by name; ``commit`` is HEAD, '' where there is none. Where
+    there are ``phases``, ``decisions`` are all of the tasks', oldest first, and ``closed`` says
+    since when a task is.
     """
 
     now: int
@@ -81,6 +93,9 @@ class Known(Record):
     branch: str | None = None
     fold_case: bool = False
     triggers: tuple[Trigger, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    closed: Mapping[str, int] = {}
 
 
 class Render(Protocol):
@@ -159,7 +174,8 @@ class Projection(Record):
     ``whole`` where the rows are all of the file, so that none of them can be left out;
     ``by_lines`` where people's own lines stand between those of the tool, so that versions merge by
     lines; ``steady`` where it changes with events alone, and does not show leases, whose ends move
-    with each renewal. ``completing`` is there where it can call work complete.
+    with each renewal. ``completing`` is there where it can call work complete. With ``leads`` it is
+    written with each packet.
     """
 
     format: str
@@ -173,6 +189,24 @@ class Projection(Record):
     level: Level | None = None
     completing: Completing | None = None
     spread: Spread | None = None
+    leads: bool = False
+
+
+class Folder(Record):
+    """A format of which each packet is a file of its own, all of them in one folder.
+
+    ``names`` are the files that are known: of packets, by their numbers, and of history. ``render``
+    gives the bytes of one by its name, None where nobody knows it; ``ours`` tells whether it shows
+    a packet of Handrail's. ``read`` reads files of the other system, by their names, as history;
+    ``changed`` tells what somebody changed in a file of Handrail's.
+    """
+
+    format: str
+    names: Callable[[Known], tuple[str, ...]]
+    render: Callable[[Known, str], bytes | None]
+    ours: Callable[[Known, str], bool]
+    read: Callable[[Known, Mapping[str, bytes]], Read]
+    changed: Callable[[Known, str, bytes], tuple[Told, ...]]
 
 
 def told_of_link(target: str, *, is_there: bool) -> tuple[Told, ...]:

@@ -10,6 +10,8 @@ from typing import Final
 from handrail.projections import (
     agent_state,
     blockers,
+    cooperation_handoffs,
+    cooperation_tasks,
     current_task,
     directive_handoff,
     directive_rules,
@@ -18,7 +20,7 @@ from handrail.projections import (
 )
 from handrail.projections.coordination import COORDINATION
 from handrail.projections.lane_note import LANE_NOTE
-from handrail.projections.port import Projection
+from handrail.projections.port import Folder, Projection
 from handrail.projections.tracker import TRACKER
 
 _KNOWN: Final[tuple[Projection, ...]] = (
@@ -32,6 +34,9 @@ _KNOWN: Final[tuple[Projection, ...]] = (
     latest_handoff.PROJECTION,
     directive_handoff.PROJECTION,
     directive_rules.PROJECTION,
+    cooperation_tasks.PROJECTION,
 )
+_FOLDERS: Final[tuple[Folder, ...]] = (cooperation_handoffs.FOLDER,)
 
 PROJECTIONS: Final[dict[str, Projection]] = {one.format: one for one in _KNOWN}
+FOLDERS: Final[dict[str, Folder]] = {one.format: one for one in _FOLDERS}

@@ -17,22 +17,14 @@ from handrail.config.adapting import Found, Original
 from handrail.config.vocabulary import SPREAD
 from handrail.projections.contracts import COORDINATOR, read_contracts
 from handrail.projections.port import Known, Read, Told, told_of_link
-from handrail.projections.registry import PROJECTIONS
+from handrail.projections.registry import FOLDERS, PROJECTIONS
 from handrail.service.context import Context
 from handrail.service.install.preset_files import PROMPT_ELSEWHERE
 from handrail.service.known import Here, files_of, has_written, known_of
 from handrail.service.policy import rules_in_force
-from handrail.service.projecting import (
-    ABSENT,
-    LEFT,
-    SAME,
-    WRITTEN,
-    Projecting,
-    ProjectionFiles,
-    Shown,
-    beside,
-    lying,
-)
+from handrail.service.projected_folders import ProjectedFolders
+from handrail.service.projected_rows import ABSENT, SAME, WRITTEN, Shown, left
+from handrail.service.projecting import Projecting, ProjectionFiles, beside, lying
 
 if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile
@@ -97,9 +89,23 @@ def adopt(
     return (*(one for one in imported if one.outcome != ABSENT or one.told), *written)
 
 
-def foreseen(files: ProjectionFiles, projections: Sequence[ProjectionFile]) -> tuple[Shown, ...]:
+def foreseen(
+    files: ProjectionFiles,
+    projections: Sequence[ProjectionFile],
+    folders: Sequence[ProjectionFile] = (),
+) -> tuple[Shown, ...]:
     """Tell what adopting would do where there is no store yet, and writes nothing."""
     shown = []
+    for one in folders:
+        try:
+            held = {name: files.read(f"{one.path}/{name}") for name in files.listed(one.path)}
+        except errors.Unavailable as error:
+            shown.append(left(one, "unreadable", str(error)))
+            continue
+        found = {name: raw for name, raw in held.items() if raw is not None and name.isprintable()}
+        if found:
+            read = FOLDERS[one.format].read(Known(0), found)
+            shown.append(Shown(one.path, one.format, SAME, len(read.rows), read.told))
     for one in [file for row in projections for file in lying(files, row)]:
         try:
             content, target = files.read(one.path), files.target(one.path)
@@ -110,8 +116,7 @@ def foreseen(files: ProjectionFiles, projections: Sequence[ProjectionFile]) -> t
                 known = Known(0, path=one.path)
                 read = PROJECTIONS[one.format].read(known, content, importing=True)
         except (errors.Unavailable, ValueError) as error:
-            told = Told(one.path, "unreadable", str(error))
-            shown.append(Shown(one.path, one.format, LEFT, 0, (told,)))
+            shown.append(left(one, "unreadable", str(error)))
             continue
         outcome = WRITTEN if content is None and target is None else SAME
         shown.append(Shown(one.path, one.format, outcome, len(read.rows), read.told))
@@ -139,6 +144,9 @@ def left_behind(
                 continue
             if not commit or history.file_at(commit, place) is None:
                 found += dict.fromkeys((one.path, place))
+    ours = ProjectedFolders(context, files).left_behind()
+    with context.outside.history() as history:
+        found += [path for path in ours if not commit or history.file_at(commit, path) is None]
     return tuple(found)
 
 

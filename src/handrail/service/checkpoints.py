@@ -14,7 +14,7 @@ from handrail.core.handing import REVISES_MAX
 from handrail.core.lease import Session
 from handrail.core.record import Record
 from handrail.core.task import Task
-from handrail.core.workflow import artifact_path, leads_to
+from handrail.core.workflow import leads_to
 from handrail.errors.handoff import NoCheckpoint, UnknownCheckpoint
 from handrail.service.context import Context
 from handrail.service.identity import UNATTRIBUTED
@@ -79,7 +79,7 @@ class Checkpoints:
             return None
         phase = flow.checkpoint(name)
         artifact = None if phase is None else phase.artifact
-        path = None if artifact is None else artifact_path(task.id, artifact)
+        path = None if artifact is None else flow.artifact_path(task.id, artifact)
         return Pending(
             task=task,
             checkpoint=name,

@@ -98,7 +98,7 @@ def clean_among(reader: Reader, blobs: Mapping[str, str]) -> dict[str, int]:
 def may_be_projections(rules: Rules, paths: Iterable[str]) -> list[str]:
     """Return those of these paths where a projection is, or a file behind one."""
     rows = rules.settings.projections
-    if not rows:
+    if not (rows or rules.settings.folders):
         return []
     from handrail.projections.registry import PROJECTIONS
     from handrail.service.known import is_one_of
@@ -107,6 +107,7 @@ def may_be_projections(rules: Rules, paths: Iterable[str]) -> list[str]:
     places = {one.path for one in rows}
     linked = [one.path for one in rows if PROJECTIONS[one.format].behind is not None]
     folders = {path.rpartition("/")[0] for path in linked}
+    folders |= {one.path for one in rules.settings.folders}
     plain = {path: normalise_path(path, fold_case=fold) for path in paths}
     many = [one for one in rows if PROJECTIONS[one.format].spread is not None]
     return [

@@ -20,7 +20,7 @@ from handrail.core.duty import role_by
 from handrail.core.handed import EditRefused
 from handrail.core.lease import Session
 from handrail.core.record import Record
-from handrail.core.task import BLOCK, COMPLETE, OPEN
+from handrail.core.task import BLOCK, COMPLETE, OPEN, Packet
 from handrail.core.trigger import (
     EDIT_REFUSED,
     GATE_FAILED,
@@ -53,6 +53,10 @@ Note = Callable[[str, str], None]
 """Takes a stable code and a sentence for the log of hooks."""
 
 
+Show = Callable[[Packet], object]
+"""Writes the files that lead readers to a packet."""
+
+
 class Tried(Record):
     """What a session was at when a trigger fired: a sentence, and findings for the packet.
 
@@ -69,9 +73,14 @@ class Firing:
     """The use cases of what happens by itself."""
 
     def __init__(
-        self, context: Context, handoffs: JudgedHandoffs, note: Note = lambda code, said: None
+        self,
+        context: Context,
+        handoffs: JudgedHandoffs,
+        note: Note = lambda code, said: None,
+        show: Show = lambda packet: None,
     ) -> None:
         self._context = context
+        self._show = show
         self._store = context.store
         self._handoffs = handoffs
         self._note = note
@@ -176,6 +185,7 @@ class Firing:
             except (errors.Refused, errors.Malformed, errors.Unavailable) as error:
                 self._note(error.code, f"trigger {row.id} did not fire: {error.message}")
             else:
+                self._shown(done)
                 return self._escalated(row, happened, done)
         return None
 
@@ -186,6 +196,13 @@ class Firing:
             except FactsChanged:
                 continue
         return self._handoffs.offer(asked)
+
+    def _shown(self, done: Offered) -> None:
+        """Let files show the packet; those that cannot be written are copies of what is known."""
+        try:
+            self._show(done.packet)
+        except errors.HandrailError as error:
+            self._note(error.code, error.message)
 
     def _escalated(self, row: Row, happened: Happened, done: Offered) -> Escalated:
         packet = done.packet

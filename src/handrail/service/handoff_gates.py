@@ -166,16 +166,17 @@ class HandoffGates:
 
     def _received(self, reader: Reader, packet: Packet, standing: Standing) -> Handed:
         own: list[str] = []
+        rules = rules_in_force(reader)
         session = self._context.caller.session
         if session is not None:
-            fold = rules_in_force(reader).settings.workspace.fold_case
+            fold = rules.settings.workspace.fold_case
             worktree, held = self._context.caller.worktree, reader.leases(session)
             for path in standing.dirty:
                 # What is held counts, also while it may not be written yet.
                 normal = normalise_path(path, fold_case=fold)
                 if writable(held, session, worktree, normal, reader.now):
                     own.append(path)
-        return received(reader, self._grounds, packet, standing.commit, own, session)
+        return received(reader, self._grounds, rules, packet, standing.commit, own, session)
 
     # --- before something happens -----------------------------------------------------------------
 

@@ -7,17 +7,19 @@ at_path(reader, known, "ops/tracker/coordination.json").rows
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from handrail.config import blob_id
 from handrail.config.vocabulary import SPREAD
-from handrail.core.ledger import read_event
+from handrail.core.events import KIND_OF
+from handrail.core.handed import CheckpointDecided, TaskClosed
+from handrail.core.ledger import read_event, read_header
 from handrail.core.projected import RowKept
 from handrail.core.record import Record
-from handrail.core.task import Packet
-from handrail.projections.port import Known, Trigger
+from handrail.core.task import OPEN, Packet, Task
+from handrail.projections.port import Decision, Known, Trigger
 from handrail.service.context import Outside
 from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile
 
 PACKETS_SHOWN_MAX: Final = 200
+PACKETS_OF_PHASES_MAX: Final = 2_000
+"""Where there are phases, a file may show every task with its packets."""
 
 
 class Here(Record):
@@ -44,10 +48,12 @@ def here(outside: Outside) -> Here:
 def known_of(reader: Reader, rules: Rules, here: Here) -> Known:
     """Return what any projection may show, before the rows of one are looked at."""
     live = tuple(lease for lease in reader.leases() if lease.live(reader.now))
-    packets = reader.packets()[-PACKETS_SHOWN_MAX:]
-    packets.sort(key=lambda packet: packet.seq)
+    phases = rules.settings.phases
+    packets = sorted(reader.packets(), key=lambda packet: packet.seq)
+    packets = packets[-(PACKETS_OF_PHASES_MAX if phases else PACKETS_SHOWN_MAX) :]
     named = {lease.session for lease in live} | {packet.session for packet in packets}
     sessions = [one for one in reader.sessions(ended=True) if one.live or one.id in named]
+    tasks = tuple(reader.tasks(closed=True))
     return Known(
         now=reader.now,
         workspace=reader.workspace,
@@ -55,7 +61,7 @@ def known_of(reader: Reader, rules: Rules, here: Here) -> Known:
         roles=rules.settings.roles,
         sessions=tuple(sessions),
         leases=live,
-        tasks=tuple(reader.tasks(closed=True)),
+        tasks=tasks,
         packets=tuple((packet, _content(reader, packet)) for packet in packets),
         commit=here.commit,
         branch=here.branch,
@@ -64,7 +70,28 @@ def known_of(reader: Reader, rules: Rules, here: Here) -> Known:
             Trigger(one.id, one.from_role, one.to_role, one.when._asdict())
             for one in rules.settings.triggers
         ),
+        phases=phases,
+        decisions=tuple(_decisions(reader, tasks)) if phases else (),
+        closed=dict(_closings(reader, tasks)) if phases else {},
     )
+
+
+def _decisions(reader: Reader, tasks: Sequence[Task]) -> Iterator[Decision]:
+    """Yield what people decided about tasks; what was redacted nobody can tell."""
+    for task in tasks:
+        for entry in reader.about(KIND_OF[CheckpointDecided], task.id):
+            event = read_event(entry)
+            if isinstance(event, CheckpointDecided):
+                at = read_header(entry.header).at
+                yield Decision(task.id, at, event.checkpoint, event.decision)
+
+
+def _closings(reader: Reader, tasks: Sequence[Task]) -> Iterator[tuple[str, int]]:
+    """Yield since when tasks are closed."""
+    for task in tasks:
+        entry = None if task.state == OPEN else reader.latest(KIND_OF[TaskClosed], task.id)
+        if entry is not None:
+            yield task.id, read_header(entry.header).at
 
 
 def at_path(reader: Reader, known: Known, path: str) -> Known:

@@ -19,7 +19,7 @@ from handrail.core.packet import pretty
 from handrail.core.reading import unread
 from handrail.core.receipts import EvidenceRecorded
 from handrail.core.scope import matches, normalise_path
-from handrail.core.task import ACCEPTED, COMPLETE, EVIDENCE, OPEN, Packet, Task, file_name
+from handrail.core.task import ACCEPTED, COMPLETE, OPEN, Packet, Task, file_name
 from handrail.gates.facts import Cited, Handed, Named, Noted
 from handrail.gates.gate import Gate
 from handrail.gates.packet import EDITED, MISSING, receipt_number
@@ -89,7 +89,7 @@ def to_offer(
     ``at`` is the commit that it is to be offered at, '' where there is none.
     """
     said = dict(content or {})
-    named = _named(grounds, at, said)
+    named = _named(grounds, at, said, rules.settings.workspace.evidence)
     return Handed(
         task=task.id,
         kind=said.get("kind", COMPLETE),
@@ -107,12 +107,14 @@ def to_offer(
 def received(
     reader: Reader,
     grounds: Grounds,
+    rules: Rules,
     packet: Packet,
     at: str,
     own: Collection[str] = (),
     session: str | None = None,
 ) -> Handed:
     """Return a packet that was offered, as its receiver finds it ``at`` a commit, that of HEAD."""
+    evidence = rules.settings.workspace.evidence
     stored = packet_text(reader, packet)
     content = json.loads(stored)
     head = str(content.get("metadata", {}).get("head") or "")
@@ -128,7 +130,7 @@ def received(
         packet=packet,
         content=content,
         stored=stored,
-        named=_named(grounds, head if present else "", content),
+        named=_named(grounds, head if present else "", content, evidence),
         copies=copies,
         receipts=receipts_of(reader, content),
         present=present,
@@ -154,12 +156,14 @@ def _unread(
     return tuple(path for path in named if path not in known)
 
 
-def _named(grounds: Grounds, commit: str, content: Mapping[str, Any]) -> tuple[Named, ...]:
+def _named(
+    grounds: Grounds, commit: str, content: Mapping[str, Any], evidence: str
+) -> tuple[Named, ...]:
     rows = _rows(content)
     held = grounds.held(commit, list(dict.fromkeys(path for _, path, _ in rows))) if rows else {}
     found = []
     for field, path, digest in rows:
-        here = grounds.here(path) if path.startswith(f"{EVIDENCE}/") else None
+        here = grounds.here(path) if path.startswith(f"{evidence}/") else None
         there = held.get(path)
         content_of = there if there is not None else here
         found.append(

@@ -16,7 +16,7 @@ from handrail.core.decide.desk import Desk
 from handrail.core.decide.phases import leads_by_itself, meets
 from handrail.core.lease import Session
 from handrail.core.task import BLOCK, OPEN, RETURN, Packet, Task
-from handrail.core.workflow import Workflow, artifact_path
+from handrail.core.workflow import Workflow
 from handrail.errors.handoff import UnknownPhase
 from handrail.service.context import Context
 from handrail.service.packet_text import packet_text
@@ -26,7 +26,7 @@ from handrail.store.port import Reader
 
 def workflow_of(rules: Rules) -> Workflow:
     """Return the phases of the configuration in force."""
-    return Workflow(rules.settings.phases)
+    return Workflow(rules.settings.phases, rules.settings.workspace.evidence)
 
 
 def phase_named(reader: Reader, packet: Packet | None, field: str) -> str | None:
@@ -50,7 +50,7 @@ def with_artifact(context: Context, desk: Desk) -> Desk:
     phase = desk.workflow.phase(desk.task.phase)
     if phase is None or phase.artifact is None:
         return desk
-    path = artifact_path(desk.task.id, phase.artifact)
+    path = desk.workflow.artifact_path(desk.task.id, phase.artifact)
     return desk._replace(artifact=context.outside.digest(path))
 
 
@@ -148,7 +148,7 @@ def artifact_of(flow: Workflow, task: Task) -> str | None:
     phase = flow.phase(task.phase) if task.state == OPEN else None
     if phase is None or phase.artifact is None or task.next_phase is not None:
         return None
-    return artifact_path(task.id, phase.artifact)
+    return flow.artifact_path(task.id, phase.artifact)
 
 
 def pending(flow: Workflow, task: Task) -> str | None:

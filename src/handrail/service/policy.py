@@ -6,10 +6,9 @@ from handrail.config import CONFIG_FILE, Settings, load_compiled
 from handrail.core.decide import Policy
 from handrail.core.record import Record
 from handrail.core.role import READ_ONLY
-from handrail.core.scope import Pattern, parse_pattern
+from handrail.core.scope import Pattern, normalise_path, parse_pattern
 from handrail.core.scope.match import tree_root
 from handrail.core.state import InForce
-from handrail.core.task import EVIDENCE
 from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreCorrupt
 from handrail.typed import TYPE_CHECKING
 
@@ -66,6 +65,13 @@ def projections_in_force(store: Store) -> tuple[ProjectionFile, ...]:
     """Return the projections that the configuration in force asks for; raises NotInitialised."""
     with store.read() as reader:
         return rules_in_force(reader).settings.projections
+
+
+def shows_state(store: Store) -> bool:
+    """Tell whether the configuration in force asks for files that show the state."""
+    with store.read() as reader:
+        settings = rules_in_force(reader).settings
+        return bool(settings.projections or settings.folders)
 
 
 def duty_in(reader: Reader, rules: Rules, session: Session, *, reading: bool = True) -> Duty | None:
@@ -131,13 +137,16 @@ def policy_of(settings: Settings) -> Policy:
         contended=parsed(tuple(map(_and_below, settings.contended))) + parsed(settings.contended),
         exempt=parsed(settings.workspace.exempt),
         many_roles=settings.workspace.roles_per_session == "many",
-        commons=parsed((f"{EVIDENCE}/**",)),  # in everybody's lane, and not guarded
+        commons=parsed(
+            (f"{settings.workspace.evidence}/**",)
+        ),  # in everybody's lane, and not guarded
         phases=_steps(settings) if settings.phases else (),
         required=settings.handoff.required,
         narrow=settings.handoff.widen == "handoff",
         halt_after=settings.handoff.halt_after,
         protected=parsed(tuple(text for gate in settings.gates for text in gate.protects)),
         fires=bool(settings.triggers),
+        evidence=normalise_path(settings.workspace.evidence, fold_case=fold),
     )
 
 

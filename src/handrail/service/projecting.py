@@ -12,39 +12,38 @@ should be stays as it is. Where no projection is configured nothing is asked or 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from handrail import errors
-from handrail.config import blob_id
 from handrail.core.events import Event
-from handrail.core.projected import (
-    IMPORTED,
-    READ,
-    RECORD_CHARS_MAX,
-    ProjectionWritten,
-    RowKept,
-)
+from handrail.core.projected import IMPORTED, READ
 from handrail.core.record import Record
-from handrail.projections.port import Asked, Known, Projection, Read, Row, Told, told_of_link
+from handrail.projections.port import Known, Projection, Read, Row, Told, told_of_link
 from handrail.projections.registry import PROJECTIONS
 from handrail.service.context import Context
 from handrail.service.identity import acting
 from handrail.service.known import Here, at_path, files_of, has_written, here, known_of
 from handrail.service.policy import projections_in_force, rules_in_force
+from handrail.service.projected_folders import FolderFiles, ProjectedFolders
+from handrail.service.projected_rows import (
+    ABSENT,
+    SAME,
+    TOLD_MAX,
+    WRITTEN,
+    Shown,
+    bounded,
+    kept_as,
+    left,
+    unknown,
+)
 from handrail.store.port import Reader, Tx
 
 if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile
 
-ROWS_MAX: Final = 100_000
-TOLD_MAX: Final = 1_000
 
-
-class ProjectionFiles(Protocol):
+class ProjectionFiles(FolderFiles, Protocol):
     """The files of a working tree."""
-
-    def read(self, path: str) -> bytes | None:
-        """Return a file's bytes; None if there is none."""
 
     def below(self, folder: str) -> tuple[str, ...]:
         """Return the files that lie in the folders of a folder, by their paths from it on."""
@@ -52,40 +51,8 @@ class ProjectionFiles(Protocol):
     def target(self, path: str) -> str | None:
         """Return what a link says; None for what is no link."""
 
-    def write(self, path: str, content: bytes) -> None:
-        """Write a file whole."""
-
     def link(self, path: str, name: str) -> None:
         """Let a path be a link to the file ``name`` beside it."""
-
-    def settled(self, paths: Sequence[str]) -> frozenset[str]:
-        """Return which of these git tracks and has in its index just as they lie here."""
-
-    def stage(self, paths: Sequence[str]) -> None:
-        """Put files into the index as they lie here."""
-
-
-class Shown(Record):
-    """What became of one projection.
-
-    ``outcome`` is written, same, absent (there is nothing to show) or left (see ``told``);
-    ``kept`` is how many rows were entered from what people wrote. ``behind`` is the file that a
-    projection which is a link leads to. ``asked`` says which work the file calls complete.
-    """
-
-    path: str
-    format: str
-    outcome: str
-    kept: int
-    told: tuple[Told, ...]
-    behind: str | None = None
-    asked: Asked | None = None
-
-
-WRITTEN: Final = "written"
-SAME: Final = "same"
-ABSENT: Final = "absent"
-LEFT: Final = "left"
 
 
 class _Lying(Record):
@@ -118,6 +85,7 @@ class Projecting:
         self._context = context
         self._store = context.store
         self._files = files
+        self._folders = ProjectedFolders(context, files)
         self._judge = judge
 
     def export(self, *, dry_run: bool = False, only: Sequence[str] = ()) -> tuple[Shown, ...]:
@@ -129,7 +97,7 @@ class Projecting:
         shown = self._export(wanted, dry_run=dry_run)
         if not dry_run and self._judge is not None:
             shown = [self._judged(*pair) for pair in zip(wanted, shown, strict=True)]
-        return tuple(shown)
+        return (*shown, *(() if only else self._folders.export(dry_run=dry_run)))
 
     def _judged(self, one: ProjectionFile, shown: Shown) -> Shown:
         """Ask whether work is complete that a file calls so, now that all files are current."""
@@ -141,14 +109,19 @@ class Projecting:
             return shown._replace(told=(*shown.told, completing.told(why)))
         if shown.asked.task is None:
             with self._store.transaction() as tx:
-                row = _row(one.path, completing.granted(tx.now), READ)
+                row = kept_as(one.path, completing.granted(tx.now), READ)
                 tx.commit([row], acting(tx, self._context))
         return self._export([one], dry_run=False)[0]._replace(kept=shown.kept)
 
-    def lead_on(self) -> tuple[Shown, ...]:
-        """Write those projections anew that lead to the newest packet, after an offer."""
-        paths = [one.path for one in self._configured(()) if _leads_on(PROJECTIONS[one.format])]
-        return self.export(only=paths) if paths else ()
+    def lead_on(self, packets: Sequence[str] = ()) -> tuple[Shown, ...]:
+        """Write those projections anew that lead to the newest packet, after an offer.
+
+        ``packets`` are the names of the files of packets that are new.
+        """
+        formats = [(one.path, PROJECTIONS[one.format]) for one in self._configured(())]
+        paths = [path for path, one in formats if one.behind or one.leads or one.spread]
+        shown = self.export(only=paths) if paths else ()
+        return (*shown, *self._folders.export(packets))
 
     def into_index(self) -> tuple[Shown, ...]:
         """Write what git tracks anew, and let the commit that is being made have it.
@@ -157,14 +130,15 @@ class Projecting:
         """
         paths = [one.path for one in self._configured(())]
         settled = self._files.settled(paths) if paths else frozenset()
+        folders = self._folders.into_index()
         if not settled:
-            return ()
+            return folders
         shown = tuple(self._export(self._configured(sorted(settled)), dry_run=False))
         written = [one for one in shown if one.outcome == WRITTEN]
         behind = [one.behind for one in written if one.behind is not None]
         if written:
             self._files.stage([*(one.path for one in written), *behind])
-        return shown
+        return (*shown, *folders)
 
     def import_all(self, *, dry_run: bool = False) -> tuple[Shown, ...]:
         """Enter the history in the files of another system, once for each file.
@@ -173,7 +147,8 @@ class Projecting:
         """
         rows = projections_in_force(self._store)
         found = [file for one in rows for file in lying(self._files, one)]
-        return tuple(self._import(one, dry_run=dry_run) for one in found)
+        shown = (self._import(one, dry_run=dry_run) for one in found)
+        return (*shown, *self._folders.import_all(dry_run=dry_run))
 
     def _configured(self, only: Sequence[str]) -> list[ProjectionFile]:
         """Return the files of projections; ``only`` those at, or in folders at, some paths."""
@@ -193,7 +168,7 @@ class Projecting:
         try:
             here_now = here(self._context.outside)
         except errors.Unavailable as error:
-            return [_left(one, error.code, error.message) for one in wanted]
+            return [left(one, error.code, error.message) for one in wanted]
         with self._store.read() as reader:
             # What a link leads to is looked at when that is known.
             plain = {one.path: PROJECTIONS[one.format].behind is None for one in wanted}
@@ -233,12 +208,12 @@ class Projecting:
             path = behind  # whatever the link leads to now
             lying = self._looked(tx, path, known.commit)
         if lying.error is not None:
-            return _Draft(_left(one, lying.error.code, lying.error.message))
+            return _Draft(left(one, lying.error.code, lying.error.message))
         before = lying.now
         try:
             read = _edited(tx, projection, known, path, lying)
         except ValueError as error:
-            return _Draft(_left(one, "unreadable", str(error)))
+            return _Draft(left(one, "unreadable", str(error)))
         asked, completing = None, projection.completing
         if completing is not None and before is not None:
             asked = completing.asked(known, before, read)
@@ -246,7 +221,7 @@ class Projecting:
             read = completing.refused(known, read)
             if dry_run or self._judge is None:
                 read = read._replace(told=(*read.told, completing.told("no gate was asked")))
-        events: list[Event] = [_row(one.path, row, READ) for row in read.rows]
+        events: list[Event] = [kept_as(one.path, row, READ) for row in read.rows]
         known = with_rows(known, read.rows)
         content = projection.render(known, before)
         outcome = ABSENT
@@ -254,9 +229,9 @@ class Projecting:
             linked = behind is None or self._leads_to(one.path, behind)
             outcome = SAME if content == before and linked else WRITTEN
             if _is_ours(tx, projection, known, path, lying, content):
-                events += _unknown(tx, path, content)
+                events += unknown(tx, path, content)
             if behind is not None:  # what git keeps of a link
-                events += _unknown(tx, one.path, _name(behind).encode())
+                events += unknown(tx, one.path, _name(behind).encode())
         told = read.told[-TOLD_MAX:]
         shown = Shown(one.path, one.format, outcome, len(read.rows), told, behind, asked)
         return _Draft(shown, tuple(events), content)
@@ -271,7 +246,7 @@ class Projecting:
             if shown.behind is not None and not self._leads_to(one.path, shown.behind):
                 self._files.link(one.path, _name(shown.behind))
         except errors.Unavailable as error:
-            return _left(one, error.code, error.message)
+            return left(one, error.code, error.message)
         return shown
 
     def _leads_to(self, path: str, behind: str) -> bool:
@@ -297,7 +272,7 @@ class Projecting:
             content = self._files.read(one.path)
             here_now = here(self._context.outside)
         except errors.Unavailable as error:
-            return _left(one, error.code, error.message)
+            return left(one, error.code, error.message)
         if content is None:
             return Shown(one.path, one.format, ABSENT, 0, self._dangling(one.path))
         with self._store.transaction() as tx:
@@ -307,9 +282,9 @@ class Projecting:
             try:
                 read = projection.read(known, content, importing=True)
             except ValueError as error:
-                return _left(one, "unreadable", str(error))
+                return left(one, "unreadable", str(error))
             if not dry_run:
-                rows = [_row(one.path, row, IMPORTED) for row in bounded(read.rows)]
+                rows = [kept_as(one.path, row, IMPORTED) for row in bounded(read.rows)]
                 tx.commit(rows, acting(tx, self._context))
         return Shown(one.path, one.format, SAME, len(read.rows), read.told[:TOLD_MAX])
 
@@ -327,11 +302,6 @@ def lying(files: ProjectionFiles, one: ProjectionFile) -> list[ProjectionFile]:
     except errors.Unavailable:
         return []
     return [one._replace(path=f"{one.path}/{name}") for name in names if spread.reads(name)]
-
-
-def _leads_on(projection: Projection) -> bool:
-    """Tell whether a format leads readers to the newest packet, and is written with an offer."""
-    return projection.behind is not None or projection.spread is not None
 
 
 def _edited(
@@ -373,21 +343,6 @@ def edits(projection: Projection, known: Known, read: Read, old: Mapping[str, st
     return [row for row in rows if row.key in changed]
 
 
-def bounded(rows: Iterable[Row]) -> list[Row]:
-    """Refuse what no table holds; raises ValueError."""
-    found = list(rows)
-    if len(found) > ROWS_MAX:
-        raise ValueError(f"it has more than {ROWS_MAX} rows")
-    for row in found:
-        if len(row.record) > RECORD_CHARS_MAX:
-            raise ValueError(f"{row.key} has more than {RECORD_CHARS_MAX} characters")
-    return found
-
-
-def _row(path: str, row: Row, source: str) -> RowKept:
-    return RowKept(path, row.key, row.record, source, row.claimed_at)
-
-
 def _is_ours(
     reader: Reader,
     projection: Projection,
@@ -405,17 +360,6 @@ def _is_ours(
     if before is None or before == lying.at_head or has_written(reader, path, before):
         return True
     return projection.render(known, None) == content
-
-
-def _unknown(reader: Reader, path: str, content: bytes) -> list[Event]:
-    """Return what says that Handrail writes these bytes there, unless that was said before."""
-    if has_written(reader, path, content):
-        return []
-    return [ProjectionWritten(path, blob_id(content))]
-
-
-def _left(one: ProjectionFile, code: str, why: str) -> Shown:
-    return Shown(one.path, one.format, LEFT, 0, (Told(one.path, code, why),))
 
 
 def with_rows(known: Known, rows: Iterable[Row]) -> Known:

@@ -70,7 +70,8 @@ class Ground(Protocol):
 class Initialised(Record):
     """What ``init`` found and did; ``mode`` is that of the stage ``edit``.
 
-    ``projections`` are those of the configuration, ``told`` what of the original's was in vain.
+    ``projections`` and ``folders`` are those of the configuration, ``told`` what of the original's
+    was in vain.
     """
 
     workspace: str
@@ -80,6 +81,7 @@ class Initialised(Record):
     config: str
     mode: str
     told: tuple[Told, ...] = ()
+    folders: tuple[ProjectionFile, ...] = ()
 
 
 class Applied(Record):
@@ -115,8 +117,10 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
         if store is None:
             if dry_run:
                 name, mode = settings.workspace.id, settings.mode("edit")
-                files = settings.projections
-                return Initialised(name, None, files, tuple(steps), "same", mode, tuple(told))
+                files, folders = settings.projections, settings.folders
+                return Initialised(
+                    *(name, None, files, tuple(steps), "same", mode, tuple(told), folders)
+                )
             store = ground.create_store(settings.workspace.id, ground.random_name(8))
             with store.read() as reader:
                 _check_workspace(settings, reader.workspace)
@@ -124,7 +128,7 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
         with store.read() as reader:
             return Initialised(
                 *(reader.workspace, reader.epoch, settings.projections, tuple(steps)),
-                *(config, settings.mode("edit"), tuple(told)),
+                *(config, settings.mode("edit"), tuple(told), settings.folders),
             )
     finally:
         if store is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
@@ -67,10 +67,19 @@ class Tasks:
         self._store = context.store
         self._gates = gates
 
-    def open(self, task: str, title: str | None = None, to_role: str | None = None) -> TaskShown:
+    def open(
+        self,
+        task: str,
+        title: str | None = None,
+        to_role: str | None = None,
+        given: Mapping[str, Any] | None = None,
+        check: Callable[[Reader, Rules], None] = lambda reader, rules: None,
+    ) -> TaskShown:
         """Open a task with packet 1 to a role, the first one of the configuration by default.
 
-        Raises MalformedName, UnknownRole, TaskExists.
+        ``given`` is what else the packet says; ``check`` looks first, within the transaction, and
+        raises what it minds. Raises MalformedName, UnknownRole, TaskExists,
+        MalformedPacket.
         """
         name, title = check_task(task), title or task
         if len(title) > TITLE_CHARS_MAX or not title.isprintable():
@@ -80,6 +89,7 @@ class Tasks:
         with self._store.transaction() as tx:
             rules = rules_in_force(tx)
             actor = acting(tx, self._context)
+            check(tx, rules)
             known = tx.task(name)
             if known is not None:
                 raise TaskExists(task=name, state=known.state)
@@ -87,7 +97,8 @@ class Tasks:
             check_receiver(rules.settings, to_role, f"handrail task new {name} --to")
             wanted, first = check_first(rules, name, to_role), workflow_of(rules).first
             wanted = wanted if wanted is not None else next(iter(names), None)
-            changes = decide_open(name, title, wanted, tx.now, lapse_ms(rules), first, base)
+            lapse = lapse_ms(rules)
+            changes = decide_open(name, title, wanted, tx.now, lapse, first, base, given)
             tx.commit(changes, actor)
             return shown_task(tx, task_named(tx, name), rules)
 

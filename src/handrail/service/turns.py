@@ -165,7 +165,8 @@ def _due(settings: Settings, task: Task, there: Callable[[str], bool]) -> Due | 
         return Due(task.id, sentence, f"handrail handoff accept {name}")
     phase = next((one for one in settings.phases if one.name == task.phase), None)
     if phase is not None and phase.checkpoint is not None and task.next_phase is None:
-        path = None if phase.artifact is None else artifact_path(task.id, phase.artifact)
+        folder, artifact = settings.workspace.evidence, phase.artifact
+        path = None if artifact is None else artifact_path(task.id, artifact, folder)
         if path is None or there(path):
             return None
         sentence = f"phase {phase.name} of task {task.id} ends with {path}, which is not there"

@@ -246,6 +246,11 @@ class MemoryReader:
                 return self.data.ledger[position]
         return None
 
+    def about(self, kind: str, subject: str) -> list[Entry]:
+        """Return every entry of a kind about a subject, oldest first."""
+        found = zip(self.data.ledger, self.data.subjects, strict=True)
+        return [entry for entry, about in found if about == (kind, subject)]
+
     def recorded(self, kind: str, limit: int) -> list[Entry]:
         """Return the newest entries of a rare kind, newest first."""
         assert kind in RARE, "only rare kinds can be asked for as a whole"
@@ -253,8 +258,7 @@ class MemoryReader:
 
     def attestations_of(self, commit: str) -> list[Entry]:
         """Return every entry that attests a commit, oldest first."""
-        found = zip(self.data.ledger, self.data.subjects, strict=True)
-        return [entry for entry, about in found if about == ("commit.attested", commit)]
+        return self.about("commit.attested", commit)
 
     def attested_alike(self, paths_hash: str, limit: int) -> list[Entry]:
         """Return attestations of just these paths, the newest, newest first."""

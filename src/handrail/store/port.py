@@ -191,6 +191,9 @@ class Reader(Protocol):
     def latest(self, kind: str, subject: str) -> Entry | None:
         """Return the newest entry of a kind about a subject, by index; grants by a search."""
 
+    def about(self, kind: str, subject: str) -> list[Entry]:
+        """Return every entry of a kind about a subject, oldest first, by index; never grants."""
+
     def recorded(self, kind: str, limit: int) -> list[Entry]:
         """Return the newest ``limit`` entries of one of the ``RARE`` kinds, newest first."""
 

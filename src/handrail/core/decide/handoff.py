@@ -72,18 +72,20 @@ def decide_open(
     lapse_ms: int,
     phase: Phase | None = None,
     base: str = "",
+    given: Mapping[str, Any] | None = None,
 ) -> Changes:
     """Open a task with its first packet, which the system gives; it leads to the first phase.
 
-    ``base`` is HEAD, if known.
+    ``base`` is HEAD, if known; ``given`` what the packet is to say.
     """
     first = PacketOffered(
         *(task, 1, COMPLETE, SYSTEM, "", "system", to_role, (), (), 0, now + lapse_ms, "", "")
     )
     desk = Desk(View(""), Task(task, title, OPEN, now, 0, None, None, 0, 0))
-    written = draft({"context": {"task_description": title}}, {"to_role": to_role})
+    over = {**(given or {}), "to_role": to_role}
+    written = draft({"context": {"task_description": title}}, over)
     if base:
-        written["metadata"] = {"base": base}
+        written = draft({"metadata": {}, **written}, {"metadata": {"base": base}})
     written = written_over(desk, phase, written)
     return [TaskOpened(task, title), _written(first, written, None, now)]
 

@@ -16,7 +16,7 @@ from handrail.core.decide.view import Changes, Policy
 from handrail.core.handed import PhaseEntered
 from handrail.core.packet import draft
 from handrail.core.task import BLOCK, COMPLETE, RETURN
-from handrail.core.workflow import Phase, artifact_path
+from handrail.core.workflow import Phase
 from handrail.errors import AS_PERSON
 from handrail.errors import handoff as refusals
 from handrail.text import add_step
@@ -98,6 +98,9 @@ def next_phase(desk: Desk, offer: Offer) -> Phase | None:
         assert passed.checkpoint is not None
         reason = f"phase {passed.name} has the checkpoint {passed.checkpoint.name}"
         expected = passed.name
+    elif decided != phase and (skipped := flow.skipped(task.phase, name)) is not None:
+        reason = f"phase {skipped.name} comes first, which leaves {skipped.artifact}"
+        expected = f"{skipped.name} --to {skipped.role}"
     if reason is not None:
         raise refusals.WrongPhase(
             kind=kind,
@@ -154,7 +157,7 @@ def check_close(desk: Desk) -> None:
 def check_artifact(desk: Desk, phase: Phase) -> None:
     """Refuse if a phase has to leave a file that is not there; raises ArtifactMissing."""
     if phase.artifact is not None and desk.artifact is None:
-        path = artifact_path(desk.task.id, phase.artifact)
+        path = desk.workflow.artifact_path(desk.task.id, phase.artifact)
         step = add_step(path, there=False)
         raise refusals.ArtifactMissing(phase=phase.name, task=desk.task.id, path=path, next=step)
 
@@ -168,7 +171,7 @@ def written_over(desk: Desk, phase: Phase | None, given: Mapping[str, Any]) -> d
     over: dict[str, Any] = {"metadata": steps, "context": {"sandbox": phase.sandbox}}
     left = desk.workflow.phase(desk.task.phase)
     if left is not None and left.artifact is not None and desk.artifact is not None:
-        path = artifact_path(desk.task.id, left.artifact)
+        path = desk.workflow.artifact_path(desk.task.id, left.artifact)
         named = given.get("artifacts", {}).get("produced", ())
         rest = [one for one in named if _path_of(one) != path]
         over["artifacts"] = {"produced": [*rest, {"path": path, "sha256": desk.artifact}]}

@@ -13,6 +13,7 @@ from handrail.core.lease import Kind, Landing, Lease, Orphan, Session, Waiter
 from handrail.core.record import Record
 from handrail.core.role import Role
 from handrail.core.scope import Pattern
+from handrail.core.task import EVIDENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Policy(Record):
     ``commons`` lie in every lane. ``required``: nothing is written without a packet; ``narrow``:
     nothing is claimed beyond its scope; after ``halt_after`` failures a task waits for a person.
     What gates protect is ``protected``: only who coordinates changes it. ``fires``: there are
-    triggers, which may have stopped a session.
+    triggers, which may have stopped a session. ``evidence`` is the folder of what phases leave.
     """
 
     roles: Mapping[str, Role]
@@ -42,6 +43,7 @@ class Policy(Record):
     halt_after: int = 0
     protected: tuple[Pattern, ...] = ()
     fires: bool = False
+    evidence: str = EVIDENCE
 
     @property
     def binds(self) -> bool:

@@ -18,6 +18,7 @@ SYSTEMS: Final = {
     "directive": "handrail.edge.compat.directive",
     "lanes": "handrail.edge.compat.lanes",
     "mosaic": "handrail.edge.compat.mosaic",
+    "cooperation": "handrail.edge.compat.cooperation",
 }
 """What each preset's commands are run by: a module with ``main(words, folder) -> int``."""
 USAGE: Final = 2

@@ -32,7 +32,8 @@ from handrail.service.directives import Directive, Directives, completed, root_o
 from handrail.service.fired import Fire
 from handrail.service.handoffs import Offering
 from handrail.service.policy import Rules, rules_in_force
-from handrail.service.projecting import LEFT, Projecting
+from handrail.service.projected_rows import LEFT
+from handrail.service.projecting import Projecting
 from handrail.text import shell_quote
 from handrail.wiring import Application
 

@@ -19,7 +19,7 @@ from handrail.edge.cli.commands.check import reasons_of, whole_list
 from handrail.service.commit_check import CommitCheck
 from handrail.service.committing import Committing
 from handrail.service.guarding import Guarding
-from handrail.service.policy import projections_in_force
+from handrail.service.policy import shows_state
 from handrail.wiring import Application
 
 GO_ON = 0
@@ -103,7 +103,7 @@ def _show(application: Application) -> None:
     """Let the commit have the projections as they are now; of a part of the index nobody can."""
     if "next-index" in os.environ.get("GIT_INDEX_FILE", ""):
         return
-    if not projections_in_force(application.context.store):
+    if not shows_state(application.context.store):
         return
     from handrail.service.projecting import Projecting
 

@@ -56,12 +56,14 @@ _ANY_WRITE: Final = 0o222
 class Script(Record):
     """A script that takes the place of the original's; its first line says what runs it.
 
-    To one that is ``open`` people may add lines.
+    To one that is ``open`` people may add lines. One that nothing ``runs`` is a text that leads a
+    harness, in whose first lines a remark may stand.
     """
 
     path: str
     resource: str
     open: bool = False
+    runs: bool = True
 
 
 class Document(Record):
@@ -149,6 +151,15 @@ PRESET_FILES: Final[dict[str, tuple[Script | Document | Block, ...]]] = {
             b"role-handoff-automation.md",
         ),
     ),
+    "cooperation": (
+        Script(".cooperations/cooperate", "cooperate.py"),
+        Document(".cooperations/.gitignore", "gitignore"),
+        *(
+            Script(f".claude/commands/{name}.md", f"commands/{name}.md", runs=False)
+            for name in ("cooperate", "handoff", "checkpoint", "cooperation-status")
+        ),
+        Script(".claude/skills/handoff-discipline/SKILL.md", "SKILL.md", runs=False),
+    ),
 }
 """In the order in which they are written; ``resource`` is seen from ``presets/<preset>/``."""
 
@@ -200,7 +211,8 @@ def install_presets(site: Site, presets: Sequence[str], *, dry_run: bool) -> tup
             if isinstance(file, Script) and file.open and is_extended(seen, stamped(text)):
                 steps.append(Step(path, KEPT, "somebody added to it"))
             elif isinstance(file, Script):
-                steps.append(_install_script(site, path, seen, stamped(text), dry_run=dry_run))
+                wanted = stamped(text)
+                steps.append(_install_script(site, path, seen, wanted, file, dry_run=dry_run))
             elif isinstance(file, Document):
                 mode = _EXECUTABLE if file.runnable else _PLAIN
                 steps.append(_install_document(site, path, seen, text, mode, dry_run=dry_run))
@@ -213,9 +225,11 @@ def install_presets(site: Site, presets: Sequence[str], *, dry_run: bool) -> tup
     return tuple(steps)
 
 
-def _install_script(site: Site, path: str, seen: Seen, wanted: bytes, *, dry_run: bool) -> Step:
+def _install_script(
+    site: Site, path: str, seen: Seen, wanted: bytes, script: Script, *, dry_run: bool
+) -> Step:
     if seen.content == wanted and seen.kind == FILE:
-        if seen.mode & _ANY_EXECUTE:
+        if seen.mode & _ANY_EXECUTE or not script.runs:
             return Step(path, KEPT)
         if not dry_run:
             site.permit(path, _runnable(seen.mode))
@@ -224,23 +238,24 @@ def _install_script(site: Site, path: str, seen: Seen, wanted: bytes, *, dry_run
     if seen.kind == FILE and not seen.mode & _ANY_WRITE:
         raise Unfit("it is read-only")
     if not dry_run:
-        _put_script(site, path, wanted, aside)
+        _put_script(site, path, wanted, aside, runs=script.runs)
     return Step(path, outcome, note)
 
 
-def _put_script(site: Site, path: str, wanted: bytes, aside: str) -> None:
+def _put_script(site: Site, path: str, wanted: bytes, aside: str, *, runs: bool) -> None:
     """Write a script, keeping what stands there ``aside``, if that is named."""
     is_first = bool(aside) and site.look(aside).kind == NOTHING
     if aside:
         site.keep(path, aside)
     try:
-        site.write(path, wanted, site.look(path), _EXECUTABLE)
+        site.write(path, wanted, site.look(path), _EXECUTABLE if runs else _PLAIN)
     except errors.Unavailable:
         if is_first:  # a second name of what stands there, or its only one
             site.rename(aside, path)
             site.remove(aside)
         raise
-    site.permit(path, _runnable(site.look(path).mode))
+    if runs:
+        site.permit(path, _runnable(site.look(path).mode))
 
 
 def _in_its_place(path: str, seen: Seen) -> tuple[str, str, str]:
@@ -420,13 +435,13 @@ def lost_presets(site: Site, presets: Sequence[str]) -> tuple[Lost, ...]:
             lost.append(Lost(path, str(unfit)))
             continue
         wanted = stamped(_text(preset, file.resource))
-        reason = _why_lost(seen, wanted)
+        reason = _why_lost(seen, wanted, runs=file.runs)
         if reason and not (file.open and is_extended(seen, wanted)):
             lost.append(Lost(path, reason, gone=seen.kind == NOTHING))
     return tuple(lost)
 
 
-def _why_lost(seen: Seen, wanted: bytes) -> str:
+def _why_lost(seen: Seen, wanted: bytes, *, runs: bool) -> str:
     if seen.kind == NOTHING:
         return "it is gone"
     if not is_shim(seen.content):
@@ -435,4 +450,4 @@ def _why_lost(seen: Seen, wanted: bytes) -> str:
         return "somebody changed it"
     if seen.content != wanted:
         return "it is another release's"
-    return "" if seen.mode & _ANY_EXECUTE else "it is not executable"
+    return "" if seen.mode & _ANY_EXECUTE or not runs else "it is not executable"

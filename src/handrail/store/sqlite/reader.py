@@ -328,6 +328,16 @@ class SqliteReader(Handoffs):
         ).fetchone()
         return None if row is None else read_entry(row)
 
+    def about(self, kind: str, subject: str) -> list[Entry]:
+        """Return every entry of a kind about a subject, oldest first."""
+        # As in ``latest``: the index leaves grants out.
+        rows = self._run(
+            "SELECT seq, header, payload FROM entry WHERE subject = ? AND kind = ?"
+            " AND kind <> 'lease.granted' ORDER BY seq",
+            (subject, kind),
+        ).fetchall()
+        return [read_entry(row) for row in rows]
+
     def recorded(self, kind: str, limit: int) -> list[Entry]:
         """Return the newest entries of a rare kind, newest first."""
         from handrail.store.port import RARE
@@ -343,12 +353,7 @@ class SqliteReader(Handoffs):
 
     def attestations_of(self, commit: str) -> list[Entry]:
         """Return every entry that attests a commit, oldest first."""
-        rows = self._run(
-            "SELECT seq, header, payload FROM entry WHERE subject = ?"
-            " AND kind = 'commit.attested' AND kind <> 'lease.granted' ORDER BY seq",
-            (commit,),
-        ).fetchall()
-        return [read_entry(row) for row in rows]
+        return self.about("commit.attested", commit)
 
     def attested_alike(self, paths_hash: str, limit: int) -> list[Entry]:
         """Return attestations of just these paths, the newest, newest first."""

@@ -7,7 +7,8 @@ from handrail.edge.render import count
 from handrail.edge.reply import Data
 from handrail.service.adopting import CONTRACTS, adopt, foreseen
 from handrail.service.install import KEPT
-from handrail.service.projecting import ABSENT, LEFT, WRITTEN, Projecting, Shown
+from handrail.service.projected_rows import ABSENT, LEFT, WRITTEN, Shown
+from handrail.service.projecting import Projecting
 from handrail.service.setup import Initialised
 from handrail.text import visible
 from handrail.wiring import Application
@@ -25,7 +26,7 @@ def adopted(
         planned = {step.what for step in done.steps if step.outcome != KEPT}
         top = application.place.toplevel.rstrip("/")
         rest = [one for one in done.projections if f"{top}/{one.path}" not in planned]
-        shown = foreseen(files, rest)
+        shown = foreseen(files, rest, done.folders)
     else:
         application.act_as_nobody()  # what is history nobody here says
         shown = adopt(Projecting(application.context, files), files, done.projections)

@@ -6,6 +6,7 @@ from handrail.core.task import DONE, HALT
 from handrail.core.workflow import APPROVE, REVISE, STOP
 from handrail.edge.cli.commands.triggers import decided
 from handrail.edge.cli.invocation import Invocation
+from handrail.edge.decided import follow_up
 from handrail.edge.phases import phase_data, revised
 from handrail.edge.render import table
 from handrail.edge.reply import Data, Reply
@@ -46,6 +47,7 @@ def _decide(invocation: Invocation, decision: str) -> Reply:
     }
     text = f"{done.checkpoint} of task {task.id}: {decision}; {_outcome(done)}"
     notes = [f"revised: {revised(done.checkpoint, done.times)}"] if done.times else []
+    notes += follow_up(invocation.application, done)
     if done.waits:
         notes.append(f"nothing goes on until a person says so: handrail task resume {task.id}")
     notes += decided(invocation, task)

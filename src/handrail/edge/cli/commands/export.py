@@ -9,7 +9,8 @@ from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.projections.port import Told
 from handrail.service.packets import Packets
-from handrail.service.projecting import LEFT, WRITTEN, Judge, Projecting, Shown
+from handrail.service.projected_rows import LEFT, WRITTEN, Shown
+from handrail.service.projecting import Judge, Projecting
 from handrail.text import visible
 
 TOLD_SHOWN_MAX = 50

@@ -9,7 +9,7 @@ from typing import Final
 
 from handrail import errors
 from handrail.core.packet import PACKET_BYTES_MAX
-from handrail.core.task import OPEN, Packet
+from handrail.core.task import OPEN, Packet, file_name
 from handrail.edge.checked import STATUS, as_text, gate_data
 from handrail.edge.cli.commands.check import gates_of
 from handrail.edge.cli.commands.triggers import taken_up
@@ -23,7 +23,7 @@ from handrail.service.handoff_gates import told
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Briefing, Packets
-from handrail.service.policy import projections_in_force
+from handrail.service.policy import shows_state
 from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
 
@@ -109,18 +109,22 @@ def _offered(invocation: Invocation, asked: Offering, again: str) -> Reply:
         notes.append(f"note: written by Handrail instead: {', '.join(done.overwritten)}")
     if done.file is None and not dry_run:
         notes.append("note: the packet's file could not be written; handrail export makes it")
-    notes += [] if dry_run else _lead_on(invocation)
+    notes += [] if dry_run else lead_on(invocation, packet)
     return Reply(data, text, tuple(notes), status)
 
 
-def _lead_on(invocation: Invocation) -> tuple[str, ...]:
-    """Write what leads readers to the newest packet; returns what is to be said of it."""
+def lead_on(invocation: Invocation, *packets: Packet) -> tuple[str, ...]:
+    """Write what leads readers to the newest packet; returns what is to be said of it.
+
+    ``packets`` are those that are new.
+    """
     application = invocation.application
-    if not projections_in_force(application.context.store):
+    if not shows_state(application.context.store):
         return ()
     from handrail.service.projecting import Projecting
 
-    shown = Projecting(application.context, application.projection_files).lead_on()
+    names = [file_name(packet.task, packet.number) for packet in packets]
+    shown = Projecting(application.context, application.projection_files).lead_on(names)
     if not shown:
         return ()
     from handrail.edge.cli.commands.export import told_lines

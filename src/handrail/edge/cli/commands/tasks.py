@@ -7,7 +7,7 @@ from contextlib import suppress
 from handrail.core.ledger import format_token
 from handrail.core.task import CLOSED, OPEN
 from handrail.edge.cli.commands.check import gates_of
-from handrail.edge.cli.commands.handoffs import keep_typed, packet_data
+from handrail.edge.cli.commands.handoffs import keep_typed, lead_on, packet_data
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.phases import phase_data, phase_lines
 from handrail.edge.render import count, table
@@ -33,7 +33,8 @@ def new(invocation: Invocation) -> Reply:
         Packets(invocation.application.context, invocation.application.packet_files).export()
     name, to_role = shown.task.id, shown.packets[0].to_role
     text = f"opened task {name}; packet 001 waits for {_whom(to_role)}"
-    return Reply(_data(shown), text, (f"to take it: handrail handoff accept {name}",))
+    notes = lead_on(invocation, *shown.packets)
+    return Reply(_data(shown), text, (*notes, f"to take it: handrail handoff accept {name}"))
 
 
 def listed(invocation: Invocation) -> Reply:
