@@ -9,7 +9,8 @@ from typing import Any, Final
 import pytest
 
 from handrail.config import parse_config, preset_names, split_presets
-from handrail.service.install.preset_files import PRESET_FILES, Script, is_shim
+from handrail.service.install.preset_files import is_shim
+from handrail.service.install.preset_table import PRESET_FILES, Script
 from tests.cli.test_init import tree, uninstall
 from tests.support import Handrail, Repo
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from handrail.service.install.preset_files import PRESET_FILES, Script
+from handrail.service.install.preset_table import PRESET_FILES, Script
 from tests.compat.cooperation_ground import MOB, Ground
 from tests.support import ROOT
 

@@ -12,9 +12,6 @@ import pytest
 
 from handrail.service.install import preset_files
 from handrail.service.install.preset_files import (
-    Block,
-    Document,
-    Script,
     install_presets,
     is_shim,
     is_unchanged,
@@ -23,6 +20,7 @@ from handrail.service.install.preset_files import (
     stamped,
     uninstall_presets,
 )
+from handrail.service.install.preset_table import Block, Document, Script
 from handrail.service.install.site import Site
 from handrail.wiring import Application
 from tests.support import Repo

@@ -19,7 +19,7 @@ from handrail.projections.contracts import COORDINATOR, read_contracts
 from handrail.projections.port import Known, Read, Told, told_of_link
 from handrail.projections.registry import FOLDERS, PROJECTIONS
 from handrail.service.context import Context
-from handrail.service.install.preset_files import PROMPT_ELSEWHERE
+from handrail.service.install.preset_table import PROMPT_ELSEWHERE
 from handrail.service.known import Here, files_of, has_written, known_of
 from handrail.service.policy import rules_in_force
 from handrail.service.projected_folders import ProjectedFolders

@@ -24,14 +24,12 @@ from handrail.core.lease import (
     renew_at,
 )
 from handrail.core.ledger import GENESIS, Entry, Head, read_event, seal
-from handrail.core.projected import KeptRow
-from handrail.core.reading import ToRead, unread
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State, apply
-from handrail.core.task import OPEN, Packet, Task, Waiver
 from handrail.errors import StoreBusy, Usage
 from handrail.store.anchors import plan
 from handrail.store.clock import Timeline
+from handrail.store.memory_handoffs import HandoffRows
 from handrail.store.port import RARE, REQUESTS_KEPT_MS, Clock, Request
 
 
@@ -59,7 +57,7 @@ class _Data:
         return other
 
 
-class MemoryReader:
+class MemoryReader(HandoffRows):
     """One consistent view."""
 
     def __init__(self, data: _Data, reading: tuple[str, int, int]) -> None:
@@ -68,6 +66,10 @@ class MemoryReader:
         self.workspace = data.workspace
         self.epoch = data.epoch
         self.now = data.timeline.now(reading, data.last_now)
+
+    @property
+    def _state(self) -> State:
+        return self.data.state
 
     @property
     def head(self) -> Head:
@@ -178,58 +180,6 @@ class MemoryReader:
             for notice, taken in known
             if session in (None, notice.session) and (told or not taken)
         ]
-
-    def task(self, task: str) -> Task | None:
-        """Return a task, closed or not."""
-        return self.data.state.tasks.get(task)
-
-    def tasks(self, *, closed: bool = False) -> list[Task]:
-        """Return the tasks that are open (or all), by start and id."""
-        known = self.data.state.tasks.values()
-        found = [task for task in known if closed or task.state == OPEN]
-        return sorted(found, key=lambda task: (task.opened_at, task.id))
-
-    def packet(self, task: str, number: int) -> Packet | None:
-        """Return a packet of a task."""
-        return self.data.state.packets.get((task, number))
-
-    def packets(self, task: str | None = None, *, settled: bool = True) -> list[Packet]:
-        """Return the packets (of a task), or only the open ones, by task and number."""
-        return [
-            packet
-            for _, packet in sorted(self.data.state.packets.items())
-            if task in (None, packet.task) and (settled or packet.state == OPEN)
-        ]
-
-    def waivers(self, *, revoked: bool = False) -> list[Waiver]:
-        """Return the waivers that were not taken back (or all), in order; used up or not."""
-        known = sorted(self.data.state.waivers.items())
-        return [waiver for _, waiver in known if revoked or not waiver.revoked]
-
-    def rows(self, projection: str | None = None) -> list[KeptRow]:
-        """Return the rows that are kept of a projection (or of all), by projection and key."""
-        known = sorted(self.data.state.rows.values())
-        return [row for row in known if projection in (None, row.projection)]
-
-    def wrote(self, projection: str, blob: str) -> int | None:
-        """Return the newest entry that says Handrail wrote these bytes there; None: it did not."""
-        return self.data.state.written.get((projection, blob))
-
-    def written_blobs(self) -> dict[tuple[str, str], int]:
-        """Return all that Handrail wrote: (projection, blob id) and the newest entry of it."""
-        return dict(self.data.state.written)
-
-    def reading(self, session: str) -> tuple[ToRead, ...]:
-        """Return what a session has to read or has read."""
-        return self.data.state.reading(session)
-
-    def unread(self, session: str) -> tuple[ToRead, ...]:
-        """Return what a session has to read before it writes."""
-        return unread(self.reading(session))
-
-    def readings(self) -> dict[str, tuple[ToRead, ...]]:
-        """Return what all sessions have to read or have read, by session."""
-        return dict(self.data.state.readings)
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
         """Yield ledger entries with ``after < seq <= until``, oldest first."""
