@@ -58,6 +58,8 @@ class Agent:
             [sys.executable, str(AGENT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.calls: list[tuple[str, Hooked]] = []
+        self.told = Hooked(0, "", "")
+        """What it was told when it began, where a test keeps that."""
 
     def run(
         self,
