@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from handrail.config import parse_config
+from handrail.config import parse_config, render_preset
 from handrail.core.audit.ladder import (
     BEFORE,
     CI_ALONE,
@@ -118,6 +118,12 @@ def test_the_five_triggers_cover_all_of_it() -> None:
         "role_policy_conflict",
     ]
     assert (compared.covered, compared.percent) == (5, 100)
+
+
+def test_the_preset_of_directives_covers_all_of_it() -> None:
+    preset = matrix_of(parse_config(render_preset("directive", "w").encode()))
+    compared = audited(RULES, preset)
+    assert (titles(compared), compared.covered, compared.percent) == (FIVE, 5, 100)
 
 
 @pytest.mark.parametrize("number", range(5))
