@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from handrail.core import trigger
 from handrail.core.role import ANY_ROLE
-from handrail.core.trigger import BLOCKED, Happened, Row, counted, firing
+from handrail.core.trigger import BLOCKED, Happened, Row, circles, counted, firing
 
 WORDS = st.sampled_from(["a", "b", "c"])
 EVENTS = st.builds(Happened, st.sampled_from(["edit_refused", BLOCKED]), WORDS)
@@ -62,3 +62,12 @@ def test_what_no_row_counts_never_fires(
     named = happened.event == BLOCKED and happened.about in {row.id for row in rows}
     if not counted(rows, names.__contains__, happened) and not named:
         assert firing(rows, names.__contains__, happened, often) is None
+
+
+def test_two_rows_that_lead_back_are_a_circle_and_one_is_none() -> None:
+    there = Row("there", "a", "b", "edit_refused")
+    back = Row("back", ANY_ROLE, "a", BLOCKED, ("x",))
+    roles = {"a": ("a", "family"), "b": ("b", "family")}
+    assert circles((there, back), roles) == [(there, back)]
+    assert circles((back,), roles) == []
+    assert circles((there, back._replace(to_role="b")), roles) == []

@@ -83,6 +83,8 @@ def counted(rows: Iterable[Row], acts_as: ActsAs, happened: Happened) -> bool:
 def circles(rows: Iterable[Row], roles: Mapping[str, Collection[str]]) -> list[tuple[Row, ...]]:
     """Return the circles in which two rows lead work back to the role that it came from.
 
+    A row alone makes none: it does not fire in who acts as its receiver already.
+
     ``roles`` has what each role acts as: its name and its family. Longer ways round end in rounds
     of one of their rows all the same.
     """
@@ -94,7 +96,7 @@ def circles(rows: Iterable[Row], roles: Mapping[str, Collection[str]]) -> list[t
             for acts in roles.values()
         )
 
-    found: list[tuple[Row, ...]] = [(row,) for row in kept if follows(row, row)]
+    found: list[tuple[Row, ...]] = []
     for place, row in enumerate(kept):
         found += [
             (row, other)

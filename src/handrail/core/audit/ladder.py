@@ -130,7 +130,7 @@ def _reason(
         return ""
     if standing.paused and any(rung in (BEFORE, AFTER, COMMIT) for rung in there):
         return "enforcement is switched off for a while"
-    if tuple(rungs) == (COMMAND,):
+    if there == [COMMAND]:
         return "nobody has to run the command that it waits for"
     if there:
         stages = dict.fromkeys(STAGES[rung] for rung in there if rung in STAGES)
