@@ -206,22 +206,26 @@ class Firing:
 
     def _escalated(self, row: Row, happened: Happened, done: Offered) -> Escalated:
         packet = done.packet
-        with self._store.read() as reader:
-            rules = rules_in_force(reader)
-            session = require_session(reader, self._context)
-        step = f"handrail task show {shell_quote(packet.task)}"
-        here = rules.settings.handoff.in_thread
-        if here and role_by(rules.policy, session, packet, sent=True) is not None:
-            step = f"handrail handoff accept {shell_quote(packet.task)}"
         return Escalated(
             trigger=row.id,
             what=f"{happened.event} ({visible(happened.about)})",
             number=packet.number,
             task=packet.task,
             to_role=packet.to_role,
-            session=session.id,
-            next=step,
+            session=packet.session,
+            next=leads_on(self._context, packet),
         )
+
+
+def leads_on(context: Context, packet: Packet) -> str:
+    """Return the next command of a session whose work a trigger sent off with a packet."""
+    with context.store.read() as reader:
+        rules = rules_in_force(reader)
+        session = require_session(reader, context)
+    here = rules.settings.handoff.in_thread
+    if here and role_by(rules.policy, session, packet, sent=True) is not None:
+        return f"handrail handoff accept {shell_quote(packet.task)}"
+    return f"handrail task show {shell_quote(packet.task)}"
 
 
 def _asked(

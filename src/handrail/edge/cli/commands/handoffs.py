@@ -110,6 +110,11 @@ def _offered(invocation: Invocation, asked: Offering, again: str) -> Reply:
     if done.file is None and not dry_run:
         notes.append("note: the packet's file could not be written; handrail export makes it")
     notes += [] if dry_run else lead_on(invocation, packet)
+    if asked.fire is not None and not dry_run:
+        from handrail.service.firing import leads_on
+
+        step = leads_on(invocation.application.context, packet)
+        notes.append(f"trigger {asked.fire.trigger}: you write nothing until it is back: {step}")
     return Reply(data, text, tuple(notes), status)
 
 
