@@ -67,6 +67,13 @@ def out_of_scope(ground: Ground, begin: Begin) -> str:
     return refused.err
 
 
+def said_out_of_scope(ground: Ground, begin: Begin) -> str:
+    giver = begin("h-giver", "pair")
+    done = giver.run([*launcher(), "task", "block", "--rule", "pair_out_of_scope"])
+    assert done.code == 0, done
+    return done.err
+
+
 def contract_block(ground: Ground, begin: Begin) -> str:
     giver = begin("h-giver", "executor")
     told = [edits(giver, GOVERNED) for _ in range(3)]
@@ -79,7 +86,7 @@ def policy_conflict(ground: Ground, begin: Begin) -> str:
     giver = begin("h-giver", "auditor")
     done = giver.run([*launcher(), "task", "block", "--rule", "role_policy_conflict"])
     assert done.code == 0, done
-    return done.out
+    return done.err
 
 
 def ultra(role: str) -> Callable[[Ground, Begin], str]:
@@ -95,6 +102,7 @@ def ultra(role: str) -> Callable[[Ground, Begin], str]:
     ("trigger", "happens", "receiver", "then"),
     [
         ("pair_out_of_scope", out_of_scope, "architect", GOVERNED),
+        ("pair_out_of_scope", said_out_of_scope, "architect", GOVERNED),
         ("executor_scope_or_contract_block", contract_block, "architect", GOVERNED),
         ("role_policy_conflict", policy_conflict, "architect", GOVERNED),
         ("architect_ultra_detected", ultra("architect"), "executor", PRODUCT),
@@ -112,7 +120,7 @@ def test_it_fires_is_delivered_and_obeyed(
     told = happens(ground, begin)
     shown = ground.handoff()
     assert (shown["trigger"], shown["to_role"]) == (trigger, receiver)
-    assert trigger in told or "block" in told
+    assert trigger in told
     giver = Agent("h-giver", ground.path, name="h-giver")
     try:
         stopped = edits(giver, "apps/web/page.ts")

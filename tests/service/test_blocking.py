@@ -99,6 +99,31 @@ def test_a_rule_of_a_triggers_own_name_means_that_trigger_whatever_it_waits_for(
     assert (packet["to_role"], packet["trigger"]) == ("architect", "unpushed")
 
 
+def test_what_is_odd_about_a_matrix_is_said(world: World) -> None:
+    odd = """
+[[role]]
+name = "nobody"
+lane = []
+[[trigger]]
+id = "nowhere"
+from = "executor"
+to = "nobody"
+when = { event = "blocked", rule = "nowhere" }
+[[trigger]]
+id = "back"
+from = "architect"
+to = "builders"
+when = { event = "edit_refused" }
+"""
+    world.configure(MATRIX + odd)
+    shell = world.shell()
+    said = shell.handrail("config", "validate", "--json").json()["notes"]
+    assert said == shell.handrail("trigger", "list", "--json").json()["notes"]
+    assert said[0] == "trigger nowhere leads to nobody, whose lane is empty"
+    assert any(line.startswith("offline, back: they lead in a circle") for line in said)
+    assert "note: trigger nowhere leads to nobody" in shell.handrail("config", "validate").err
+
+
 def test_who_blocked_by_a_trigger_waits(world: World) -> None:
     world.configure(MATRIX)
     ada = world.person(role="executor")
