@@ -135,7 +135,7 @@ def test_it_fires_is_delivered_and_obeyed(
 def test_in_one_thread_the_next_command_leads_on(ground: Ground, begin: Begin) -> None:
     giver = begin("h-giver", "pair")
     refused = edits(giver, GOVERNED)
-    assert "Trigger pair_out_of_scope fired" in refused.err
+    assert "trigger pair_out_of_scope fired" in refused.err
     taken = follows(giver, refused)
     assert taken.code == 0, taken
     again = edits(giver, GOVERNED)
@@ -156,7 +156,7 @@ def test_with_hooks_off_the_same_rules_hold_at_commit_and_landing(
     giver.git("add", "--all")
     refused = giver.git("commit", "--quiet", "-m", "past the bounds")
     assert refused.code == 1
-    assert "Trigger pair_out_of_scope fired" in refused.err
+    assert "trigger pair_out_of_scope fired" in refused.err
     assert giver.git(*past_hooks, "commit", "--quiet", "-m", "past git's hooks too").code == 0
     with ground.acting(None) as application:
         judged = Verification(application.sources).verify([f"{BRANCH}~1..{BRANCH}"]).judgments

@@ -60,7 +60,7 @@ def test_from_the_refused_edit_to_the_allowed_one_in_one_thread(begin: Begin) ->
     assert ada.edit("docs/guide.md", "one\n").refused
     fired = ada.edit("docs/guide.md", "one\n")
     assert fired.refused
-    assert "handed_off: Trigger out fired" in fired.err
+    assert "trigger out fired" in fired.err
     assert ada.edit("src/a.py", "x = 1\n").refused, "who gave it away waits"
     taken = follows(ada, fired)
     assert taken.code == 0, taken
@@ -88,9 +88,9 @@ def test_an_agent_that_no_harness_guards_meets_it_at_its_commits(
     ada = begin("s-ada", "pair")
     guarded.write("docs/guide.md", "by a shell\n")
     first = ada.commits("one")
-    assert (first.code, "Trigger out fired" in first.err) == (1, False)
+    assert (first.code, "trigger out fired" in first.err) == (1, False)
     second = ada.commits("one")
     assert second.code == 1
-    assert "Trigger out fired" in second.err
+    assert "trigger out fired" in second.err
     assert follows(ada, second).code == 0
     assert ada.commits("one").code == 0

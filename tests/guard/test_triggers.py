@@ -124,7 +124,7 @@ def test_the_third_refused_edit_becomes_a_packet_and_stops_its_session(world: Wo
     assert [answer.status for answer in refused] == [2, 2, 2]
     assert "outside_lane" in refused[0].stderr
     assert "outside_lane" in refused[1].stderr
-    assert "handed_off: Trigger scope-block fired" in refused[2].stderr
+    assert "trigger scope-block fired" in refused[2].stderr
     assert [dict(one.counts)["outside_lane"] for one in events(world, EditRefused)] == [1, 2, 3]
     fired = packet_of(world)
     packet = said(world, fired.task)
@@ -263,7 +263,7 @@ def test_after_three_rounds_a_person_has_to_look(world: World) -> None:
     for _ in range(2):
         sends_back(bob, task)
         accepts(ada, task)
-        assert "Trigger pair-out fired" in edits(ada, "docs/guide.md").stderr
+        assert "trigger pair-out fired" in edits(ada, "docs/guide.md").stderr
         accepts(bob, task)
     sends_back(bob, task)
     accepts(ada, task)
@@ -297,7 +297,7 @@ def test_a_shell_line_that_wrote_out_of_its_lane_counts(world: World) -> None:
     done = ada.hook(
         "PostToolUse", tool_name="Bash", tool_input={"command": "make docs"}, tool_response={}
     )
-    assert "Trigger pair-out fired" in done.stdout
+    assert "trigger pair-out fired" in done.stdout
     assert packet_of(world).event == "edit_refused"
 
 
@@ -308,7 +308,7 @@ def test_a_document_sends_its_reader_to_the_receiver(world: World) -> None:
     plan.write_text(json.dumps({"meta": {"priority": "ultra", "status": "open"}}))
     bob = Thread(world, "s-bob", "architect")
     told = bob.begins()
-    assert "Trigger ultra fired on document (plans/a.json)" in told
+    assert "trigger ultra fired on document: plans/a.json" in told
     assert edits(bob, "docs/guide.md").status == 2
     task = packet_of(world).task
     carol = Thread(world, "s-carol", "architect")
@@ -319,7 +319,7 @@ def test_a_document_sends_its_reader_to_the_receiver(world: World) -> None:
     plan.write_text(json.dumps({"meta": {"priority": "ultra", "status": "archived"}}))
     in_thread(ada, lambda application: Tasks(application.context).close(task))
     assert edits(bob, "docs/guide.md").status == 0
-    assert "Trigger" not in Thread(world, "s-dan", "architect").begins()
+    assert "trigger" not in Thread(world, "s-dan", "architect").begins()
     world.sound()
 
 
@@ -342,7 +342,7 @@ def test_what_a_document_says(world: World, content: bytes, fires: bool, told: s
     plan.parent.mkdir()
     plan.write_bytes(content)
     shown = Thread(world, "s-bob", "architect").begins()
-    assert ("Trigger ultra fired" in shown) is fires
+    assert ("trigger ultra fired" in shown) is fires
     assert told in shown
 
 
@@ -356,4 +356,4 @@ def test_a_document_that_is_edited_fires(world: World) -> None:
     done = bob.hook(
         "PostToolUse", tool_name="Write", tool_input={"file_path": target}, tool_response={}
     )
-    assert "Trigger ultra fired" in done.stdout
+    assert "trigger ultra fired" in done.stdout

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from handrail.core.lease import Lease, Session
 from handrail.core.ledger import format_token
 from handrail.edge.reply import Data
 from handrail.service.leases import Granted
 from handrail.text import rfc3339, shell_quote, visible
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.core.task import Packet

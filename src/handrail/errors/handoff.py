@@ -39,13 +39,6 @@ class Halted(Refused):
     NEXT = AS_PERSON + "handrail task resume {task}"
 
 
-class Escalated(HandedOff):
-    """Trigger {trigger} fired on {what}: packet {number} of task {task} went to role {to_role}, and session {session} waits until that is answered."""  # noqa: E501
-
-    code = "handed_off"
-    NEXT = "handrail task show {task}"
-
-
 class Looped(Refused):
     """Trigger {trigger} has sent task {task} round {rounds} times, so a person has to say how it goes on."""  # noqa: E501
 

@@ -7,7 +7,7 @@ refusal as it was, and the reason is handed to ``note``.
 
     firing = Firing(context, handoffs, note)
     firing.edit_refused("outside_lane", "docs/a.md lies …", "docs/a.md")
-    # Escalated, Looped, or None: no trigger fires
+    # HandedOff, Looped, or None: no trigger fires
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from handrail.core.trigger import (
     Row,
     counted,
 )
-from handrail.errors.handoff import Escalated, FactsChanged, HandedOff, Looped
+from handrail.errors.handoff import FactsChanged, HandedOff, Looped
 from handrail.service.context import Context
 from handrail.service.fired import Fire
 from handrail.service.handoffs import Offered, Offering
@@ -204,15 +204,16 @@ class Firing:
         except errors.HandrailError as error:
             self._note(error.code, error.message)
 
-    def _escalated(self, row: Row, happened: Happened, done: Offered) -> Escalated:
+    def _escalated(self, row: Row, happened: Happened, done: Offered) -> HandedOff:
         packet = done.packet
-        return Escalated(
-            trigger=row.id,
-            what=f"{happened.event} ({visible(happened.about)})",
-            number=packet.number,
+        fired = f"trigger {row.id} fired on {happened.event}: {visible(happened.about)}"
+        return HandedOff(
             task=packet.task,
-            to_role=packet.to_role,
+            holder=f"role {packet.to_role} (packet {packet.number}, because {fired})",
             session=packet.session,
+            trigger=row.id,
+            number=packet.number,
+            to_role=packet.to_role,
             next=leads_on(self._context, packet),
         )
 

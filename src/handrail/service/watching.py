@@ -5,7 +5,7 @@ edited one; what is not JSON, is too large or has no such field fires nothing an
 read, is told; while the packet of a document is on its way or in work, no second one is made: who
 comes by waits for the first, and who works on it is left alone.
 
-    Watching(context, firing, watched).all()         # (Escalated | None, ("plans/a.json: …",))
+    Watching(context, firing, watched).all()         # (HandedOff | None, ("plans/a.json: …",))
 """
 
 from __future__ import annotations
