@@ -42,7 +42,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("not_your_handoff", "scope_cut", "not_waivable", "waiver_spent"),
         *("gate_failed", "handoff_returned", "facts_changed", "scope_needs_handoff"),
         *("not_halted", "checkpoint_pending", "no_checkpoint", "wrong_checkpoint"),
-        *("artifact_missing", "revise_limit", "wrong_phase", "no_next_phase"),
+        *("artifact_missing", "revise_limit", "wrong_phase", "no_next_phase", "trigger_loop"),
         *("cooperation_active", "cooperations_unsettled", "no_cooperation"),
     ),
     MALFORMED: (

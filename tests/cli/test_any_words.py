@@ -36,6 +36,7 @@ ORDINARY: Final = {
     "seq": "4",
     "shell": "bash",
     "task": "fix-login",
+    "files": "GUIDE.md",
     "gate": "pushed",
     "number": "41",
     "checkpoint": "plan_check",

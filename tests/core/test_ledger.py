@@ -39,20 +39,26 @@ from handrail.core.events import (
 )
 from handrail.core.handed import (
     CheckpointDecided,
+    EditRefused,
     PacketAccepted,
     PacketDeclined,
     PacketLapsed,
     PacketOffered,
     PacketReturned,
+    PacketStuck,
     PacketTraced,
     PacketWithdrawn,
     PhaseEntered,
+    ReadingAsked,
+    ReadingDone,
     SessionCompacted,
     StageJudged,
     TaskClosed,
     TaskOpened,
     TaskResumed,
     TaskTaken,
+    TriggerFired,
+    TriggerLooped,
     WaiverAdded,
     WaiverRevoked,
     WaiverUsed,
@@ -201,6 +207,17 @@ JUDGED: Final[list[tuple[Actor, Event]]] = [
     (PLAIN, StageJudged("s-1", "pre-handoff", "fail", "fix-login", ("committed",), 1, 9)),
     (PLAIN, StageJudged("s-2", "post-handoff", "cannot-tell", None, (), 0, 1)),
 ]
+FIRED: Final[list[tuple[Actor, Event]]] = [
+    (PLAIN, EditRefused("s-1", "outside_lane", "docs/é.md", (("outside_lane", 2),))),
+    (
+        PLAIN,
+        TriggerFired("s-1", "out", "edit_refused", "outside_lane", "fix-login", 3, "architect"),
+    ),
+    (PLAIN, TriggerLooped("s-1", "out", "fix-login", 3)),
+    (Actor(), PacketStuck("fix-login", 3)),
+    (PLAIN, ReadingAsked("s-1", "role maker", True, (("AGENTS.md", "0" * 64, "", ""),))),
+    (PLAIN, ReadingDone("s-1", "read", (("AGENTS.md", "0" * 64, ""),))),
+]
 GOLDEN: Final = [
     (
         (
@@ -249,6 +266,7 @@ GOLDEN_PROJECTED: Final = Head(
     15, "f2f16e3078bc9324bad74015457f873b6df14eb6f09f321dedb262988ea8ca6c"
 )
 GOLDEN_AGAIN: Final = Head(14, "5588681e897547675d1189e1beaff76f82ff63aeb81e88bf8235b4ab2fe802b2")
+GOLDEN_FIRED: Final = Head(18, "72cd53661ffb7309699bc08c75ee5f7e17907aa478cd266f43eac20df9ac630d")
 GOLDEN_JUDGED: Final = Head(14, "8d9a6b5eb5909857efc7e99a415de979ce341ace8a230adf23016d16389c6536")
 GOLDEN_HEAD: Final = Head(12, "08ce61118a229f38bec639a6efb536fccd79223822dee8f412dba00767b0e9f4")
 
@@ -281,8 +299,9 @@ def test_the_bytes_of_an_entry_never_change(number: int) -> None:
         (PROJECTED, GOLDEN_PROJECTED),
         (AGAIN, GOLDEN_AGAIN),
         (JUDGED, GOLDEN_JUDGED),
+        (FIRED, GOLDEN_FIRED),
     ],
-    ids=["later", "evidence", "handed", "workflow", "projected", "again", "judged"],
+    ids=["later", "evidence", "handed", "workflow", "projected", "again", "judged", "fired"],
 )
 def test_the_bytes_of_later_kinds_of_entries_never_change(
     later: list[tuple[Actor, Event]], golden: Head
@@ -297,7 +316,7 @@ def test_the_bytes_of_later_kinds_of_entries_never_change(
 
 
 def test_an_entry_of_every_kind_is_among_those_that_never_change() -> None:
-    every = (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *PROJECTED, *AGAIN, *JUDGED)
+    every = (*HISTORY, *LATER, *EVIDENCE, *HANDED, *WORKFLOW, *PROJECTED, *AGAIN, *JUDGED, *FIRED)
     told = [event for _, event in every]
     assert {KIND_OF[type(event)] for event in told} == set(KINDS)
 

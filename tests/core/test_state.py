@@ -40,7 +40,19 @@ from handrail.core.events import (
     WaitKept,
     WriteUnheld,
 )
-from handrail.core.handed import PacketTraced, SessionCompacted, StageJudged
+from handrail.core.handed import (
+    EditRefused,
+    PacketStuck,
+    PacketTraced,
+    ReadingAsked,
+    ReadingDone,
+    SessionCompacted,
+    StageJudged,
+    TaskOpened,
+    TaskResumed,
+    TriggerFired,
+    TriggerLooped,
+)
 from handrail.core.lease import (
     EXCLUSIVE,
     LOCAL,
@@ -235,6 +247,24 @@ def test_evidence_changes_no_table() -> None:
     assert tables(after(EvidenceRecorded(*told, None, None))) == tables(State())
     assert tables(after(EvidenceContradicted("gate:0", "tests", 1, 2))) == tables(State())
     assert tables(after(PacketTraced("fix", 2, "s", "process:0"))) == tables(State())
+    assert tables(after(EditRefused("s", "outside_lane", "a", ()))) == tables(State())
+    fired = TriggerFired("s", "out", "edit_refused", "outside_lane", "fix", 2, "lead")
+    assert tables(after(fired, PacketStuck("fix", 2))) == tables(State())
+
+
+def test_a_trigger_that_went_round_too_often_lets_its_task_wait_for_a_person() -> None:
+    opened, looped = TaskOpened("fix", "Fix it"), TriggerLooped("s", "out", "fix", 3)
+    task = after(opened, looped).tasks["fix"]
+    assert (task.waits_at, task.loops, task.stopped(0)) == ("trigger:out", "out", True)
+    resumed = after(opened, looped, TaskResumed("fix", "seen", "terminal")).tasks["fix"]
+    assert (resumed.waits_at, resumed.loops) == (None, None)
+
+
+def test_what_a_session_has_to_read_is_kept_until_it_was_read() -> None:
+    asked = ReadingAsked("s", "role maker", True, (("AGENTS.md", "0", "", ""),))
+    assert [row.how for row in after(asked).readings["s"]] == [""]
+    done = ReadingDone("s", "read", (("AGENTS.md", "0", ""),))
+    assert [row.how for row in after(asked, done).readings["s"]] == ["read"]
 
 
 def test_waiting_claims_get_tickets_in_order_and_never_one_again() -> None:
@@ -427,7 +457,8 @@ def test_every_change_has_a_meaning_that_is_tested_here() -> None:
         *(LeaseOrphaned, OrphanSettled, ProcessRegistered, NoticeLeft, NoticesTaken),
         *(CommitUnattested, CommitUnattributed, EnforcementPaused, WriteUnheld),
         *(EvidenceRecorded, SessionCompacted, PacketTraced, EvidenceContradicted),
-        *(*test_handing.TESTED, RowKept, ProjectionWritten, StageJudged),
+        *(*test_handing.TESTED, RowKept, ProjectionWritten, StageJudged, ReadingAsked, ReadingDone),
+        *(EditRefused, TriggerFired, TriggerLooped, PacketStuck),
     }
     assert {*get_args(Event), *get_args(Move)} == tested
 

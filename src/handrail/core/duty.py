@@ -207,7 +207,7 @@ def may_not_write(
 def why_stopped(task: Task, halt_after: int) -> errors.Refused:
     """Return the refusal of a task that waits for a person."""
     if task.loops is not None:
-        return refusals.Looped(task=task.id, trigger=task.loops, rounds=ROUNDS_MAX)
+        return refusals.TriggerLoop(task=task.id, trigger=task.loops, rounds=ROUNDS_MAX)
     if task.halted(halt_after):
         return refusals.Halted(task=task.id, failed=task.failed)
     times = dict(task.revises).get(task.waits_at or "", 0)

@@ -39,7 +39,7 @@ class Halted(Refused):
     NEXT = AS_PERSON + "handrail task resume {task}"
 
 
-class Looped(Refused):
+class TriggerLoop(Refused):
     """Trigger {trigger} has sent task {task} round {rounds} times, so a person has to say how it goes on."""  # noqa: E501
 
     code = "trigger_loop"

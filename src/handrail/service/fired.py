@@ -4,7 +4,7 @@ Promises: in a session that was stopped already nothing fires; a task that one t
 from the same role ``ROUNDS_MAX`` times waits for a person instead; who is live and may take the
 packet is told at its next hook.
 
-    check_fires(tx, rules, session, task, fire)     # raises HandedOff, Looped
+    check_fires(tx, rules, session, task, fire)     # raises HandedOff, TriggerLoop
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from handrail.core.lease import Session
 from handrail.core.record import Record
 from handrail.core.task import Packet, Task
 from handrail.core.trigger import ROUNDS_MAX
-from handrail.errors.handoff import Looped
+from handrail.errors.handoff import TriggerLoop
 from handrail.service.identity import actor_of
 from handrail.service.notices import WAITS
 from handrail.service.packet_text import packet_text
@@ -47,7 +47,7 @@ class Fire(Record):
 
 
 def check_fires(tx: Tx, rules: Rules, session: Session, task: Task, fire: Fire) -> None:
-    """Refuse to fire in a session that is stopped, or once more; raises HandedOff, Looped."""
+    """Refuse to fire in a session that is stopped, or once more; raises HandedOff, TriggerLoop."""
     stop = stop_of(tx, rules.policy, session)
     if stop is not None:
         raise stop
@@ -55,7 +55,7 @@ def check_fires(tx: Tx, rules: Rules, session: Session, task: Task, fire: Fire) 
     if rounds >= ROUNDS_MAX:
         looped = TriggerLooped(session.id, fire.trigger, task.id, rounds)
         tx.commit([*handed_off(tx.leases(session.id)), looped], actor_of(session))
-        raise Looped(trigger=fire.trigger, task=task.id, rounds=rounds)
+        raise TriggerLoop(trigger=fire.trigger, task=task.id, rounds=rounds)
 
 
 def entered_besides(

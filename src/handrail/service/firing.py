@@ -7,7 +7,7 @@ refusal as it was, and the reason is handed to ``note``.
 
     firing = Firing(context, handoffs, note)
     firing.edit_refused("outside_lane", "docs/a.md lies …", "docs/a.md")
-    # HandedOff, Looped, or None: no trigger fires
+    # HandedOff, TriggerLoop, or None: no trigger fires
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from handrail.core.trigger import (
     Row,
     counted,
 )
-from handrail.errors.handoff import FactsChanged, HandedOff, Looped
+from handrail.errors.handoff import FactsChanged, HandedOff, TriggerLoop
 from handrail.service.context import Context
 from handrail.service.fired import Fire
 from handrail.service.handoffs import Offered, Offering
@@ -180,7 +180,7 @@ class Firing:
         for kind in kinds:
             try:
                 done = self._offered(_asked(row, happened, tried, session, task, kind))
-            except (HandedOff, Looped) as stopped:
+            except (HandedOff, TriggerLoop) as stopped:
                 return stopped
             except (errors.Refused, errors.Malformed, errors.Unavailable) as error:
                 self._note(error.code, f"trigger {row.id} did not fire: {error.message}")
