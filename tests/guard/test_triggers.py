@@ -177,6 +177,18 @@ def test_the_next_session_of_the_receiver_has_it_accepted_when_it_begins(world: 
     world.sound()
 
 
+def test_what_takes_commands_to_accept_is_not_accepted_in_passing(world: World) -> None:
+    gate = '[[gate]]\nid = "slow"\nstages = ["post-handoff"]\nrun = ["false"]\n'
+    configured(world, BLOCKED + gate)
+    ada = Thread(world, "s-ada", "pair")
+    ada.begins()
+    edits(ada, "docs/guide.md")
+    task = packet_of(world).task
+    told = Thread(world, "s-bob", "architect").begins()
+    assert "is accepted" not in told
+    assert f"next: `handrail handoff accept {task}`" in told
+
+
 def test_who_was_stopped_hears_it_again_when_its_session_goes_on(world: World) -> None:
     configured(world)
     ada = Thread(world, "s-ada", "pair")

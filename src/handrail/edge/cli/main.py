@@ -95,9 +95,9 @@ def execute(command: Command, invocation: Invocation) -> int:
     began = time.monotonic()
     try:
         reply = _handler(command)(invocation)
-        _tell_stuck(invocation)
         _end_silently()
         emit(reply, as_json=as_json, quiet=invocation.flag("quiet"))
+        _tell_stuck(invocation)
     except KeyboardInterrupt:
         return _fail(errors.Interrupted(), as_json=as_json)
     except errors.HandrailError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from handrail import errors
 from handrail.core.task import OPEN, Task
 from handrail.core.trigger import Row
@@ -92,9 +94,10 @@ def decided(invocation: Invocation, task: Task) -> list[str]:
 
 
 def say_stuck(invocation: Invocation) -> None:
-    """Say, once, which packets of triggers nobody accepts."""
-    for packet in Stuck(invocation.application.context).take():
-        say(stuck_line(packet))
+    """Say, once, which packets of triggers nobody accepts; what fails there fails no command."""
+    with suppress(errors.HandrailError):
+        for packet in Stuck(invocation.application.context).take():
+            say(stuck_line(packet))
 
 
 def _when(row: Row) -> str:
