@@ -27,6 +27,7 @@ from tests.compat.directive_ground import (
     meta_of,
     task_of,
 )
+from tests.conftest import surround
 from tests.support import Handrail
 
 READING: Final = "apps/web/docs/guides/component-paradigm.md"
@@ -46,7 +47,9 @@ def ground(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ground:
 def still(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """Such a repository for tests that change nothing in it."""
     templates = tmp_path_factory.mktemp("directive-template")
-    return make_ground(tmp_path_factory.mktemp("directive-still"), templates)
+    with pytest.MonkeyPatch.context() as environment:
+        surround(environment, templates.parent, "directives")
+        return make_ground(tmp_path_factory.mktemp("directive-still"), templates)
 
 
 @pytest.mark.parametrize(
