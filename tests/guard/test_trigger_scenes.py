@@ -26,6 +26,11 @@ id = "out"
 from = "pair"
 to = "architect"
 when = { event = "edit_refused", codes = ["outside_lane"], times = 2 }
+[[trigger]]
+id = "planned"
+from = "architect"
+to = "pair"
+when = { event = "document", glob = "docs/plan.json", field = "go", equals = true }
 """
 NEXT: Final = re.compile(r"next: `?(?P<command>handrail [^`\n]+)`?")
 
@@ -80,6 +85,16 @@ def test_the_receiver_that_begins_next_goes_on_without_a_word(begin: Begin, guar
     done = ada.commits("go on")
     assert done.code == 1
     assert "handed_off" in done.err
+
+
+def test_a_document_that_was_edited_sends_its_writer_s_work_on(begin: Begin) -> None:
+    bob = begin("s-bob", "architect")
+    assert bob.edit("docs/plan.json", '{"go": false}').context == ""
+    told = bob.edit("docs/plan.json", '{"go": true}').context
+    assert "trigger planned fired on document: docs/plan.json" in told
+    ada = begin("s-ada", "pair")
+    assert not ada.edit("src/a.py", "x = 1\n").refused
+    assert bob.edit("docs/guide.md", "more\n").refused
 
 
 def test_an_agent_that_no_harness_guards_meets_it_at_its_commits(

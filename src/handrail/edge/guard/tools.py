@@ -23,7 +23,7 @@ from handrail.edge.harness.claude import Call
 from handrail.service.context import DirtyRow
 from handrail.service.guarding import SHADOW, Guarding, Unheld
 from handrail.service.identity import session_here
-from handrail.service.policy import rules_read_last
+from handrail.service.policy import rules_in_force, rules_read_last
 from handrail.wiring import Application
 
 TYPE_CHECKING = False
@@ -156,10 +156,18 @@ def _refused(application: Application, mode: str, refusal: errors.Refused) -> An
     return Answer(ALLOW, claude.warned(_sentence(refusal).strip()))
 
 
+def _fires(application: Application) -> bool:
+    """Tell whether triggers are configured; asked of the store where nothing has asked it yet."""
+    rules = rules_read_last()
+    if rules is None:
+        with application.store.read() as reader:
+            rules = rules_in_force(reader)
+    return rules.policy.fires
+
+
 def _escalated(application: Application, refusal: errors.Refused, path: str = "") -> errors.Refused:
     """Return what a trigger makes of a refusal; as it was where none is configured."""
-    rules = rules_read_last()
-    if rules is None or not rules.policy.fires:
+    if not _fires(application):
         return refusal
     from handrail.edge.guard.firing import escalated
 
@@ -168,8 +176,7 @@ def _escalated(application: Application, refusal: errors.Refused, path: str = ""
 
 def _triggered(application: Application, edited: Sequence[str] | None = None) -> list[str]:
     """Let triggers fire that wait for no refusal, and say what is stuck."""
-    rules = rules_read_last()
-    if rules is None or not rules.policy.fires:
+    if not _fires(application):
         return []
     from handrail.edge.guard.firing import due, stuck
 
@@ -178,8 +185,7 @@ def _triggered(application: Application, edited: Sequence[str] | None = None) ->
 
 def _begun(application: Application) -> list[str]:
     """Let triggers fire that a session meets as it begins, and deliver what they offered to it."""
-    rules = rules_read_last()
-    if rules is None or not rules.policy.fires:
+    if not _fires(application):
         return []
     from handrail.edge.guard.firing import begun
 
@@ -229,8 +235,9 @@ def _after_tool(places: Places, call: Call) -> Answer:
         paths = [path for target in targets for path in target.paths]
         for path in paths:
             _edited(application, call, path)
-        _join(application, call)
-        lines += _triggered(application, paths)
+        if _fires(application):
+            _join(application, call)
+            lines += _triggered(application, paths)
     _shown(places, call)
     for application in places.around(call.cwd):
         _join(application, call)
