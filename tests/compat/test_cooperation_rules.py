@@ -79,7 +79,7 @@ def test_a_handoff_has_the_fields_of_the_documents_example_in_their_order(mob: G
         "next_checkpoint": "review_check",
     }
     assert written["artifacts"]["produced"] == [f"{EVIDENCE}/{task}/plan.md"]
-    told = FOLDER.read(Known(0), {"coop-20260514-101530-aux-001.json": json.dumps(wanted).encode()})
+    told = FOLDER.read(Known(0), {f"{wanted['task_id']}-001.json": json.dumps(wanted).encode()})
     assert told.told == ()
 
 
