@@ -94,6 +94,8 @@ class Collector:
         return facts._replace(deployment=look_at_deployment(self._bench, rules.settings))
 
     def _directive(self, facts: Facts, rules: Rules) -> Facts:
+        if facts.handed is None or not facts.handed.part("directive"):
+            return facts  # of no directive: nothing to look at, and nothing to import for it
         from handrail.service.directives import seen
 
         return facts._replace(directive=seen(self._context, rules, facts.handed))

@@ -12,7 +12,6 @@ from handrail.core.packet import PACKET_BYTES_MAX
 from handrail.core.task import OPEN, Packet, file_name
 from handrail.edge.checked import STATUS, as_text, gate_data
 from handrail.edge.cli.commands.check import gates_of
-from handrail.edge.cli.commands.triggers import taken_up
 from handrail.edge.cli.invocation import Invocation
 from handrail.edge.phases import phase_data, phase_lines
 from handrail.edge.render import lease_data, table
@@ -23,7 +22,7 @@ from handrail.service.handoff_gates import told
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.judged import JudgedHandoffs
 from handrail.service.packets import Briefing, Packets
-from handrail.service.policy import shows_state
+from handrail.service.policy import rules_read_last, shows_state
 from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
 
@@ -236,7 +235,11 @@ def accept(invocation: Invocation) -> Reply:
 
         notes.append(left_note(done.unread))
     notes.append(f"what it says: handrail handoff briefing {task}")
-    notes += taken_up(invocation)
+    rules = rules_read_last()
+    if rules is not None and rules.policy.fires:
+        from handrail.edge.cli.commands.triggers import taken_up
+
+        notes += taken_up(invocation)
     return Reply(data, text, tuple(notes))
 
 

@@ -61,9 +61,6 @@ def gate_refused(invocation: Invocation, refusal: errors.HandrailError) -> error
 
 def taken_up(invocation: Invocation) -> list[str]:
     """Return what there is to say where a packet was accepted and a document fires a trigger."""
-    rules = rules_read_last()
-    if rules is None or not rules.policy.fires:
-        return []
     from handrail.wiring.firing import watching_of
 
     seen = watching_of(invocation.application).all()
