@@ -28,48 +28,19 @@ from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State, apply
 from handrail.errors import StoreBusy, Usage
 from handrail.store.anchors import plan
-from handrail.store.clock import Timeline
-from handrail.store.memory_handoffs import HandoffRows
+from handrail.store.memory_handoffs import Data, HandoffRows
 from handrail.store.port import RARE, REQUESTS_KEPT_MS, Clock, Request
-
-
-class _Data:
-    """Everything the store remembers; a transaction works on a copy."""
-
-    def __init__(self, workspace: str, epoch: str) -> None:
-        self.workspace = workspace
-        self.epoch = epoch
-        self.state = State()
-        self.ledger: list[Entry] = []
-        self.subjects: list[tuple[str, str | None]] = []
-        self.requests: dict[str, tuple[str, int, int, int]] = {}
-        self.timeline = Timeline("", 0)
-        self.last_now = 0
-
-    def copy(self) -> _Data:
-        other = _Data(self.workspace, self.epoch)
-        other.state = self.state.copy()
-        other.ledger = list(self.ledger)
-        other.subjects = list(self.subjects)
-        other.requests = dict(self.requests)
-        other.timeline = self.timeline
-        other.last_now = self.last_now
-        return other
 
 
 class MemoryReader(HandoffRows):
     """One consistent view."""
 
-    def __init__(self, data: _Data, reading: tuple[str, int, int]) -> None:
+    def __init__(self, data: Data, reading: tuple[str, int, int]) -> None:
         self.data = data
         self._reading = reading
         self.workspace = data.workspace
         self.epoch = data.epoch
         self.now = data.timeline.now(reading, data.last_now)
-
-    @property
-    def _state(self) -> State:
-        return self.data.state
 
     @property
     def head(self) -> Head:
@@ -256,10 +227,10 @@ class MemoryTx(MemoryReader):
 
     def __init__(
         self,
-        data: _Data,
+        data: Data,
         reading: tuple[str, int, int],
         salt: Callable[[], str],
-        publish: Callable[[_Data], None],
+        publish: Callable[[Data], None],
     ) -> None:
         super().__init__(data, reading)
         self._salt = salt
@@ -356,7 +327,7 @@ class MemoryStore:
         # As in the fair lock: who had the turn queues again behind the one who waits for it.
         self._queue, self._turn = threading.Lock(), threading.Lock()
         self._version = 0
-        self._data = _Data(workspace, epoch)
+        self._data = Data(workspace, epoch)
         with self.transaction() as tx:
             tx.commit([StoreCreated(workspace, predecessor)], Actor())
 
@@ -386,7 +357,7 @@ class MemoryStore:
                 self._queue.release()
         raise StoreBusy(path="memory", waited_ms=self._busy_ms, pid="unknown")
 
-    def _publish(self, data: _Data) -> None:
+    def _publish(self, data: Data) -> None:
         self._data = data
         self._version += 1
 

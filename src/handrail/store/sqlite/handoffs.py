@@ -121,8 +121,6 @@ class HandoffTables(Handoffs):
             self.put_row(row)
         for (projection, blob), seq in state.written.items():
             self.put_written(projection, blob, seq)
-        for session, reading in state.readings.items():
-            self.put_reading(session, reading)
 
     def put_task(self, task: Task) -> None:
         """Add a task, or replace the one of the same id."""
@@ -150,18 +148,6 @@ class HandoffTables(Handoffs):
     def put_written(self, projection: str, blob: str, seq: int) -> None:
         """Remember where Handrail last wrote these bytes of a projection."""
         self._put("written", (projection, blob, seq))
-
-    def put_reading(self, session: str, rows: tuple[ToRead, ...]) -> None:
-        """Put in place what a session has to read; the guard finds what it holds, or nothing."""
-        from handrail.core.reading import awaited, unread
-
-        row = (session, int(bool(unread(rows))), int(bool(awaited(rows))), write_json(rows))
-        self._put("reading", row)
-        self.show_guard(session)
-
-    def show_guard(self, session: str) -> None:
-        """Let the guard know anew what a session may write of what it holds."""
-        raise NotImplementedError
 
     def _put(self, table: str, row: tuple[object, ...]) -> None:
         marks = ",".join("?" * len(row))

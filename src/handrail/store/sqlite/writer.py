@@ -35,6 +35,10 @@ from handrail.store.sqlite.reader import (
     read_patterns,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from handrail.core.reading import ToRead
+
 _BARE = LEASE.replace("l.", "")
 # What has run out tells the guard nothing, and the index of anchors still has it.
 _SHOWN = (
@@ -102,8 +106,12 @@ class SqliteTables(HandoffTables):
         if lease is not None:
             self._show(lease)
 
-    def show_guard(self, session: str) -> None:
-        """Let the guard know anew what a session may write of what it holds."""
+    def put_reading(self, session: str, rows: tuple[ToRead, ...]) -> None:
+        """Put in place what a session has to read; the guard finds what it holds, or nothing."""
+        from handrail.core.reading import awaited, unread
+
+        flags = (int(bool(unread(rows))), int(bool(awaited(rows))))
+        self._put("reading", (session, *flags, write_json(rows)))
         for row in self._run(
             f"SELECT {LEASE} FROM lease l WHERE session = ?", (session,)
         ).fetchall():
@@ -378,6 +386,8 @@ class SqliteTx(SqliteReader):
         for session in state.sessions.values():
             self._tables.put_session(session)
         self._tables.put_handed(state)
+        for reader, reading in state.readings.items():
+            self._tables.put_reading(reader, reading)
         for commit, seq in state.attestations.items():
             self._tables.put_attestation(commit, seq)
         if state.config is not None:
