@@ -245,7 +245,7 @@ def test_an_offer_of_a_trigger_in_a_stopped_session_is_refused(world: World) -> 
     works(world, UNFINISHED, "maker")
     happened = Happened(BLOCKED, "no network")
     acts(world, "ada", lambda app: firing_of(app).happened(happened, Tried("It is down.")))
-    fire = Fire("offline", BLOCKED, "no network", "planner")
+    fire = Fire("offline", BLOCKED, "no network")
     asked = Offering(kind="block", to_role="planner", message="again", fresh=True, fire=fire)
     with pytest.raises(Refused, match="handed_off"):
         acts(world, "ada", lambda app: judged_of(app).offer(asked))

@@ -46,7 +46,7 @@ def entries(toplevel: str, folder: str) -> tuple[str, ...]:
         return tuple(sorted(found))
 
 
-def document(toplevel: str, path: str) -> bytes | None:
+def document(toplevel: str, path: str, bytes_max: int = DOCUMENT_BYTES_MAX) -> bytes | None:
     """Return the bytes of an ordinary file; None where there is none.
 
     Raises FactsUnavailable for a link, for what is no file, or is too long.
@@ -66,11 +66,11 @@ def document(toplevel: str, path: str) -> bytes | None:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FactsUnavailable(what=path, reason="it is no ordinary file")
             with open(descriptor, "rb", closefd=False) as file:
-                content = file.read(DOCUMENT_BYTES_MAX + 1)
+                content = file.read(bytes_max + 1)
         finally:
             os.close(descriptor)
-    if len(content) > DOCUMENT_BYTES_MAX:
-        reason = f"it has more than {DOCUMENT_BYTES_MAX} bytes"
+    if len(content) > bytes_max:
+        reason = f"it has more than {bytes_max} bytes"
         raise FactsUnavailable(what=path, reason=reason)
     return content
 

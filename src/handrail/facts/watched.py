@@ -14,7 +14,7 @@ from typing import Final
 
 from handrail import errors
 from handrail.core.scope import Pattern, matches
-from handrail.facts.files import read_bounded
+from handrail.facts.folders import document
 
 ENTRIES_MAX: Final = 20_000
 DOCUMENTS_MAX: Final = 200
@@ -32,34 +32,28 @@ def watched(toplevel: str, pattern: Pattern) -> tuple[list[tuple[str, bytes | st
         if entries == ENTRIES_MAX or len(found) == DOCUMENTS_MAX:
             break
         if matches(pattern, path):
-            found.append((path, document(toplevel, path)))
+            found.append((path, _content(toplevel, path)))
     else:
         whole = True
     return sorted(found, key=lambda one: one[0]), whole
 
 
-def document(toplevel: str, path: str) -> bytes | str:
+def _content(toplevel: str, path: str) -> bytes | str:
     """Return the bytes of a document, or why there are none."""
-    full = os.path.join(toplevel, path)
-    if os.path.realpath(full) != os.path.join(os.path.realpath(toplevel), path):
-        return "a link leads there"
     try:
-        content = read_bounded(full, DOCUMENT_BYTES_MAX)
+        content = document(toplevel, path, DOCUMENT_BYTES_MAX)
     except errors.FactsUnavailable as error:
         return str(error.values["reason"])
-    if content is None:
-        return "it is not there"
-    if len(content) > DOCUMENT_BYTES_MAX:
-        return f"it has more than {DOCUMENT_BYTES_MAX} bytes"
-    return content
+    return "it is not there" if content is None else content
 
 
 def _below(toplevel: str, anchor: str) -> Iterator[str]:
     """Yield the paths of files at or below a repo-relative path, by name."""
     top = os.path.join(toplevel, anchor) if anchor else toplevel
-    if anchor and (os.path.islink(top) or not os.path.isdir(top)):
-        if os.path.isfile(top):
-            yield anchor
+    if os.path.realpath(top) != os.path.join(os.path.realpath(toplevel), anchor).rstrip("/"):
+        return  # a link on the way leads elsewhere
+    if os.path.isfile(top):
+        yield anchor
         return
     for folder, folders, files in os.walk(top):
         folders[:] = sorted(name for name in folders if name != ".git")

@@ -48,7 +48,7 @@ def as_block(context: Context, rule: str, asked: Offering) -> Offering:
     fire = None
     if row is not None:
         packet["trigger"], to_role = row.id, row.to_role
-        fire = Fire(row.id, BLOCKED, rule, row.to_role)
+        fire = Fire(row.id, BLOCKED, rule)
     elif to_role is None:
         to_role = _coordinator(rules, session)
     return asked._replace(

@@ -33,7 +33,7 @@ TOLD_MAX: Final = 20
 
 
 class Fire(Record):
-    """A trigger that fires: its id, what happened, to whom, what was tried as findings.
+    """A trigger that fires: its id, what happened, what was tried as findings.
 
     ``gated``: what is offered is finished work, which its gates may refuse.
     """
@@ -41,7 +41,6 @@ class Fire(Record):
     trigger: str
     event: str
     about: str
-    to_role: str
     findings: tuple[tuple[tuple[str, str], ...], ...] = ()
     gated: bool = False
 

@@ -257,7 +257,7 @@ def _asked(
         to_role=row.to_role,
         kind=kind,
         fresh=True,
-        fire=Fire(row.id, happened.event, happened.about, row.to_role, findings, gated),
+        fire=Fire(row.id, happened.event, happened.about, findings, gated),
     )
 
 

@@ -67,6 +67,12 @@ def projections_in_force(store: Store) -> tuple[ProjectionFile, ...]:
         return rules_in_force(reader).settings.projections
 
 
+def triggers_fire(store: Store) -> bool:
+    """Tell whether the configuration in force has triggers."""
+    with store.read() as reader:
+        return rules_in_force(reader).policy.fires
+
+
 def shows_state(store: Store) -> bool:
     """Tell whether the configuration in force asks for files that show the state."""
     with store.read() as reader:

@@ -221,7 +221,7 @@ class _Handing:
             to_role=to_role,
             kind=COMPLETE if row is None else BLOCK,
             # Whose trigger it is waits from here on, as where one fires by itself.
-            fire=None if row is None else Fire(row, BLOCKED, row, to_role),
+            fire=None if row is None else Fire(row, BLOCKED, row),
         )
 
     def _trigger(self, from_role: str, to_role: str) -> tuple[str | None, str]:

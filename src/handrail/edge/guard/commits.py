@@ -19,7 +19,7 @@ from handrail.edge.cli.commands.check import reasons_of, whole_list
 from handrail.service.commit_check import CommitCheck
 from handrail.service.committing import Committing
 from handrail.service.guarding import Guarding
-from handrail.service.policy import shows_state
+from handrail.service.policy import shows_state, triggers_fire
 from handrail.wiring import Application
 
 GO_ON = 0
@@ -92,10 +92,11 @@ def _pre_commit(hook: Hook) -> int:
     sys.stderr.write(text)
     if mode != "enforce":
         return GO_ON
-    from handrail.edge.guard.firing import refused_at_commit
+    if triggers_fire(application.store):
+        from handrail.edge.guard.firing import refused_at_commit
 
-    told = refused_at_commit(application, reasons_of(refusal))
-    sys.stderr.writelines(f"{line}\n" for line in told)
+        told = refused_at_commit(application, reasons_of(refusal))
+        sys.stderr.writelines(f"{line}\n" for line in told)
     return VETO
 
 

@@ -1,4 +1,4 @@
-"""What triggers make of what a hook sees; without triggers nothing here is asked or imported.
+"""What triggers make of what a hook sees; whoever calls has asked whether there are any.
 
 Promises: whatever fails here leaves the answer of the hook as it was, and ``hook.log`` has the
 line; what a trigger leads to is said with the one next command.
@@ -22,16 +22,8 @@ from handrail.wiring import Application
 Answer = TypeVar("Answer")
 
 
-def there_are(application: Application) -> bool:
-    """Tell whether triggers are configured."""
-    with application.store.read() as reader:
-        return rules_in_force(reader).policy.fires
-
-
 def escalated(application: Application, refusal: errors.Refused, path: str = "") -> errors.Refused:
     """Return what an edit is refused with: what a trigger makes of it, or as it was."""
-    if not there_are(application):
-        return refusal
     from handrail.wiring.firing import firing_of
 
     where = path or str(refusal.values.get("witness") or refusal.values.get("scope") or "")
@@ -49,8 +41,6 @@ def refused_at_commit(
 
     It counts once, by the first of its paths that a trigger is about.
     """
-    if not there_are(application):
-        return []
     from handrail.wiring.firing import firing_of
 
     firing = firing_of(application)
@@ -63,8 +53,6 @@ def refused_at_commit(
 
 def passed_on(application: Application, failed: Sequence[tuple[str, str]]) -> list[str]:
     """Return what there is to say of gates that failed, each with what it minds."""
-    if not there_are(application):
-        return []
     from handrail.wiring.firing import firing_of
 
     return _lines(_tried(application, lambda: firing_of(application).gates_failed(failed)))
@@ -72,8 +60,6 @@ def passed_on(application: Application, failed: Sequence[tuple[str, str]]) -> li
 
 def finished(application: Application) -> list[str]:
     """Return what there is to say where the phase of a session's task is done."""
-    if not there_are(application):
-        return []
     from handrail.wiring.firing import firing_of
 
     return _lines(_tried(application, lambda: firing_of(application).phase_done()))
@@ -84,8 +70,6 @@ def due(application: Application, edited: Sequence[str] | None = None) -> list[s
 
     ``edited``: only these documents have changed, and no task.
     """
-    if not there_are(application):
-        return []
     from handrail.wiring.firing import firing_of, watching_of
 
     lines: list[str] = []

@@ -23,7 +23,7 @@ from handrail.edge.harness.claude import Call
 from handrail.service.context import DirtyRow
 from handrail.service.guarding import SHADOW, Guarding, Unheld
 from handrail.service.identity import session_here
-from handrail.service.policy import rules_in_force, rules_read_last
+from handrail.service.policy import triggers_fire
 from handrail.wiring import Application
 
 TYPE_CHECKING = False
@@ -156,18 +156,9 @@ def _refused(application: Application, mode: str, refusal: errors.Refused) -> An
     return Answer(ALLOW, claude.warned(_sentence(refusal).strip()))
 
 
-def _fires(application: Application) -> bool:
-    """Tell whether triggers are configured; asked of the store where nothing has asked it yet."""
-    rules = rules_read_last()
-    if rules is None:
-        with application.store.read() as reader:
-            rules = rules_in_force(reader)
-    return rules.policy.fires
-
-
 def _escalated(application: Application, refusal: errors.Refused, path: str = "") -> errors.Refused:
     """Return what a trigger makes of a refusal; as it was where none is configured."""
-    if not _fires(application):
+    if not triggers_fire(application.store):
         return refusal
     from handrail.edge.guard.firing import escalated
 
@@ -176,7 +167,7 @@ def _escalated(application: Application, refusal: errors.Refused, path: str = ""
 
 def _triggered(application: Application, edited: Sequence[str] | None = None) -> list[str]:
     """Let triggers fire that wait for no refusal, and say what is stuck."""
-    if not _fires(application):
+    if not triggers_fire(application.store):
         return []
     from handrail.edge.guard.firing import due, stuck
 
@@ -185,7 +176,7 @@ def _triggered(application: Application, edited: Sequence[str] | None = None) ->
 
 def _begun(application: Application) -> list[str]:
     """Let triggers fire that a session meets as it begins, and deliver what they offered to it."""
-    if not _fires(application):
+    if not triggers_fire(application.store):
         return []
     from handrail.edge.guard.firing import begun
 
@@ -235,7 +226,7 @@ def _after_tool(places: Places, call: Call) -> Answer:
         paths = [path for target in targets for path in target.paths]
         for path in paths:
             _edited(application, call, path)
-        if _fires(application):
+        if triggers_fire(application.store):
             _join(application, call)
             lines += _triggered(application, paths)
     _shown(places, call)

@@ -9,6 +9,8 @@ store: lost, it costs one more message.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from threading import Timer
 from typing import Final
 
@@ -20,6 +22,7 @@ from handrail.edge.harness import claude
 from handrail.edge.harness.claude import Call
 from handrail.service.guarding import SHADOW, Guarding
 from handrail.service.identity import session_here
+from handrail.service.policy import triggers_fire
 from handrail.service.turns import OFF, Due, Turns
 from handrail.wiring import Application, read_file
 
@@ -38,12 +41,17 @@ def end_of_turn(places: Places, call: Call) -> Answer:
     for application in places.around(call.cwd):
         if not _is_live(application, call):
             continue
-        lines = due(application)
+        lines = _triggered(application, due)
         answer = Answer(ALLOW, claude.warned("\n".join(lines))) if lines else None
         answer = answer or _judged(application, call)
         if answer is not None:
             return answer
     return Answer()
+
+
+def _triggered(application: Application, ask: Callable[[Application], list[str]]) -> list[str]:
+    """Return what triggers make of a turn; nothing is asked where there are none."""
+    return ask(application) if triggers_fire(application.store) else []
 
 
 def _judged(application: Application, call: Call) -> Answer | None:
@@ -103,13 +111,14 @@ def completed(places: Places, call: Call) -> Answer:
             continue
         failed, told = _objections(application)
         if told is None:
-            lines = finished(application)
+            lines = _triggered(application, finished)
             if lines:
                 return Answer(ALLOW, claude.warned("\n".join(lines)))
             continue
         mode = Guarding(application.context).mode(STAGE)
         if mode == ENFORCE:
-            return Answer(DENY, "", "\n".join([told, *passed_on(application, failed)]))
+            lines = _triggered(application, partial(passed_on, failed=failed))
+            return Answer(DENY, "", "\n".join([told, *lines]))
         application.hook_log.write("completed", "gate_failed", f"{mode}: a gate does not pass")
         if mode != SHADOW:
             return Answer(ALLOW, claude.warned(told.strip()))
