@@ -358,6 +358,15 @@ def test_what_a_document_says(world: World, content: bytes, fires: bool, told: s
     assert told in shown
 
 
+def test_documents_behind_a_link_are_not_looked_at(world: World, tmp_path: Path) -> None:
+    configured(world, ULTRA.replace("plans/*.json", "plans/deep/*.json"))
+    elsewhere = tmp_path / "elsewhere" / "deep"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "a.json").write_text(json.dumps({"meta": {"priority": "ultra"}}))
+    (world.path / "plans").symlink_to(elsewhere.parent)
+    assert "plans" not in Thread(world, "s-bob", "architect").begins()
+
+
 def test_a_document_that_is_edited_fires(world: World) -> None:
     configured(world, ULTRA)
     bob = Thread(world, "s-bob", "architect")

@@ -20,7 +20,8 @@ from handrail.core.audit.rows import Row, Unwritten, propose, toml_of
 from handrail.core.record import Record
 from handrail.service.audit import Gathered, matrix_of
 from handrail.service.context import Caller
-from handrail.service.install.site import FILE, NOTHING, Site
+from handrail.service.install.site import Site
+from handrail.service.own_config import own_config
 from handrail.service.sessions import person_proof
 
 
@@ -44,13 +45,7 @@ def add_triggers(
         person_proof(caller, "adding triggers", command)
     path = os.path.join(site.toplevel, CONFIG_FILE)
     with site.alone():
-        seen = site.look(path)
-        if seen.kind == NOTHING:
-            reason = "it is not in this working tree"
-            raise errors.FactsUnavailable(what=CONFIG_FILE, reason=reason, next="handrail init")
-        if seen.kind != FILE:
-            raise errors.FactsUnavailable(what=CONFIG_FILE, reason="it is no ordinary file")
-        before = parse_config(seen.content, file=CONFIG_FILE)
+        seen, before = own_config(site)
         matrix = matrix_of(before)
         found = compare(gathered.statements, matrix, gathered.names)
         proposed = propose(found.findings, matrix)

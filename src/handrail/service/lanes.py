@@ -26,7 +26,8 @@ from handrail.core.codeowners.write import Written, write_lines
 from handrail.core.record import Record
 from handrail.core.role import READ_ONLY
 from handrail.errors.landing import MalformedOwners
-from handrail.service.install.site import FILE, NOTHING, Site
+from handrail.service.install.site import Site
+from handrail.service.own_config import own_config
 from handrail.service.policy import policy_of
 
 PLACES: Final = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
@@ -99,13 +100,7 @@ def import_lanes(
         raise MalformedOwners(file=file, reason="none of its lines gives a path to an owner")
     path = os.path.join(site.toplevel, CONFIG_FILE)
     with site.alone():
-        seen = site.look(path)
-        if seen.kind == NOTHING:
-            reason = "it is not in this working tree"
-            raise errors.FactsUnavailable(what=CONFIG_FILE, reason=reason, next="handrail init")
-        if seen.kind != FILE:
-            raise errors.FactsUnavailable(what=CONFIG_FILE, reason="it is no ordinary file")
-        before = parse_config(seen.content, file=CONFIG_FILE)
+        seen, before = own_config(site)
         has = {role.name: role for role in before.roles}
         added = tuple(lane for lane in imported.lanes if lane.role not in has)
         differing = [
