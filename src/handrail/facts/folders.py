@@ -46,12 +46,13 @@ def entries(toplevel: str, folder: str) -> tuple[str, ...]:
         return tuple(sorted(found))
 
 
-def document(toplevel: str, path: str, bytes_max: int = DOCUMENT_BYTES_MAX) -> bytes | None:
-    """Return the bytes of an ordinary file; None where there is none.
+def document(toplevel: str, path: str, bytes_max: int | None = None) -> bytes | None:
+    """Return the bytes of an ordinary file, at most DOCUMENT_BYTES_MAX; None where there is none.
 
     Raises FactsUnavailable for a link, for what is no file, or is too long.
     """
     *folders, name = path.split("/")
+    bytes_max = DOCUMENT_BYTES_MAX if bytes_max is None else bytes_max
     with _opened(toplevel, folders) as folder:
         if folder is None:
             return None
