@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from handrail.core.scope import matches, parse_pattern
 from handrail.edge.guard import quick
 from handrail.edge.shell.scan import may_write
+from handrail.facts.clock import BootClock
 from handrail.store.sqlite import connection
+from handrail.store.sqlite.guard_copy import Allowed, GuardCopy, Snapshot
 from handrail.wiring import Application
 from tests.guard.conftest import Agents
 from tests.support import Handrail, Repo
@@ -75,6 +77,31 @@ def test_it_says_yes_to_what_is_held_and_is_silent_about_everything_else(
     beside = held.worktree("beside")
     assert not says_yes(beside / "src/a.py"), "held in the other tree"
     assert handrail("session", "end", "s-ada").code in (0, 1)
+
+
+def test_where_the_store_is_elsewhere_its_copy_is_asked_and_nothing_else(held: Repo) -> None:
+    root = held.path
+    (root / "src/free.py").write_text("")
+    copy = GuardCopy(str(root / ".git/handrail/guard.db"), BootClock())
+    assert not says_yes(root / "src/a.py"), "the copy says nothing yet, whatever a store says"
+    row = Allowed(".", "s-ada", "src/free.py", 7, 5_400_000, 2_700_000)
+    snapshot = Snapshot("3fk2", 12, 0, (row,), ("s-ada",), ("s-bob",))
+    copy.take(lambda: snapshot)
+    assert says_yes(root / "src/free.py")
+    assert not says_yes(root / "src/a.py")
+    assert not says_yes(root / "src/free.py", "s-bob")
+    read = {"hook_event_name": "PostToolUse", "tool_name": "Read", "cwd": str(root)}
+    for session, silent in (("s-ada", True), ("s-bob", False)):
+        asked = json.dumps({**read, "session_id": session}).encode()
+        assert quick.nothing_to_say(asked) is silent
+    stop = {"hook_event_name": "Stop", "session_id": "s-ada", "cwd": str(root)}
+    assert not quick.nothing_to_say(json.dumps(stop).encode()), "tasks are not copied"
+    copy.take(lambda: snapshot._replace(now=2_700_000))
+    assert not says_yes(root / "src/free.py"), "past half of its life it is for the rule"
+    copy.take(lambda: snapshot)
+    copy.announce(60_000)
+    assert not says_yes(root / "src/free.py"), "what is under way may take it away"
+    copy.close()
 
 
 def test_what_has_run_out_or_is_past_half_of_its_life_is_for_the_rule(held: Repo) -> None:

@@ -75,7 +75,7 @@ def grown(
             with suppress(FileNotFoundError):
                 os.unlink(half)
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise unwritten(path, error) from error
 
 
 def _put_in_place(half: str, path: str) -> None:
@@ -87,7 +87,7 @@ def _put_in_place(half: str, path: str) -> None:
             os.replace(half, path)  # also where a file system knows no second names
 
 
-def _unwritten(path: str, error: OSError) -> DiskFull | StoreReadOnly:
+def unwritten(path: str, error: OSError) -> DiskFull | StoreReadOnly:
     """Say why a file could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(path=path)
@@ -123,7 +123,7 @@ class Secrets:
                 os.unlink(half)
                 raise
         except OSError as error:
-            raise _unwritten(self._folder, error) from error
+            raise unwritten(self._folder, error) from error
 
     def read(self, session: str) -> str | None:
         """Return the secret of a session; None if it is not there or not readable."""

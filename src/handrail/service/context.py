@@ -23,7 +23,8 @@ class Caller(Record):
     """Who asks, as far as the environment tells; nothing of it is proven yet.
 
     ``harness`` names the marker of a coding harness found in the environment; ``terminal`` says
-    whether a person could be at the keyboard.
+    whether a person could be at the keyboard. ``clone`` is what the names of all working trees of
+    this clone begin with, and of no other's: nothing where the store serves one clone alone.
     """
 
     worktree: str
@@ -34,6 +35,7 @@ class Caller(Record):
     role: str | None = None
     harness: str | None = None
     terminal: bool = False
+    clone: str = ""
 
 
 class SecretFiles(Protocol):

@@ -1,7 +1,8 @@
 """Ending sessions whose process is gone, before their leases run out.
 
 Promise: a session is ended early only if it registered processes and every one of them is known to
-be gone; where that cannot be told (another pid namespace, no process registered) nothing happens.
+be gone; where that cannot be told (another pid namespace or clone, no process registered) nothing
+happens.
 What it left unfinished is kept for its agent.
 
     if reclaim_from(context, "s-1"):
@@ -39,7 +40,12 @@ def reclaim_from(context: Context, id: str) -> bool:
 
 
 def gone(context: Context, reader: Reader, session: Session) -> bool:
-    """Tell whether a session registered processes and none of them can be running."""
+    """Tell whether a session registered processes and none of them can be running.
+
+    Of one in another clone only its heartbeat is known: its processes may be on another host.
+    """
+    if not session.worktree.startswith(context.caller.clone):
+        return False
     known = [process for process, _ in reader.processes(session.id)]
     return bool(known) and all(context.outside.alive(process) is False for process in known)
 

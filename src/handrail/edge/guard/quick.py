@@ -137,8 +137,13 @@ def _has_read(driver: "Any", session: str, folder: object, *, begun: bool) -> bo
     return begun or connection.execute(_BEGUN, (session,)).get == 1
 
 
-def _opened(driver: "Any", state: str) -> "Any":
-    """Open a store; None where it has another format."""
+def _opened(driver: "Any", folder: str) -> "Any":
+    """Open the store, or the copy of one that is elsewhere; None where it has another format."""
+    state = f"{folder}/guard.db"
+    try:
+        posix.lstat(state)
+    except FileNotFoundError:
+        state = f"{folder}/state.db"
     connection = driver.Connection(state, flags=driver.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(_BUSY_MS)
     return connection if connection.execute("PRAGMA user_version").get == FORMAT else None
@@ -149,10 +154,10 @@ def _holds(driver: "Any", session: str, path: str) -> bool:
     found = _locate(path)
     if found is None:
         return False
-    state, worktree, inside = found
+    folder, worktree, inside = found
     if _guarded(inside):
         return False
-    connection = _opened(driver, state)
+    connection = _opened(driver, folder)
     if connection is None:
         return False
     anchors = _anchors(inside)
@@ -163,7 +168,7 @@ def _holds(driver: "Any", session: str, path: str) -> bool:
     ):
         now = max(offset_ms + since_boot_ms, last_now)
         if known == boot and now < renew_at and means(pattern, inside):
-            _note(state, worktree, session, inside)
+            _note(folder, worktree, session, inside)
             return True
     return False
 
@@ -196,7 +201,7 @@ def _anchors(inside: str) -> list[str]:
 
 
 def _locate(path: str) -> tuple[str, str, str] | None:
-    """Find store, working tree and the path in it; None where anything is out of the ordinary."""
+    """Find the store's folder, working tree and the path in it; None for what is unusual."""
     if not path.isascii() or path[:1] != "/" or "\0" in path:
         return None
     names = path[1:].split("/")
@@ -240,7 +245,7 @@ def _in_tree(folder: str, kind: int, inside: str) -> tuple[str, str, str] | None
         common = shared if shared[:1] == "/" else f"{own}/{shared}"
         worktree = own.rpartition("/")[2]
     chosen = posix.environ.get(b"HANDRAIL_STATE_DIR", b"").decode("ascii")
-    return f"{chosen or common + '/handrail'}/state.db", worktree, inside
+    return chosen or f"{common}/handrail", worktree, inside
 
 
 def _read(path: str) -> str:
@@ -261,10 +266,10 @@ def _clock() -> tuple[str, int]:
     return _read(_BOOT_ID).strip(), time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000 - shift
 
 
-def _note(state: str, worktree: str, session: str, inside: str) -> None:
+def _note(folder: str, worktree: str, session: str, inside: str) -> None:
     """Leave word that an edit was let through, so that no shell line is blamed for it later."""
     line = f"+\0{session}\0{inside}\n".encode("ascii")
-    name = f"{state[: -len('state.db')]}edited.{worktree}"
+    name = f"{folder}/edited.{worktree}"
     flags = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
     descriptor = posix.open(name, flags, 0o600)
     try:

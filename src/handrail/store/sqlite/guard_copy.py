@@ -1,0 +1,240 @@
+"""What the sessions of one clone may write, kept beside them while their store is elsewhere.
+
+The guard's look-up reads it as it reads a store on this machine. Promises: it says yes to nothing
+that the store had not said yes to when it was read, and to nothing beyond the time until which a
+holder may trust that; store time goes on here by the boot clock, counted from before the question
+was sent, so it is never behind the store's. It says nothing at all after a restart of the machine,
+nor from before a change that may take something away is sent until its outcome was read.
+
+It is a copy: nothing waits for the disk, and one that is damaged is made anew.
+
+    copy = GuardCopy.open("/repo/.git/handrail/guard.db", BootClock())
+    copy.take(lambda: snapshot)
+    copy.seen()                       # Seen(now=..., rows=(...,))
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import apsw
+
+from handrail.core.lease import MARGIN_MAX_MS
+from handrail.core.record import Record
+from handrail.core.scope import matches, stored_pattern
+from handrail.store.port import Clock
+from handrail.store.sqlite.connection import FORMAT, reachable, translated
+from handrail.typed import Any, Final
+
+NAME: Final = "guard.db"
+BUSY_MS: Final = 2_000
+_COPY_ID: Final = 0x48524743
+_TABLES: Final = """
+CREATE TABLE state (boot TEXT NOT NULL, offset_ms INTEGER NOT NULL, last_now INTEGER NOT NULL,
+    epoch TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
+CREATE TABLE may_write (anchor TEXT NOT NULL, token INTEGER NOT NULL, pattern TEXT NOT NULL,
+    worktree TEXT NOT NULL, session TEXT NOT NULL, until INTEGER NOT NULL,
+    renew_at INTEGER NOT NULL, PRIMARY KEY (anchor, token, pattern)) STRICT, WITHOUT ROWID;
+CREATE TABLE session (id TEXT PRIMARY KEY, ended_at INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE reading (session TEXT PRIMARY KEY, awaits INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE under_way (id INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL,
+    until INTEGER NOT NULL) STRICT;
+"""
+_ROW: Final = "anchor, token, pattern, worktree, session, until, renew_at"
+
+
+class Allowed(Record):
+    """What a session may write in a working tree of this clone; store times in milliseconds."""
+
+    worktree: str
+    session: str
+    pattern: str
+    token: int
+    until: int
+    renew_at: int
+
+
+class Snapshot(Record):
+    """What a store said at ``now``: its names, what may be written, who lives, who has to read."""
+
+    epoch: str
+    seq: int
+    now: int
+    allowed: tuple[Allowed, ...]
+    sessions: tuple[str, ...]
+    awaiting: tuple[str, ...]
+
+
+class Seen(Record):
+    """What the copy holds, by its own count of store time; ``until`` is what may be trusted."""
+
+    now: int
+    allowed: tuple[Allowed, ...]
+
+    def trusted(self, worktree: str, session: str, path: str) -> int | None:
+        """Return until when a session may be trusted to hold a path; None where it may not."""
+        found = [
+            row.until
+            for row in self.allowed
+            if (row.worktree, row.session) == (worktree, session)
+            and row.until > self.now
+            and matches(stored_pattern(row.pattern), path)
+        ]
+        return max(found, default=None)
+
+
+class GuardCopy:
+    """The copy of one clone."""
+
+    def __init__(self, path: str, clock: Clock) -> None:
+        """Open the file, or make it; raises StoreReadOnly, DiskFull, StoreBusy."""
+        self.path = path
+        self._clock = clock
+        try:
+            self._connection = _opened(path)
+        except (apsw.NotADBError, apsw.CorruptError):
+            for suffix in ("-wal", "-shm", ""):
+                with suppress(FileNotFoundError):
+                    os.unlink(path + suffix)
+            with translated(path):
+                self._connection = _opened(path)
+
+    def announce(self, bound_ms: int) -> int:
+        """Say nothing until the outcome of a change was read, or ``bound_ms`` are over and more.
+
+        Returns its number, for ``take``. After the bound the store has ended what did not end.
+        """
+        with self._turn() as run:
+            run("UPDATE state SET boot = ''")
+            boot, since_boot_ms, _ = self._clock.read()
+            row = run(
+                "INSERT INTO under_way (boot, until) VALUES (?,?) RETURNING id",
+                (boot, since_boot_ms + bound_ms),
+            )
+            return int(row.get)
+
+    def take(self, read: Callable[[], Snapshot], ended: int | None = None) -> None:
+        """Put what the store says now in place of what was there.
+
+        It is read while nobody else can change the copy: a later look is never replaced by an
+        earlier one. ``ended`` is what was announced and is over.
+        """
+        with self._turn() as run:
+            boot, since_boot_ms, _ = self._clock.read()
+            snapshot = read()
+            run(
+                "DELETE FROM under_way WHERE id = ? OR boot <> ? OR until < ?",
+                (ended, boot, since_boot_ms),
+            )
+            waits = run("SELECT EXISTS (SELECT 1 FROM under_way)").get
+            run("DELETE FROM state")
+            run(
+                "INSERT INTO state VALUES (?,?,?,?,?)",
+                (
+                    "" if waits else boot,
+                    snapshot.now - since_boot_ms,
+                    snapshot.now,
+                    snapshot.epoch,
+                    snapshot.seq,
+                ),
+            )
+            self._put(snapshot)
+
+    def _put(self, snapshot: Snapshot) -> None:
+        run = self._connection.execute
+        before = set(run(f"SELECT {_ROW} FROM may_write"))
+        after = {_trusted(row) for row in snapshot.allowed}
+        for row in before - after:
+            run("DELETE FROM may_write WHERE anchor = ? AND token = ? AND pattern = ?", row[:3])
+        for row in after - before:
+            run("INSERT OR REPLACE INTO may_write VALUES (?,?,?,?,?,?,?)", row)
+        run("DELETE FROM session")
+        run("DELETE FROM reading")
+        for session in snapshot.sessions:
+            run("INSERT INTO session VALUES (?, NULL)", (session,))
+        for session in snapshot.awaiting:
+            run("INSERT INTO reading VALUES (?, 1)", (session,))
+
+    def seen(self) -> Seen | None:
+        """Return what is known here without the store; None where nothing can be trusted."""
+        boot, since_boot_ms, _ = self._clock.read()
+        with translated(self.path):
+            rows: list[tuple[Any, ...]] = self._connection.execute(
+                "SELECT s.boot, s.offset_ms, s.last_now, m.worktree, m.session, m.pattern, m.token,"
+                " m.until, m.renew_at FROM state s LEFT JOIN may_write m"
+                " ORDER BY m.token, m.pattern"
+            ).fetchall()
+        if not rows or rows[0][0] != boot:
+            return None
+        now = max(rows[0][1] + since_boot_ms, rows[0][2])
+        return Seen(now, tuple(Allowed(*row[3:]) for row in rows if row[3] is not None))
+
+    @contextmanager
+    def _turn(self) -> Iterator[Callable[..., apsw.Cursor]]:
+        connection = self._connection
+        with translated(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection.execute
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+
+def _trusted(row: Allowed) -> tuple[str, int, str, str, str, int, int]:
+    """Return the row of something allowed, which ends as early as its holder has to doubt it.
+
+    The margin is that of the lease, whose life is twice the span of its last renewal; at its age
+    cap, where there is none, the longest.
+    """
+    span = row.until - row.renew_at
+    margin = min(MARGIN_MAX_MS, span * 2 // 3) if span > 0 else MARGIN_MAX_MS
+    until = row.until - margin
+    anchor = stored_pattern(row.pattern).anchor
+    at = min(row.renew_at, until)
+    return (anchor, row.token, row.pattern, row.worktree, row.session, until, at)
+
+
+def _opened(path: str) -> apsw.Connection:
+    """Open the file; one of another format is emptied, one that is not there is made."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    with reachable(path) as name:
+        connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        connection.set_busy_timeout(BUSY_MS)
+        connection.execute("PRAGMA synchronous=OFF")
+        if not _fits(connection):
+            connection.execute("PRAGMA journal_mode=WAL").fetchall()
+            connection.execute("BEGIN IMMEDIATE")
+            if not _fits(connection):
+                _lay(connection)
+            connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _fits(connection: apsw.Connection) -> bool:
+    found = (connection.pragma("user_version"), connection.pragma("application_id"))
+    return found == (FORMAT, _COPY_ID)
+
+
+def _lay(connection: apsw.Connection) -> None:
+    """Lay the tables in place of whatever there is."""
+    names = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    ).fetchall()
+    for (name,) in names:
+        connection.execute(f'DROP TABLE "{name}"')
+    connection.execute(_TABLES).fetchall()
+    connection.execute(f"PRAGMA application_id={_COPY_ID}")
+    connection.execute(f"PRAGMA user_version={FORMAT}")

@@ -1,0 +1,211 @@
+"""The guard's copy of a store that is elsewhere: no more than was said, and no longer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from handrail.store.sqlite.guard_copy import Allowed, GuardCopy, Snapshot
+from tests.store.grounds import FIRST_WALL_MS, FakeClock
+
+TTL_MS = 90 * 60_000
+MARGIN_MS = 30_000
+NOW = FIRST_WALL_MS
+
+
+def allowed(pattern: str = "src/api", *, token: int = 7, left_ms: int = TTL_MS) -> Allowed:
+    return Allowed(".", "s-ada", pattern, token, NOW + left_ms, NOW + left_ms - TTL_MS // 2)
+
+
+def snapshot(*rows: Allowed, now: int = NOW) -> Snapshot:
+    return Snapshot("3fk2", 12, now, rows, ("s-ada",), ())
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "guard.db")
+
+
+@pytest.fixture
+def copy(path: str, clock: FakeClock) -> Iterator[GuardCopy]:
+    copy = GuardCopy(path, clock)
+    yield copy
+    copy.close()
+
+
+def trusted(copy: GuardCopy, path: str = "src/api/x.py", session: str = "s-ada") -> int | None:
+    seen = copy.seen()
+    return None if seen is None else seen.trusted(".", session, path)
+
+
+def test_nothing_is_known_before_the_store_was_read(copy: GuardCopy) -> None:
+    assert copy.seen() is None
+
+
+def test_what_the_store_said_holds_until_its_holder_has_to_doubt_it(
+    copy: GuardCopy, clock: FakeClock
+) -> None:
+    copy.take(lambda: snapshot(allowed()))
+    assert trusted(copy) == NOW + TTL_MS - MARGIN_MS
+    assert trusted(copy, "src/apis/x.py") is None
+    assert trusted(copy, session="s-bob") is None
+    clock.let_pass(TTL_MS - MARGIN_MS - 1)
+    assert trusted(copy)
+    clock.let_pass(1)
+    assert trusted(copy) is None
+
+
+@pytest.mark.parametrize(
+    ("ttl_ms", "margin_ms"), [(TTL_MS, 30_000), (90_000, 30_000), (30_000, 10_000), (1_000, 333)]
+)
+def test_the_margin_is_that_of_the_lease(copy: GuardCopy, ttl_ms: int, margin_ms: int) -> None:
+    row = Allowed(".", "s-ada", "a", 7, NOW + ttl_ms, NOW + ttl_ms - ttl_ms // 2)
+    copy.take(lambda: snapshot(row))
+    until = trusted(copy, "a")
+    assert until is not None
+    assert abs(until - (NOW + ttl_ms - margin_ms)) <= 1
+
+
+def test_at_the_age_cap_the_longest_margin_is_taken(copy: GuardCopy) -> None:
+    end = NOW + 1_000_000
+    copy.take(lambda: snapshot(Allowed(".", "s-ada", "a", 7, end, end)))
+    assert trusted(copy, "a") == end - MARGIN_MS
+
+
+def test_time_is_counted_from_before_the_question(copy: GuardCopy, clock: FakeClock) -> None:
+    def slowly() -> Snapshot:
+        clock.let_pass(5_000)
+        return snapshot(allowed())
+
+    copy.take(slowly)
+    seen = copy.seen()
+    assert seen is not None
+    assert seen.now == NOW + 5_000, "as if the store had answered at once"
+
+
+def test_the_wall_clock_moves_nothing(copy: GuardCopy, clock: FakeClock) -> None:
+    copy.take(lambda: snapshot(allowed()))
+    clock.wall_ms -= 10 * TTL_MS
+    seen = copy.seen()
+    assert seen is not None
+    assert seen.now == NOW
+
+
+def test_after_a_restart_nothing_is_known(copy: GuardCopy, clock: FakeClock) -> None:
+    copy.take(lambda: snapshot(allowed()))
+    copy.announce(60_000)
+    clock.reboot()
+    assert copy.seen() is None
+    copy.take(lambda: snapshot(allowed()))
+    assert trusted(copy), "what was under way then is no more"
+
+
+def test_from_the_announcement_to_the_outcome_nothing_is_said(
+    copy: GuardCopy, path: str, clock: FakeClock
+) -> None:
+    copy.take(lambda: snapshot(allowed()))
+    number = copy.announce(60_000)
+    assert copy.seen() is None
+    other = GuardCopy(path, clock)
+    other.take(lambda: snapshot(allowed()))
+    assert other.seen() is None, "somebody else's look does not tell how it ended"
+    copy.take(snapshot, ended=number)
+    assert trusted(other) is None
+    assert other.seen() is not None
+    other.close()
+
+
+def test_one_who_never_came_back_is_waited_for_until_the_bound(
+    copy: GuardCopy, clock: FakeClock
+) -> None:
+    copy.announce(60_000)
+    clock.let_pass(60_000)
+    copy.take(lambda: snapshot(allowed()))
+    assert copy.seen() is None
+    clock.let_pass(1)
+    copy.take(lambda: snapshot(allowed()))
+    assert trusted(copy)
+
+
+def test_a_read_that_fails_changes_nothing(copy: GuardCopy) -> None:
+    copy.take(lambda: snapshot(allowed()))
+
+    def lost() -> Snapshot:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        copy.take(lost)
+    assert trusted(copy)
+
+
+def test_an_earlier_look_never_replaces_a_later_one(path: str, clock: FakeClock) -> None:
+    """The first to look holds the turn while it asks, so the second asks after it."""
+    order: list[str] = []
+    asking, go_on = threading.Event(), threading.Event()
+
+    def first() -> None:
+        copy = GuardCopy(path, clock)
+
+        def read() -> Snapshot:
+            order.append("first")
+            asking.set()
+            assert go_on.wait(10)
+            return snapshot(allowed())
+
+        copy.take(read)
+        copy.close()
+
+    def second() -> Snapshot:
+        order.append("second")
+        return snapshot()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert asking.wait(10)
+    late = GuardCopy(path, clock)
+    threading.Timer(0.2, go_on.set).start()
+    late.take(second)
+    thread.join()
+    assert order == ["first", "second"]
+    assert trusted(late) is None
+    late.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 5_000, b"SQLite format 3\0" + b"\0" * 4_080])
+def test_a_damaged_copy_is_made_anew(path: str, clock: FakeClock, content: bytes) -> None:
+    Path(path).write_bytes(content)
+    copy = GuardCopy(path, clock)
+    copy.take(lambda: snapshot(allowed()))
+    assert trusted(copy)
+    copy.close()
+
+
+def test_a_copy_of_another_format_is_made_anew(path: str, clock: FakeClock) -> None:
+    other = apsw.Connection(path)
+    other.execute("CREATE TABLE may_write (x); PRAGMA user_version=3").fetchall()
+    other.close()
+    copy = GuardCopy(path, clock)
+    assert copy.seen() is None
+    copy.take(lambda: snapshot(allowed()))
+    assert trusted(copy)
+    copy.close()
+
+
+def test_only_the_differences_are_written(copy: GuardCopy) -> None:
+    copy.take(lambda: snapshot(allowed("a"), allowed("b")))
+    copy.take(lambda: snapshot(allowed("b", left_ms=TTL_MS + 5), allowed("c", token=8)))
+    seen = copy.seen()
+    assert seen is not None
+    assert [(row.pattern, row.until) for row in seen.allowed] == [
+        ("b", NOW + TTL_MS + 5 - MARGIN_MS),
+        ("c", NOW + TTL_MS - MARGIN_MS),
+    ]
