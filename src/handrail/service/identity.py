@@ -10,7 +10,7 @@ from handrail import errors
 from handrail.core.digest import sha256
 from handrail.core.lease import Actor, Session
 from handrail.core.names import NAME_CHARS_MAX, plain_name
-from handrail.service.context import Context
+from handrail.service.context import Caller, Context
 from handrail.store.port import Reader
 from handrail.text import shell_quote
 
@@ -22,8 +22,12 @@ def hash_secret(secret: str) -> str:
     return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def require_session(reader: Reader, context: Context) -> Session:
-    """Return the asking session; raises UnknownSession, WrongWorktree, WrongSecret."""
+def require_session(reader: Reader, context: Context, *, anywhere: bool = False) -> Session:
+    """Return the asking session; raises UnknownSession, WrongWorktree, WrongSecret.
+
+    What writes needs a session of this working tree. What only keeps or gives back what it holds
+    may be asked ``anywhere``: off the machine where the session began, by showing its secret.
+    """
     caller = context.caller
     if caller.session is None:
         marker = f", although {caller.harness} says that an agent runs here"
@@ -34,7 +38,7 @@ def require_session(reader: Reader, context: Context) -> Session:
     if session is None:
         reason = f"{caller.session} was never started here"
         raise errors.UnknownSession(session=caller.session, reason=reason, next=again)
-    if session.worktree != caller.worktree:
+    if session.worktree != caller.worktree and not (anywhere and _came_with(session, caller)):
         raise errors.WrongWorktree(session=session.id, worktree=session.worktree)
     if not session.live:
         reason = f"{session.id} has ended"
@@ -48,6 +52,11 @@ def require_session(reader: Reader, context: Context) -> Session:
     if shown != session.secret_hash:
         raise errors.WrongSecret(session=session.id)
     return session
+
+
+def _came_with(session: Session, caller: Caller) -> bool:
+    """Tell whether a session is of another clone, and its secret was brought here."""
+    return caller.secret is not None and not session.worktree.startswith(caller.clone)
 
 
 def _read_hash(context: Context, session: str) -> str:

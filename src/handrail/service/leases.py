@@ -35,7 +35,7 @@ class Leases(Claims):
         """Renew the leases under these tokens (all of one's own if none is named)."""
         started = self._context.outside.monotonic_ms()
         with self._store.transaction() as tx:
-            session = require_session(tx, self._context)
+            session = require_session(tx, self._context, anywhere=True)
             rules = rules_in_force(tx)
             ttl_ms = rules.settings.limits.ttl_ms if ttl_ms is None else check_ttl(ttl_ms)
             own = tx.leases(session.id)
@@ -66,7 +66,7 @@ class Leases(Claims):
 
         looked = look_at_own(self._context)
         with self._store.transaction() as tx:
-            session = require_session(tx, self._context)
+            session = require_session(tx, self._context, anywhere=True)
             own = tx.leases(session.id)
             gone: list[str] = []
             if everything:

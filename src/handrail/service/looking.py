@@ -53,9 +53,14 @@ def with_looks(
 
 
 def look(context: Context, rules: Rules, session: Session, patterns: Sequence[Pattern]) -> Looked:
-    """Look at what is dirty under the patterns, and whether its bytes are stale."""
+    """Look at what is dirty under the patterns, and whether its bytes are stale.
+
+    In the session's working tree: from any other, nobody could look.
+    """
     with context.store.read() as reader:
         head = reader.head.seq
+    if session.worktree != context.caller.worktree:
+        return Looked(tuple(patterns), head, None)
     try:
         rows = under(context, rules, patterns)
         with context.store.read() as reader:
@@ -69,7 +74,7 @@ def look_at_own(context: Context) -> Looked:
     """Look at what is dirty under the leases of the asking session, which are about to end."""
     with context.store.read() as reader:
         rules = rules_in_force(reader)
-        session = require_session(reader, context)
+        session = require_session(reader, context, anywhere=True)
         leases = reader.leases(session.id)
     return look(context, rules, session, [p for lease in leases for p in lease.patterns])
 

@@ -11,7 +11,7 @@ What it left unfinished is kept for its agent.
 
 from __future__ import annotations
 
-from handrail.core.decide import EndSession, Looked, View, decide
+from handrail.core.decide import EndSession, View, decide
 from handrail.core.lease import Actor, Session
 from handrail.core.task import task_of
 from handrail.service.context import Context
@@ -56,9 +56,7 @@ def end_gone(context: Context, session: Session) -> None:
         rules = rules_in_force(reader)
         leases = reader.leases(session.id)
     patterns = [pattern for lease in leases for pattern in lease.patterns]
-    looked = Looked(dirty=None)
-    if session.worktree == context.caller.worktree:
-        looked = look(context, rules, session, patterns)
+    looked = look(context, rules, session, patterns)
     with context.store.transaction() as tx:
         there = tx.session(session.id)
         if there is None or not there.live or not gone(context, tx, there):

@@ -123,7 +123,7 @@ class Sessions:
             context = context._replace(caller=caller)
         looked = look_at_own(context)
         with self._store.transaction() as tx:
-            session = require_session(tx, context)
+            session = require_session(tx, context, anywhere=True)
             view = View(tx.epoch, tx.leases(session.id), tx.waiters())
             changes = decide(view, EndSession(session, reason, looked), tx.now)
             tx.commit(changes, actor_of(session))
@@ -138,7 +138,7 @@ class Sessions:
         """Return a session with its live leases; the asking one if none is named."""
         with self._store.read() as reader:
             if id is None:
-                session = require_session(reader, self._context)
+                session = require_session(reader, self._context, anywhere=True)
             else:
                 found = reader.session(check_name("session", id))
                 if found is None:
