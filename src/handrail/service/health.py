@@ -206,12 +206,17 @@ def rebuild(store: Store, tick: Callable[[int], None] | None = None) -> Rebuilt:
             raise errors.LedgerBroken(seq=report.problem.seq, reason=report.problem.reason)
         state = replay(entries)
         mended = _beside(tx, report, entries, state) + compare(tx, state)
-        kept = {lease.token: lease for lease in tx.leases()}
-        for token, lease in state.leases.items():
-            state.leases[token] = _with_expiry(lease, kept.get(token), tx.now)
+        keep_expiries(state, tx)
         tx.replace(state)
         tx.commit([], UNATTRIBUTED)
         return Rebuilt(len(state.leases), len(state.sessions), tuple(mended), tx.epoch)
+
+
+def keep_expiries(state: State, beside: Reader) -> None:
+    """Let the leases of a replayed ledger end when they do: renewals say that, and no entry."""
+    kept = {lease.token: lease for lease in beside.leases()}
+    for token, lease in state.leases.items():
+        state.leases[token] = _with_expiry(lease, kept.get(token), beside.now)
 
 
 def _with_expiry(lease: Lease, kept: Lease | None, now: int) -> Lease:
