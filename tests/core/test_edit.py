@@ -476,6 +476,26 @@ def test_a_new_session_adopts_what_its_agent_left_and_settles_the_rest() -> None
     assert LeaseExpired(12, NOW) in changes
 
 
+def test_of_what_somebody_else_left_only_what_is_dirty_still_is_kept() -> None:
+    foreign = an_orphan(11, "theirs", "lib/a", "lib/b")
+    work = (WORK._replace(path="lib/b"),)
+    changes = ask(Adopt(MINE, HOUR, a_look("lib/a", "lib/b", dirty=work)), orphans=[foreign])
+    assert changes == [LeaseOrphaned(11, (("lib/b", "b1"),), "looked_at")]
+    # A file that gave way to a folder of its name is other work in the same place.
+    inside = (WORK._replace(path="lib/a/x"), *work)
+    changes = ask(Adopt(MINE, HOUR, a_look("lib/a", "lib/b", dirty=inside)), orphans=[foreign])
+    assert changes == [LeaseOrphaned(11, (("lib/a/x", "b1"), ("lib/b", "b1")), "looked_at")]
+    same = (WORK._replace(path="lib/a", blob="b2"), *work)
+    assert ask(Adopt(MINE, HOUR, a_look("lib/a", "lib/b", dirty=same)), orphans=[foreign]) == []
+
+
+def test_what_cannot_be_adopted_is_narrowed_all_the_same() -> None:
+    own = an_orphan(9, "before", "src/a", "src/b", agent=MINE.agent)
+    against = a_lease(7, "theirs", "src", worktree="tree-2")
+    changes = ask(Adopt(MINE, HOUR, a_look("src", dirty=(WORK,))), against, orphans=[own])
+    assert changes == [LeaseOrphaned(9, (("src/a", "b1"),), "looked_at")]
+
+
 def test_what_was_held_exclusively_is_adopted_so_if_nobody_else_has_it() -> None:
     own = an_orphan(9, "before", "src/a", agent=MINE.agent, kind=EXCLUSIVE)
     adopt = Adopt(MINE, HOUR, a_look("src/a", dirty=(WORK,)))

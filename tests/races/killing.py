@@ -1,4 +1,4 @@
-"""Processes that kill themselves in the middle: at a statement, at a write or sync, or after one.
+"""Processes that kill or stop themselves in the middle: at a statement, a write or a sync.
 
 Imported by the server of the races, so: nothing of pytest here. ``operate`` runs one operation with
 a fuse; what it acknowledges goes through a pipe, as an answer goes to whoever asked.
@@ -15,11 +15,13 @@ from typing import Final, NamedTuple
 
 import apsw
 
+from handrail.service.handoffs import Offering
 from handrail.service.leases import Asked
 from handrail.service.setup import initialise
 from handrail.store.sqlite import connection
 from handrail.store.sqlite import store as store_module
 from handrail.wiring import Application
+from tests.races.handing import Quick
 
 STATEMENT: Final = "before a statement"
 WRITE: Final = "before a write or sync"
@@ -58,6 +60,20 @@ def release(app: Application, ground: Ground) -> str:
     return ground.token
 
 
+def offer(app: Application, ground: Ground) -> str:
+    """Offer what is held for the round's task, under a request id; returns the reservation."""
+    asked = Offering(task=f"task-{ground.number}", scope=(f"area/{ground.number}/api",))
+    asked = asked._replace(request_id=f"offer-{ground.number}")
+    return str(Quick(app.context, app.packet_files).offer(asked).packet.token)
+
+
+def accept(app: Application, ground: Ground) -> str:
+    """Accept the round's task; returns the token under which its scope is held now."""
+    handoffs = Quick(app.context, app.packet_files)
+    done = handoffs.accept(f"task-{ground.number}", request_id=f"accept-{ground.number}")
+    return "" if done.lease is None else str(done.lease.token)
+
+
 def found(app: Application, ground: Ground) -> str:
     """Found the store and put a configuration in force, as ``init`` does."""
     return initialise(app.ground, "minimal").epoch or ""
@@ -71,7 +87,8 @@ def migrate(app: Application, ground: Ground) -> str:
 
 
 OPERATIONS: Final[dict[str, Operation]] = {
-    operation.__name__: operation for operation in (claim, renew, release, found, migrate)
+    operation.__name__: operation
+    for operation in (claim, renew, release, offer, accept, found, migrate)
 }
 
 

@@ -29,7 +29,7 @@ from handrail.core.events import (
 )
 from handrail.core.lease import LOCAL, Kind, Orphan
 from handrail.core.scope import matches
-from handrail.core.state import left_of
+from handrail.core.state import Blobs, left_of
 
 
 def decide_start(view: View, start: StartSession, now: int) -> Changes:
@@ -87,8 +87,8 @@ def decide_adopt(view: View, adopt: Adopt, now: int) -> Changes:
         elif may_adopt(adopt.session, orphan):
             narrow = left_of(orphan, left, orphan.since)
             changes += _adopted(view._replace(leases=leases), adopt, orphan, narrow, now)
-        elif orphan.blobs is None:
-            changes.append(LeaseOrphaned(orphan.token, left, "looked_at"))
+        else:
+            changes += _looked_at(orphan, left)
     return [*changes, *notices(view._replace(leases=leases), adopt.session.id, changes)]
 
 
@@ -110,4 +110,11 @@ def _adopted(view: View, adopt: Adopt, orphan: Orphan, narrow: Orphan, now: int)
             return decide_claim(near, claim, now)
         except errors.HandrailError:
             continue
-    return [LeaseOrphaned(orphan.token, narrow.blobs, "looked_at")] if orphan.blobs is None else []
+    return _looked_at(orphan, narrow.blobs or ())
+
+
+def _looked_at(orphan: Orphan, left: Blobs) -> Changes:
+    """Remember what is still unfinished, where that was not known or part of it is clean now."""
+    if orphan.blobs is not None and {path for path, _ in orphan.blobs} == {p for p, _ in left}:
+        return []
+    return [LeaseOrphaned(orphan.token, left, "looked_at")]
