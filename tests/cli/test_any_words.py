@@ -83,6 +83,7 @@ def check(command: Command, done: Result) -> None:
         assert said.code not in ("bug", "error", "malformed"), done
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "sample", [SAMPLE, pytest.param(len(WORDS), marks=pytest.mark.nightly)], ids=["some", "all"]
 )

@@ -239,6 +239,7 @@ def test_what_is_lost_of_a_preset_is_said_and_comes_back(repo: Repo, handrail: H
     assert handrail("doctor").code == 0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("preset", sorted(PRESET_FILES))
 def test_where_nothing_was_before_all_that_is_watched_is_there_or_to_come(
     repo: Repo, preset: str

@@ -580,6 +580,7 @@ ALL = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.sampled(8)
 @pytest.mark.parametrize(("code", "arrange"), ALL)
 def test_following_the_text_leads_to_a_granted_claim(

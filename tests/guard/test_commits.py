@@ -154,6 +154,7 @@ PASSES = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", PASSES)
 def test_what_would_be_left_half_way_is_never_vetoed(

@@ -42,6 +42,7 @@ def both_changed(repo: Repo, ada: Agent) -> None:
     assert repo.git("status", "--porcelain") == ""
 
 
+@pytest.mark.sampled(2)
 def test_a_conflict_that_the_holder_resolves_is_attested(
     guarded: Repo, agents: Agents, handrail: Handrail
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_conflict_that_the_holder_resolves_is_attested(
     assert handrail("status", "--json").json()["leases"] == [], "a clean path is free again"
 
 
+@pytest.mark.sampled(2)
 def test_a_resolution_over_what_another_holds_is_recorded_and_not_vetoed(
     guarded: Repo, agents: Agents, handrail: Handrail
 ) -> None:
@@ -96,6 +98,7 @@ def test_a_resolution_that_nobody_held_is_attested_afterwards(
     assert verdict(guarded, handrail)[0] == 0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seen", [True, False])
 def test_a_merge_that_drops_what_another_landed_is_recorded_and_refused(
     guarded: Repo, agents: Agents, handrail: Handrail, seen: bool
