@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,10 +18,12 @@ from handrail.core.events import Event, LeaseGranted, Move, SessionStarted
 from handrail.core.lease import EXCLUSIVE, Actor, Kind, Session
 from handrail.core.ledger import Entry
 from handrail.core.scope import Pattern, parse_pattern
+from handrail.core.state import State
 from handrail.store.memory import MemoryStore
 from handrail.store.port import Request, Store
 from handrail.store.postgres import PostgresStore
 from handrail.store.postgres.connection import Address
+from handrail.store.postgres.schema import FORMAT
 from handrail.store.sql.writer import REPLACED
 from handrail.store.sqlite import SqliteStore
 from tests.postgres import server
@@ -141,12 +143,20 @@ class SqliteGround:
         self._opened.append(store)
         return store
 
+    def restore(self, entries: Sequence[Entry], state: State, clock: FakeClock) -> SqliteStore:
+        """Make a workspace from a ledger; the second time where the first time made it."""
+        path = str(self._folder / "restored.db")
+        store = SqliteStore.restore(path, clock, counting_salt(), entries, state)
+        self._clocks[path] = clock
+        self._opened.append(store)
+        return store
+
     def close(self) -> None:
         for store in self._opened:
             store.close()
 
 
-TABLES: Final = (*REPLACED, "entry", "request", "process", "notice", "state")
+TABLES: Final = (*REPLACED, "entry", "request", "process", "notice", "moved", "state")
 _free: Final[list[str]] = []
 _made: Final = itertools.count(1)
 
@@ -161,6 +171,7 @@ class PostgresGround:
         self._opened: list[PostgresStore] = []
         self._used: list[str] = []
         self._clocks: dict[str, FakeClock] = {}
+        self._restored: str | None = None
 
     def create(
         self, clock: FakeClock, *, busy_ms: int = 5_000, predecessor: str | None = None
@@ -191,11 +202,25 @@ class PostgresGround:
         self._opened.append(opened)
         return opened
 
+    def restore(self, entries: Sequence[Entry], state: State, clock: FakeClock) -> PostgresStore:
+        if self._restored is None:
+            self._restored = _free.pop() if _free else f"handrail_{os.getpid()}_{next(_made)}"
+            self._used.append(self._restored)
+        store = PostgresStore.restore(
+            *(self._address, self._address.parameters, self._restored, counting_salt()),
+            *(entries, state),
+            clock=clock,
+        )
+        self._clocks[store.schema] = clock
+        self._opened.append(store)
+        return store
+
     def close(self) -> None:
         if self._used:
             line = self._opened[0]._connected()
             for schema in self._used:
                 line.execute(";".join(f'DELETE FROM "{schema}".{name}' for name in TABLES))
+                line.execute(f'UPDATE "{schema}".format SET number = {FORMAT}')
             _free.extend(self._used)
             self._used = []
         for store in self._opened:

@@ -63,6 +63,7 @@ from handrail.core.lease import (
 )
 from handrail.core.ledger import Entry, Head, read_event, read_header, verify
 from handrail.core.state import InForce, State, replay
+from handrail.errors.server import StoreMoved
 from handrail.service.health import compare
 from handrail.store.port import RARE, REQUESTS_KEPT_MS, Reader, Request, Store, Tx
 from tests.core.scope_bruteforce import find, names
@@ -1470,3 +1471,20 @@ def test_a_transaction_is_a_reader_too(store: Store) -> None:
 
     with store.transaction() as tx:
         assert inside(tx) == outside
+
+
+def test_a_store_that_was_moved_is_none_for_whoever_has_it_open(
+    ground: Ground, store: Store
+) -> None:
+    other = ground.another(store)
+    raising(store, lambda tx: tx.retire("nowhere"))
+    with store.transaction() as tx:
+        tx.retire("postgresql://db/acme")
+        tx.commit([], ADA)
+    for one in (store, other):
+        with pytest.raises(StoreMoved, match="postgresql://db/acme"), one.transaction():
+            raise AssertionError
+        with pytest.raises(StoreMoved), one.read():
+            raise AssertionError
+    with pytest.raises(StoreMoved), ground.another(store).read():
+        raise AssertionError

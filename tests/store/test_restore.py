@@ -23,6 +23,7 @@ from handrail.core.events import (
 )
 from handrail.core.ledger import Entry
 from handrail.service.health import verify_store
+from handrail.store.port import Store
 from handrail.store.sqlite import SqliteStore
 from tests.store.grounds import (
     ADA,
@@ -60,7 +61,7 @@ def restore(path: Path, entries: list[Entry], clock: FakeClock | None = None) ->
     return SqliteStore.restore(str(path), clock or FakeClock(), counting_salt(), entries)
 
 
-def live(store: SqliteStore) -> None:
+def live(store: Store) -> None:
     """Let one of everything happen that is history."""
     commit(store, ConfigApplied("b" * 40, "[workspace]", "init"))
     commit(store, started(ADA), started(BOB, worktree="w"))

@@ -40,6 +40,13 @@ class StoresDiffer(Malformed):
     NEXT = "unset HANDRAIL_STORE_URL"
 
 
+class StoreMoved(Unavailable):
+    """The store {path} is no store any more: it was moved to {place}."""
+
+    code = "store_moved"
+    NEXT = "handrail store migrate"
+
+
 class StoreUnreachable(Unavailable):
     """The store {store} cannot be reached: {reason}."""
 

@@ -27,6 +27,7 @@ from handrail.core.ledger import GENESIS, Entry, Head, read_event, seal
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State, apply
 from handrail.errors import StoreBusy, Usage
+from handrail.errors.server import StoreMoved
 from handrail.store.anchors import plan
 from handrail.store.memory_handoffs import Data, HandoffRows
 from handrail.store.port import RARE, REQUESTS_KEPT_MS, Clock, Request
@@ -296,6 +297,10 @@ class MemoryTx(MemoryReader):
         if self.data.state.config is not None:
             self.data.state.config = self.data.state.config._replace(compiled=compiled)
 
+    def retire(self, place: str) -> None:
+        """Be no store any more, with the next commit."""
+        self._touched, self.data.moved = True, place
+
     def replace(self, state: State) -> None:
         """Put these tables in place of the ones that are there."""
         self._touched = True
@@ -336,6 +341,7 @@ class MemoryStore:
         """Open the exclusive transaction; raises StoreBusy."""
         self._take_turn(time.monotonic() + self._busy_ms / 1000)
         try:
+            self._check_there()
             reading = self._clock.read()
             data = self._data.copy()
             if data.timeline.boot != reading[0]:
@@ -357,6 +363,10 @@ class MemoryStore:
                 self._queue.release()
         raise StoreBusy(path="memory", waited_ms=self._busy_ms, pid="unknown")
 
+    def _check_there(self) -> None:
+        if self._data.moved:
+            raise StoreMoved(path="memory", place=self._data.moved)
+
     def _publish(self, data: Data) -> None:
         self._data = data
         self._version += 1
@@ -364,6 +374,7 @@ class MemoryStore:
     @contextmanager
     def read(self) -> Iterator[MemoryReader]:
         """Open a snapshot."""
+        self._check_there()
         yield MemoryReader(self._data, self._clock.read())
 
     def version(self) -> int:

@@ -25,6 +25,7 @@ class Data:
         self.requests: dict[str, tuple[str, int, int, int]] = {}
         self.timeline = Timeline("", 0)
         self.last_now = 0
+        self.moved = ""
 
     def copy(self) -> Data:
         """Return what a transaction may change."""

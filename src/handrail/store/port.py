@@ -244,6 +244,12 @@ class Tx(Reader, Protocol):
     def replace(self, state: State) -> None:
         """Put these tables in place of the ones that are there, with the next commit."""
 
+    def retire(self, place: str) -> None:
+        """Be no store any more, with the next commit: whoever asks is told where it is now.
+
+        Every transaction and every read raises StoreMoved from then on, whoever has it open.
+        """
+
 
 class Store(Protocol):
     """One workspace's state and ledger."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from handrail.store.postgres.connection import Line
 
 FORMAT: Final = 1
+MOVED: Final = 0x7FFF_FFFF
+"""In place of the format of a store that is elsewhere now: no program takes it for its own."""
 _NAME_BYTES_MAX: Final = 63
 _PREFIX: Final = "handrail_"
 _MIGRATIONS: Final = os.path.join(os.path.dirname(__file__), "migrations")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -18,7 +18,9 @@ import psycopg
 from handrail import errors
 from handrail.core.events import StoreCreated
 from handrail.core.lease import Actor
-from handrail.core.ledger import GENESIS
+from handrail.core.ledger import GENESIS, Entry, read_header
+from handrail.core.state import State
+from handrail.errors.server import StoreMoved
 from handrail.store.clock import Reading, Timeline
 from handrail.store.port import Clock
 from handrail.store.postgres.connection import (
@@ -30,6 +32,7 @@ from handrail.store.postgres.connection import (
 from handrail.store.postgres.reader import PostgresReader, reading_of
 from handrail.store.postgres.schema import (
     FORMAT,
+    MOVED,
     bring_up,
     check_format,
     exists,
@@ -40,6 +43,7 @@ from handrail.store.postgres.schema import (
 from handrail.store.postgres.writer import PostgresTx
 from handrail.store.sql.handoffs import Cursor
 from handrail.store.sql.reader import STATE, Kept, StateRow
+from handrail.store.sql.restoring import checked, restored
 from handrail.typed import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -126,6 +130,28 @@ class PostgresStore:
             line.close()
         return cls(address, parameters, schema, salt, clock=clock, busy_ms=busy_ms)
 
+    @classmethod
+    def restore(
+        cls,
+        address: Address,
+        parameters: dict[str, str],
+        schema: str,
+        salt: Callable[[], str],
+        entries: Sequence[Entry],
+        state: State | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> PostgresStore:
+        """Make the schema anew from a whole ledger, as ``SqliteStore.restore`` makes a file."""
+        created = checked(entries)
+        store = cls.create(
+            *(address, parameters, schema, salt),
+            workspace=created.workspace,
+            epoch=read_header(entries[0].header).epoch,
+            clock=clock,
+        )
+        return restored(store, entries, state)
+
     @contextmanager
     def transaction(self) -> Iterator[PostgresTx]:
         """Open the exclusive transaction."""
@@ -193,6 +219,9 @@ class PostgresStore:
     def _format(self, number: Cursor) -> int:
         row = number.fetchone()
         found = 0 if row is None else int(row[0])
+        if found == MOVED:
+            place = self._run("SELECT place FROM moved").fetchone()
+            raise StoreMoved(path=self.path, place=place[0])
         check_format(found, self.address)
         return found
 

@@ -15,6 +15,7 @@ from handrail.core.ledger import Entry
 from handrail.core.state import State
 from handrail.store.clock import Reading
 from handrail.store.postgres.reader import PostgresDialect
+from handrail.store.postgres.schema import MOVED
 from handrail.store.sql.handoffs import Cursor
 from handrail.store.sql.reader import Kept, StateRow, marks
 from handrail.store.sql.writer import SqlTables, SqlTx
@@ -37,8 +38,8 @@ _COLUMNS: Final = {
     "packet": (
         2,
         (
-            "task number kind state session agent from_role to_role patterns returns token offered_at"
-            " lapses_at seq hash by settled_at note"
+            "task number kind state session agent from_role to_role patterns returns token"
+            " offered_at lapses_at seq hash by settled_at note"
         ),
     ),
     "waiver": (1, "seq gate for_task reason by added_at ends_at uses used revoked"),
@@ -93,6 +94,12 @@ class PostgresTx(PostgresDialect, SqlTx):
         paths_hash = event.paths_hash if isinstance(event, CommitAttested) else None
         row = (entry.seq, kind, subject, entry.header, entry.payload, paths_hash)
         self._run("INSERT INTO entry VALUES (?,?,?,?,?,?)", row)
+
+    def retire(self, place: str) -> None:
+        """Be no store any more, with the next commit."""
+        self._touched = True
+        self._run("INSERT INTO moved VALUES (?)", (place,))
+        self._run("UPDATE format SET number = ?", (MOVED,))
 
     def redact(self, seq: int) -> None:
         """Drop the payload of an entry, and what was found by it."""

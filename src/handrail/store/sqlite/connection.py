@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import apsw
 
 from handrail import errors
+from handrail.errors.server import StoreMoved
 from handrail.store.filesystem import unwritable
 
 APPLICATION_ID = 0x48524C31
@@ -35,6 +36,8 @@ def migrations() -> dict[int, str]:
 
 
 FORMAT = 7
+MOVED = 0x7FFF_FFFF
+"""In place of the format of a store that is elsewhere now: no program takes it for its own."""
 
 
 def sqlite_version() -> str:
@@ -85,6 +88,10 @@ def format_of(connection: apsw.Connection, path: str) -> int:
         tables = 0 if found else connection.execute("SELECT count(*) FROM sqlite_schema").get
     if (found and owner != APPLICATION_ID) or tables:
         raise errors.StoreCorrupt(path=path, reason="it is a database of another program")
+    if found == MOVED:
+        with translated(path):
+            place = connection.execute("SELECT place FROM moved").get
+        raise StoreMoved(path=path, place=place)
     if found > FORMAT:
         raise errors.NewerFormat(what=f"the store {path}", found=found, known=FORMAT)
     if found < 0:

@@ -16,13 +16,14 @@ import apsw
 from handrail import errors
 from handrail.core.events import StoreCreated
 from handrail.core.lease import Actor
-from handrail.core.ledger import GENESIS, Entry, read_event, read_header, verify
-from handrail.core.state import replay
+from handrail.core.ledger import GENESIS, Entry, read_header
+from handrail.core.state import State
 from handrail.store.clock import Timeline
 from handrail.store.fairlock import FairLock
 from handrail.store.filesystem import refuse_network, unwritable
 from handrail.store.port import Clock
 from handrail.store.sql.reader import Kept, read_entry
+from handrail.store.sql.restoring import checked, restored
 from handrail.store.sqlite.connection import (
     BUSY_MS,
     DRIVER_ERRORS,
@@ -97,16 +98,21 @@ class SqliteStore:
 
     @classmethod
     def restore(
-        cls, path: str, clock: Clock, salt: Callable[[], str], entries: Sequence[Entry]
+        cls,
+        path: str,
+        clock: Clock,
+        salt: Callable[[], str],
+        entries: Sequence[Entry],
+        state: State | None = None,
     ) -> SqliteStore:
         """Make the file anew from a whole ledger, byte for byte, to go on in its own epoch.
 
-        The tables are what the entries add up to: renewals, waiting claims and processes are no
-        history and are not there. Store time goes on from the newest entry. Raises LedgerBroken
-        where the ledger does not verify or does not begin with its store, Usage where a store is
-        there already.
+        The tables are what the entries add up to, or the ``state`` that is given: renewals, waiting
+        claims and processes are no history. Store time goes on from the newest entry. Raises
+        LedgerBroken where the ledger does not verify or does not begin with its store, Usage where
+        another store is there already.
         """
-        created = _checked(entries)
+        created = checked(entries)
         store = cls.create(
             path,
             clock,
@@ -114,16 +120,7 @@ class SqliteStore:
             workspace=created.workspace,
             epoch=read_header(entries[0].header).epoch,
         )
-        try:
-            with store.transaction() as tx:
-                if tx.head.seq != 1:
-                    raise errors.Usage(reason=f"A store is at {path} already.")
-                tx.refill(entries, replay(entries))
-                tx.commit([], Actor())
-        except BaseException:
-            store.close()
-            raise
-        return store
+        return restored(store, entries, state)
 
     @contextmanager
     def transaction(self) -> Iterator[SqliteTx]:
@@ -245,20 +242,6 @@ def salvage(path: str) -> list[Entry]:
         finally:
             connection.close()
     return entries
-
-
-def _checked(entries: Sequence[Entry]) -> StoreCreated:
-    """Return the first event of a ledger that verifies."""
-    report = verify(entries)
-    if report.problem is not None:
-        raise errors.LedgerBroken(seq=report.problem.seq, reason=report.problem.reason)
-    try:
-        created = read_event(entries[0]) if entries else None
-    except (ValueError, KeyError, TypeError):
-        created = None
-    if not isinstance(created, StoreCreated):
-        raise errors.LedgerBroken(seq=1, reason="it does not say which workspace it is of")
-    return created
 
 
 def _found(

@@ -9,6 +9,7 @@ import apsw
 from handrail.store.clock import Reading
 from handrail.store.sql.reader import Kept, marks
 from handrail.store.sql.writer import SqlTables, SqlTx
+from handrail.store.sqlite.connection import MOVED
 from handrail.store.sqlite.reader import PLACE, SqliteDialect, state_row
 
 
@@ -31,3 +32,10 @@ class SqliteTx(SqliteDialect, SqlTx):
     ) -> None:
         run, tables = connection.execute, SqliteTables(connection.execute)
         SqlTx.__init__(self, run, state_row(connection), reading, kept, PLACE, tables, salt)
+
+    def retire(self, place: str) -> None:
+        """Be no store any more, with the next commit."""
+        self._touched = True
+        self._run("CREATE TABLE moved (place TEXT NOT NULL) STRICT")
+        self._run("INSERT INTO moved VALUES (?)", (place,))
+        self._run(f"PRAGMA user_version={MOVED}")

@@ -234,3 +234,7 @@ CREATE TABLE reading (
 );
 CREATE INDEX reading_unread ON reading (session) WHERE unread;
 CREATE INDEX reading_awaits ON reading (session) WHERE awaits;
+
+CREATE TABLE moved (
+    place text COLLATE "C" NOT NULL      -- where the store is now, once this is none any more
+);
