@@ -37,8 +37,8 @@ _COLUMNS: Final = {
     "packet": (
         2,
         (
-            "task number kind state session agent from_role to_role patterns returns token offered_at"
-            " lapses_at seq hash by settled_at note"
+            "task number kind state session agent from_role to_role patterns returns token"
+            " offered_at lapses_at seq hash by settled_at note"
         ),
     ),
     "waiver": (1, "seq gate for_task reason by added_at ends_at uses used revoked"),
