@@ -17,7 +17,7 @@ from handrail.core.scope import matches, parse_pattern
 from handrail.edge.guard import quick
 from handrail.edge.shell.scan import may_write
 from handrail.facts.clock import BootClock
-from handrail.store.sqlite import connection
+from handrail.store.sqlite import SqliteStore, connection
 from handrail.store.sqlite.guard_copy import Allowed, GuardCopy, Snapshot
 from handrail.wiring import Application
 from tests.guard.conftest import Agents
@@ -106,6 +106,7 @@ def test_where_the_store_is_elsewhere_its_copy_is_asked_and_nothing_else(held: R
 
 def test_what_has_run_out_or_is_past_half_of_its_life_is_for_the_rule(held: Repo) -> None:
     application = Application.open(str(held.path), {}, terminal=False)
+    assert isinstance(application.store, SqliteStore)
     connection = application.store._connection
     connection.execute("UPDATE may_write SET renew_at = 1 WHERE pattern = 'src/a.py'")
     application.close()
@@ -121,6 +122,7 @@ def test_another_boot_another_format_and_no_store_are_for_the_rule(
         patch.setattr(quick, "FORMAT", quick.FORMAT + 1)
         assert not says_yes(path)
     application = Application.open(str(held.path), {}, terminal=False)
+    assert isinstance(application.store, SqliteStore)
     application.store._connection.execute("UPDATE state SET boot = 'another'")
     application.close()
     assert not says_yes(path)

@@ -291,6 +291,11 @@ class PostgresStore:
             row = self._send(line, f"SELECT commits FROM {quoted(self.schema)}.state").fetchone()
         return -1 if row is None else int(row[0])
 
+    def software(self) -> str:
+        """Say which server keeps the store."""
+        number = self._connected().info.server_version
+        return f"PostgreSQL {number // 10_000}.{number % 10_000}"
+
     def integrity(self) -> list[str]:
         """Say which tables and indexes are gone; the rest PostgreSQL has means of its own for."""
         return []

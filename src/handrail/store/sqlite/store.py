@@ -34,6 +34,7 @@ from handrail.store.sqlite.connection import (
     keep_copy,
     migrate,
     migrations,
+    sqlite_version,
     translate,
     translated,
 )
@@ -187,6 +188,10 @@ class SqliteStore:
         """Return a number that changes whenever another connection commits."""
         with translated(self.path):
             return int(self._connection.pragma("data_version"))
+
+    def software(self) -> str:
+        """Say which database keeps the store."""
+        return sqlite_version()
 
     def integrity(self) -> list[str]:
         """Let SQLite check the file's structure; returns what it complains of, or what is gone."""
