@@ -8,5 +8,7 @@ service over a store that ``handrail init`` made, on the file system of this che
 
     python -m bench                          all rows
     python -m bench --only claim-command     one of them
+    python -m bench --profile claim-command  the same, and where its time goes
     python -m bench --quick                  a sketch, in seconds
+    python -m bench.publish FILE...          its JSON to docs/speed.json, the pages from that
 """

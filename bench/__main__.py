@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import apsw
-
 from bench.ground import PROGRAM, RESULTS
-from bench.measure import Result
+from bench.measure import Profile, Result
+from bench.profiles import PROFILES
+from bench.report import reported, written
 from bench.rows import ROWS
 
 HEADINGS = ("row", "what", "value", "floor", "ratio", "target", "")
@@ -26,18 +24,40 @@ def main(argv: Sequence[str]) -> int:
     if not PROGRAM.exists():
         print(f"bench: {PROGRAM} is not there; make bench installs it", file=sys.stderr)
         return 2
-    chosen = [row for row in ROWS if not asked.only or row.name in asked.only]
+    names = {*(asked.only or ()), *(asked.profile or ())}
     results: list[Result] = []
+    profiles: list[Profile | None] = []
     load = os.getloadavg()[0]
-    for row in chosen:
+    for row in ROWS:
+        if names and row.name not in names:
+            continue
         print(f"measuring {row.name}: {row.what} ...", file=sys.stderr, flush=True)
-        results += row.measure(asked.quick)
+        found = row.measure(asked.quick)
+        results += found
+        profiles += _profiled(found, quick=asked.quick, always=row.name in (asked.profile or ()))
     print(_table(results))
+    for profile in filter(None, profiles):
+        print(_shown(profile))
     out = Path(asked.out) if asked.out else RESULTS / f"{time.strftime('%Y%m%dT%H%M%S')}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(_report(results, quick=asked.quick, load=load), indent=1) + "\n")
+    report = reported(results, profiles, quick=asked.quick, load=load)
+    out.write_text(written(report), encoding="utf-8")
     print(f"\nwritten to {out}", file=sys.stderr)
     return 1 if asked.check and any(result.met is False for result in results) else 0
+
+
+def _profiled(found: Sequence[Result], *, quick: bool, always: bool) -> list[Profile | None]:
+    """Say where the time goes of each line that asks for it: one that misses, in a full run."""
+    profiles: list[Profile | None] = []
+    for result in found:
+        profile = None
+        if always or (result.met is False and not quick):
+            for begins, measure in PROFILES.get(result.row, {}).items():
+                if profile is None and result.what.startswith(begins):
+                    print(f"profiling {result.what} ...", file=sys.stderr, flush=True)
+                    profile = measure(result, quick)
+        profiles.append(profile)
+    return profiles
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,40 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", action="append", choices=names, metavar="ROW", help=f"one of {', '.join(names)}"
     )
+    parser.add_argument(
+        "--profile",
+        action="append",
+        choices=sorted(PROFILES),
+        metavar="ROW",
+        help=f"measure it and say where its time goes: one of {', '.join(sorted(PROFILES))};"
+        " a full run says so by itself of a row that misses",
+    )
     parser.add_argument("--quick", action="store_true", help="a sketch, in seconds")
     parser.add_argument("--out", metavar="FILE", help="where the JSON goes")
     parser.add_argument("--check", action="store_true", help="exit with 1 on a missed target")
     return parser
-
-
-def _report(results: Sequence[Result], *, quick: bool, load: float) -> dict[str, object]:
-    return {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "quick": quick,
-        "machine": {
-            "system": platform.platform(),
-            "processors": os.cpu_count(),
-            "load_before": load,
-            "load_after": os.getloadavg()[0],
-            "python": platform.python_version(),
-            "sqlite": apsw.sqlite_lib_version(),
-        },
-        "rows": [
-            {
-                "row": result.row,
-                "what": result.what,
-                "value": result.value,
-                "unit": result.unit,
-                "floor": result.floor,
-                "floor_is": result.floor_is,
-                "ratio": result.ratio,
-                "target": None if result.target is None else result.target._asdict(),
-                "met": result.met,
-                "detail": result.detail,
-            }
-            for result in results
-        ],
-    }
 
 
 def _table(results: Sequence[Result]) -> str:
@@ -93,6 +91,15 @@ def _table(results: Sequence[Result]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def _shown(profile: Profile) -> str:
+    lines = [f"\n{profile.what}: {_figure(profile.total)} {profile.unit}"]
+    for name, value in profile.parts:
+        lines.append(f"  {_figure(value):>8} {profile.unit}  {name}")
+    for name, value in profile.beside:
+        lines.append(f"  ({_figure(value)} {profile.unit}: {name})")
+    return "\n".join([*lines, f"  {profile.how}"])
 
 
 def _cells(result: Result) -> tuple[str, ...]:

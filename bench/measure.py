@@ -56,6 +56,22 @@ class Result(NamedTuple):
         return None if self.target is None else self.target.met(self.value, self.ratio)
 
 
+class Profile(NamedTuple):
+    """Where the time of one line of the table goes: figures, and beside them what they are held to.
+
+    The ``parts`` add up to ``total``, each with what it is; ``beside`` are figures that belong to
+    something else, as to the floor. ``how`` says in a sentence how they were found.
+    """
+
+    row: str
+    what: str
+    unit: str
+    total: float
+    parts: tuple[tuple[str, float], ...]
+    beside: tuple[tuple[str, float], ...]
+    how: str
+
+
 def in_turn(rounds: int, *subjects: Callable[[], float]) -> list[list[float]]:
     """Let subjects measure themselves in turn, in every other round backwards; their samples."""
     samples: list[list[float]] = [[] for _ in subjects]

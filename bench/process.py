@@ -6,12 +6,21 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 NOTHING: Final = (sys.executable, "-I", "-S", "-c", "pass")
 """The floor of every process: the same interpreter, doing nothing."""
 PAYLOAD_BYTES_MAX: Final = 4_096
 """What any pipe holds without a reader."""
+
+
+class Start(NamedTuple):
+    """How a process is started: what ``run`` is told."""
+
+    words: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str]
+    stdin: bytes = b""
 
 
 def run(
@@ -21,8 +30,11 @@ def run(
     *,
     stdin: bytes = b"",
     status: int = 0,
-) -> None:
-    """Run a program to its end, with ``stdin`` in a pipe; ends the benchmark on another status."""
+) -> float:
+    """Run a program to its end, with ``stdin`` in a pipe; ends the benchmark on another status.
+
+    Returns the seconds of a processor that it took, with all processes that it waited for.
+    """
     assert len(stdin) <= PAYLOAD_BYTES_MAX
     reading, writing = os.pipe()
     os.write(writing, stdin)
@@ -40,6 +52,7 @@ def run(
     finally:
         os.chdir(before)
         os.close(reading)
-    _, ended = os.waitpid(child, 0)
+    _, ended, used = os.wait4(child, 0)
     if os.waitstatus_to_exitcode(ended) != status:
         raise SystemExit(f"bench: {' '.join(words)} did not end with {status}")
+    return used.ru_utime + used.ru_stime

@@ -14,6 +14,8 @@ import pytest
 
 from bench.measure import Result, Target, in_turn, spread
 from bench.process import run
+from bench.profiles import PROFILES, claims
+from bench.profiles.programs import joined
 from bench.rows import ROWS
 from bench.rows.history import ALLOWED, git_in_bulk
 from tests.support import ROOT, Handrail, Repo
@@ -120,6 +122,58 @@ def test_interpreters_that_git_starts_are_counted_and_not_allowed(
     with pytest.raises(SystemExit, match="started 1 interpreters"):
         git_in_bulk(quick=True)
     assert left() == before
+
+
+def test_a_profile_says_where_the_time_of_its_row_goes_and_its_parts_add_up(tmp_path: Path) -> None:
+    out = tmp_path / "numbers.json"
+    done = bench("--quick", "--profile", "claims-per-second", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    check_profile(row)
+    assert "Python: core" in done.stdout
+    parts = dict(row["profile"]["parts"])
+    assert {"Python: core", "Python: service", "Python: store", claims.SQLITE} <= set(parts)
+
+
+def check_profile(row: dict[str, Any]) -> None:
+    profile = row["profile"]
+    assert profile["row"] == row["row"]
+    assert len(profile["parts"]) > 1
+    assert math.isclose(sum(value for _, value in profile["parts"]), profile["total"])
+
+
+@pytest.mark.serial
+@pytest.mark.nightly
+def test_every_row_that_has_a_profile_can_be_asked_for_it(tmp_path: Path) -> None:
+    out, before = tmp_path / "numbers.json", left()
+    asked = [word for name in PROFILES for word in ("--profile", name)]
+    done = bench("--quick", *asked, "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert left() == before
+    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert {row["row"] for row in rows} == set(PROFILES)
+    for row in rows:
+        begins = PROFILES[row["row"]]
+        if any(row["what"].startswith(one) for one in begins):
+            check_profile(row)
+        else:
+            assert row["profile"] is None
+
+
+@pytest.mark.parametrize(
+    ("spans", "lasts"),
+    [
+        ([], 0),
+        ([(1, 3)], 2),
+        ([(1, 3), (2, 5)], 4),
+        ([(4, 5), (1, 9)], 8),
+        ([(1, 2), (4, 5)], 2),
+    ],
+)
+def test_what_runs_at_the_same_time_is_counted_once(
+    spans: list[tuple[float, float]], lasts: float
+) -> None:
+    assert joined(spans) == lasts
 
 
 def test_a_row_that_is_not_there_is_refused_with_those_that_are() -> None:

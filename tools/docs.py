@@ -2,9 +2,10 @@
 
 Promise: what stands there is what the program does. ``docs/commands.md`` comes from the command
 specification, ``docs/errors.md`` from the error tree, the schemas that the preset ``mosaic`` writes
-from the tables of its files' fields, and what stands in other pages between
-``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` from the tables and bounds of the core. A test
-compares them; to write all of them anew, from the root of the project:
+from the tables of its files' fields, the tables about speed and scale from ``docs/speed.json``, and
+what stands in other pages between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` from the
+tables and bounds of the core. A test compares them; to write all of them anew, from the root of the
+project:
 
     python -m tools.docs
 """
@@ -14,9 +15,10 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from handrail import errors
 from handrail.core import lease, names, packet, scope, task
@@ -33,6 +35,8 @@ from handrail.errors import landing as _landing  # noqa: F401 - so that its code
 from handrail.errors import server as _server  # noqa: F401 - so that its codes are found
 from handrail.projections.mosaic_schemas import schema_files
 from handrail.text import format_duration
+from tools import scale, speed
+from tools.markdown import table
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 COMMAND: Final = "python -m tools.docs"
@@ -319,26 +323,39 @@ def audit_ladder_table() -> str:
     return table(("event", "can be noticed"), rows)
 
 
+def _of_numbers(render: Callable[[Mapping[str, Any]], str]) -> str:
+    """Write a block out of what was measured."""
+    return render(speed.numbers())
+
+
 BLOCKS: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "README.md": {"exits": exits_table},
     "docs/audit.md": {"rules": audit_rules_table, "rungs": audit_ladder_table},
     "docs/concepts.md": {"conflicts": conflicts_table, "limits": limits_table},
     "docs/ledger.md": {"kinds": kinds_table},
     "docs/packets.md": {"fields": packet_table, "bounds": packet_limits},
+    "docs/scale.md": {
+        name: partial(_of_numbers, render)
+        for name, render in (
+            ("habits", scale.habits_table),
+            ("costs", scale.costs_table),
+            ("load", scale.load_table),
+            ("ends", scale.ends_table),
+        )
+    },
+    "docs/speed.md": {
+        name: partial(_of_numbers, render)
+        for name, render in (
+            ("runs", speed.runs_list),
+            ("rows", speed.rows_table),
+            ("misses", speed.misses),
+            ("spreads", speed.spreads_table),
+        )
+    },
 }
 
 
 # --- Markdown ------------------------------------------------------------------------------------
-
-
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Write a Markdown table, with a newline at its end."""
-    lines = [head, ("---",) * len(head), *(tuple(map(_cell, row)) for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _code(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from bench.measure import Result
+from bench.rows.bytes import entry_bytes
 from bench.rows.check import check_commit
 from bench.rows.command import claim_command
 from bench.rows.guard import may_write
@@ -38,5 +39,6 @@ ROWS: Final = (
     Row("check-commit", "`handrail check commit` beside 50 000 files", check_commit),
     Row("git-in-bulk", "a rebase of 200 commits, a fetch of 300 refs", git_in_bulk),
     Row("push", "judging a push of 20 and of 1 000 commits", pushes),
+    Row("entry-bytes", "what an entry of the ledger weighs", entry_bytes),
     Row("may-write", "what the guard looks up, in one process", may_write),
 )

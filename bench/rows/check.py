@@ -36,7 +36,7 @@ def check_commit(quick: bool) -> Sequence[Result]:
     return [
         Result(
             "check-commit",
-            f"check commit, {files:,} files".replace(",", " "),
+            f"check commit, {f'{files:,}'.replace(',', ' ')} files",
             median(checks) * 1000,
             "ms",
             median(floors) * 1000,

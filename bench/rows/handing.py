@@ -7,6 +7,7 @@ both find a task as young as any; the sessions and tasks are made beforehand.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.ground import PROGRAM, environment, filled, guarded, scratch, session
@@ -24,19 +25,15 @@ CHANGED = 5
 def hand_over(quick: bool) -> Sequence[Result]:
     """Offer a packet and accept it, in turn with asking git what is changed."""
     files, rounds = (FILES_QUICK, ROUNDS_QUICK) if quick else (FILES, ROUNDS)
-    with scratch() as folder:
-        guarded(folder)
-        filled(folder, files, CHANGED)
-        tasks = _tasks(folder, rounds + 1)
+    with handing(files, rounds + 1) as (folder, offers, accepts):
         offering, accepting = environment("giver"), environment("receiver")
-        offers, accepts = _offers(tasks), _accepts(tasks)
 
         def offer() -> float:
-            words = [str(PROGRAM), "-q", "handoff", "offer", "--kind", "return", *next(offers)]
+            words = next(offers)
             return seconds(lambda: run(words, folder, offering))
 
         def accept() -> float:
-            words = [str(PROGRAM), "-q", "handoff", "accept", next(accepts)]
+            words = next(accepts)
             return seconds(lambda: run(words, folder, accepting))
 
         def status() -> float:
@@ -69,6 +66,18 @@ def hand_over(quick: bool) -> Sequence[Result]:
     ]
 
 
+@contextmanager
+def handing(
+    files: int, rounds: int
+) -> Iterator[tuple[Path, Iterator[list[str]], Iterator[list[str]]]]:
+    """Give a repository, and the command lines that offer and that accept, a pair for each task."""
+    with scratch() as folder:
+        guarded(folder)
+        filled(folder, files, CHANGED)
+        tasks = _tasks(folder, rounds)
+        yield folder, _offers(tasks), _accepts(tasks)
+
+
 def _tasks(folder: Path, number: int) -> list[str]:
     """Open tasks that one session acts for, and start the session that will receive them."""
     names = [f"work-{each}" for each in range(number)]
@@ -90,10 +99,12 @@ class _Nowhere:
 
 
 def _offers(tasks: Sequence[str]) -> Iterator[list[str]]:
+    begin = [str(PROGRAM), "-q", "handoff", "offer", "--kind", "return"]
     for number, task in enumerate(tasks):
         message = "what was done, what is left, and where to begin reading, in a sentence or two"
-        yield ["--task", task, "--scope", f"src/area-{number}", "-m", message]
+        yield [*begin, "--task", task, "--scope", f"src/area-{number}", "-m", message]
 
 
-def _accepts(tasks: Sequence[str]) -> Iterator[str]:
-    yield from tasks
+def _accepts(tasks: Sequence[str]) -> Iterator[list[str]]:
+    for task in tasks:
+        yield [str(PROGRAM), "-q", "handoff", "accept", task]

@@ -77,6 +77,7 @@ def _measured(here: Path, marks: Path, verb: str, what: str, words: list[str]) -
         SECONDS_MAX,
         {
             "interpreters_started": started,
+            "hooks_started": _counted(here, [verb, "--quiet", *words]),
             "with_hooks_s": spread(samples),
             "with_hooks_of_one_line_s": spread(idling),
             "without_hooks_s": spread(floors),
@@ -103,15 +104,24 @@ def _marked(here: Path) -> Path:
     return marks
 
 
-def _bare_hooks(here: Path) -> Path:
+def _bare_hooks(here: Path, line: str = "exit 0", named: str = "bare") -> Path:
     """Write hooks that end at once, under the names of those that are there."""
-    folder = here.parent / "bare"
+    folder = here.parent / named
     folder.mkdir(exist_ok=True)
     for name in HOOKS:
         if (here / ".git" / "hooks" / name).exists():
-            (folder / name).write_text("#!/bin/sh\nexit 0\n")
+            (folder / name).write_text(f"#!/bin/sh\n{line}\n")
             (folder / name).chmod(0o755)
     return folder
+
+
+def _counted(here: Path, words: Sequence[str]) -> int:
+    """Count the hooks that git starts."""
+    marks = here.parent / "started"
+    marks.write_bytes(b"")
+    counting = _bare_hooks(here, f"echo started >>'{marks}'", "counting")
+    _spent(here, ["-c", f"core.hooksPath={counting}", *words])
+    return len(marks.read_bytes().splitlines())
 
 
 def _prove_the_mark(here: Path, marks: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from bench.ground import environment, guarded, scratch
 from bench.measure import Result, Target, in_turn, median, seconds, spread
-from bench.process import NOTHING, run
+from bench.process import NOTHING, Start, run
 from bench.seed import seed_leases
 from handrail.wiring import Application
 
@@ -36,8 +36,8 @@ class Hook(NamedTuple):
     line: str
     environment: Mapping[str, str]
 
-    def fire(self, event: str, status: int = 0, **fields: object) -> None:
-        """Feed it the payload of an event."""
+    def asked(self, event: str, **fields: object) -> Start:
+        """Return how the harness starts it with the payload of an event."""
         told = {
             "session_id": SESSION,
             "transcript_path": "/nowhere/transcript.jsonl",
@@ -46,26 +46,37 @@ class Hook(NamedTuple):
             "hook_event_name": event,
             **fields,
         }
-        words = ["/bin/sh", "-c", self.line]
-        payload = json.dumps(told).encode()
-        run(words, self.folder, self.environment, stdin=payload, status=status)
+        words = ("/bin/sh", "-c", self.line)
+        return Start(words, self.folder, self.environment, json.dumps(told).encode())
 
-    def edit(self, path: str, status: int = 0) -> float:
-        """Announce an edit; returns the seconds until it is answered."""
+    def fire(self, event: str, status: int = 0, **fields: object) -> float:
+        """Feed it the payload of an event; returns the processor time that it took."""
+        start = self.asked(event, **fields)
+        return run(*start[:3], stdin=start.stdin, status=status)
+
+    def before(self, tool: str, inputs: Mapping[str, str]) -> Start:
+        """Return how the harness starts it before a tool is used."""
+        fields = {"tool_name": tool, "tool_input": inputs, "tool_use_id": "toolu_1"}
+        return self.asked("PreToolUse", **fields)
+
+    def editing(self, path: str) -> Start:
+        """Return how the harness starts it before a file is edited."""
         inputs = {
             "file_path": str(self.folder / path),
             "old_string": "one\n",
             "new_string": "two\n",
         }
-        return self._before("Edit", inputs, status)
+        return self.before("Edit", inputs)
+
+    def edit(self, path: str, status: int = 0) -> float:
+        """Announce an edit; returns the seconds until it is answered."""
+        start = self.editing(path)
+        return seconds(lambda: run(*start[:3], stdin=start.stdin, status=status))
 
     def bash(self, command: str) -> float:
         """Announce a shell line; returns the seconds until it is let through."""
-        return self._before("Bash", {"command": command, "description": "measured"}, 0)
-
-    def _before(self, tool: str, inputs: Mapping[str, str], status: int) -> float:
-        fields = {"tool_name": tool, "tool_input": inputs, "tool_use_id": "toolu_1"}
-        return seconds(lambda: self.fire("PreToolUse", status, **fields))
+        start = self.before("Bash", {"command": command, "description": "measured"})
+        return seconds(lambda: run(*start[:3], stdin=start.stdin))
 
 
 def guard(quick: bool) -> Sequence[Result]:
@@ -73,7 +84,7 @@ def guard(quick: bool) -> Sequence[Result]:
     sizes = SIZES_QUICK if quick else SIZES
     with ExitStack() as open_things:
         few, many = (open_things.enter_context(held_in(size)) for size in sizes)
-        first, other = _first_edits(), _others(sizes[0])
+        first, other = first_edits(), _others(sizes[0])
         subjects: dict[str, Callable[[], float]] = {
             "floor": lambda: seconds(lambda: run(NOTHING, few.folder, few.environment)),
             "held, few": lambda: few.edit(HELD),
@@ -133,7 +144,7 @@ def held_in(leases: int) -> Iterator[Hook]:
         yield hook
 
 
-def _first_edits() -> Iterator[str]:
+def first_edits() -> Iterator[str]:
     """Name files that nobody holds, each once."""
     number = 0
     while True:

@@ -87,8 +87,8 @@ def _push(folder: Path, commits: int, line: bytes, rounds: int) -> Result:
 def _result(
     what: str,
     commits: int,
-    work: Callable[[], None],
-    without: Callable[[], None],
+    work: Callable[[], object],
+    without: Callable[[], object],
     floor_is: str,
     rounds: int,
 ) -> Result:
