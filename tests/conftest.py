@@ -20,6 +20,7 @@ import hypothesis
 import pytest
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from tests import postgres
 from tests.support import ROOT, Handrail, Machine, Repo, forbid_network
 
 # Set by a shell, a harness, a git hook or a CI runner around the tests; none may reach a test.
@@ -78,7 +79,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
-def leave_most_of_a_sample_to_the_night(items: list[pytest.Item]) -> None:
+def pytest_leave_most_of_a_sample_to_the_night(items: list[pytest.Item]) -> None:
     """Of tests that are marked ``sampled(n)``, always the same n-th part runs by day."""
     for item in items:
         mark = item.get_closest_marker("sampled")
@@ -102,10 +103,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.stash[MACHINE] = Path(tempfile.mkdtemp(prefix="handrail-tests-"))
         config.stash[DESELECTED] = 0
+        postgres.share_in(config.stash[MACHINE])
+    else:
+        postgres.share_in(Path(config.workerinput["machine"]))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if MACHINE in config.stash:
+        postgres.end_shared(config.stash[MACHINE])
         shutil.rmtree(config.stash[MACHINE], ignore_errors=True)
 
 

@@ -9,6 +9,7 @@ Example:
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,7 +20,11 @@ from handrail.core.ledger import Entry
 from handrail.core.scope import Pattern, parse_pattern
 from handrail.store.memory import MemoryStore
 from handrail.store.port import Request, Store
+from handrail.store.postgres import PostgresStore
+from handrail.store.postgres.connection import Address
+from handrail.store.sql.writer import REPLACED
 from handrail.store.sqlite import SqliteStore
+from tests.postgres import server
 
 WORKSPACE: Final = "w-test"
 EPOCH: Final = "3fk2ap7q"
@@ -139,6 +144,69 @@ class SqliteGround:
     def close(self) -> None:
         for store in self._opened:
             store.close()
+
+
+TABLES: Final = (*REPLACED, "entry", "request", "process", "notice", "state")
+_free: Final[list[str]] = []
+_made: Final = itertools.count(1)
+
+
+class PostgresGround:
+    """Schemas of one database; one that was used is emptied and used again: that is quicker."""
+
+    name = "postgres"
+
+    def __init__(self) -> None:
+        self._address = Address(server().url())
+        self._opened: list[PostgresStore] = []
+        self._used: list[str] = []
+        self._clocks: dict[str, FakeClock] = {}
+
+    def create(
+        self, clock: FakeClock, *, busy_ms: int = 5_000, predecessor: str | None = None
+    ) -> PostgresStore:
+        schema = _free.pop() if _free else f"handrail_{os.getpid()}_{next(_made)}"
+        self._used.append(schema)
+        self._clocks[schema] = clock
+        store = PostgresStore.create(
+            *(self._address, self._address.parameters, schema, counting_salt()),
+            workspace=WORKSPACE,
+            epoch=EPOCH,
+            predecessor=predecessor,
+            clock=clock,
+            busy_ms=busy_ms,
+        )
+        self._opened.append(store)
+        return store
+
+    def another(
+        self, store: Store, clock: FakeClock | None = None, *, busy_ms: int = 5_000
+    ) -> PostgresStore:
+        assert isinstance(store, PostgresStore)
+        opened = PostgresStore(
+            *(self._address, self._address.parameters, store.schema, counting_salt()),
+            clock=clock or self._clocks[store.schema],
+            busy_ms=busy_ms,
+        )
+        self._opened.append(opened)
+        return opened
+
+    def close(self) -> None:
+        if self._used:
+            line = self._opened[0]._connected()
+            for schema in self._used:
+                line.execute(";".join(f'DELETE FROM "{schema}".{name}' for name in TABLES))
+            _free.extend(self._used)
+            self._used = []
+        for store in self._opened:
+            store.close()
+
+
+def ground_of(kind: str, folder: Path) -> Ground:
+    """Return where stores of a kind are made."""
+    if kind == "memory":
+        return MemoryGround()
+    return SqliteGround(folder) if kind == "sqlite" else PostgresGround()
 
 
 def patterns(*texts: str) -> tuple[Pattern, ...]:

@@ -40,7 +40,14 @@ from handrail.service.health import compare
 from handrail.store.port import Reader, Store, Tx
 from handrail.store.sqlite import SqliteStore
 from tests.core.makers import a_policy, a_role
-from tests.store.grounds import FakeClock, MemoryGround, SqliteGround, patterns, started
+from tests.store.grounds import (
+    FakeClock,
+    MemoryGround,
+    SqliteGround,
+    ground_of,
+    patterns,
+    started,
+)
 
 TASKS: Final = ("fix", "grow")
 SCOPES: Final = ("src/a", "src/b", "src/*.py", "docs", "src")
@@ -59,12 +66,12 @@ STEPS: Final = 60
 
 
 class Both:
-    """A memory store and a file, to which the same happens."""
+    """A memory store and one in SQL, to which the same happens."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, kind: str = "sqlite") -> None:
         self.chance = random.Random(seed)
         self.clock = FakeClock()
-        self._grounds = (MemoryGround(), SqliteGround(folder))
+        self._grounds = (MemoryGround(), ground_of(kind, folder))
         self.stores: list[Store] = [ground.create(self.clock) for ground in self._grounds]
         for name, role in SESSIONS.items():
             event = started(Actor(name, name, role))
@@ -259,7 +266,16 @@ def desk(tx: Tx, name: str, who: str, scope: tuple[Pattern, ...] = ()) -> Desk:
 def test_both_stores_agree_and_every_handoff_ends_once_with_one_side(
     seed: int, tmp_path: Path
 ) -> None:
-    both = Both(tmp_path, seed)
+    go_on(Both(tmp_path, seed))
+
+
+@pytest.mark.sampled(15)
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_postgres_agrees_too(seed: int, tmp_path: Path) -> None:
+    go_on(Both(tmp_path, seed, "postgres"))
+
+
+def go_on(both: Both) -> None:
     try:
         for number in range(STEPS):
             both.step()
@@ -288,8 +304,9 @@ def everything(reader: Reader) -> tuple[Any, ...]:
     return (*handed, reader.rows(), reader.written_blobs(), reader.readings())
 
 
-def test_tables_that_are_made_anew_hold_tasks_and_packets(tmp_path: Path) -> None:
-    both = Both(tmp_path, 6)
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_tables_that_are_made_anew_hold_tasks_and_packets(kind: str, tmp_path: Path) -> None:
+    both = Both(tmp_path, 6, kind)
     for _ in range(STEPS):
         both.step()
     for store in both.stores:

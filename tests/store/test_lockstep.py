@@ -1,4 +1,4 @@
-"""Memory and SQLite through the same histories by the real rules, judged by a checker of its own.
+"""Memory and a store in SQL through the same histories by the real rules, judged by a checker.
 
 The machine drives both stores with one clock and one row of salts and compares everything that can
 be seen of them after every step. The checker judges grants *and* refusals: it works with sets of
@@ -72,10 +72,11 @@ from handrail.store.anchors import Step, plan
 from handrail.store.clock import Timeline
 from handrail.store.memory import MemoryTx
 from handrail.store.port import Reader, Request, Store, Tx
+from handrail.store.postgres import PostgresStore
+from handrail.store.sql.writer import SqlTables
 from handrail.store.sqlite import SqliteStore
-from handrail.store.sqlite.writer import SqliteTables
 from tests.core.scope_bruteforce import means
-from tests.store.grounds import FakeClock, MemoryGround, SqliteGround
+from tests.store.grounds import FakeClock, MemoryGround, ground_of
 
 SESSIONS: Final = ("s-1", "s-2", "s-3", "s-4")
 WORKTREES: Final = (".", "wt-1")
@@ -223,10 +224,12 @@ Act = Callable[[Tx], Outcome]
 class Lockstep(RuleBasedStateMachine):
     """Two stores, one history."""
 
+    KIND = "sqlite"
+
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory(prefix="handrail-lockstep-")
-        self._ground = SqliteGround(Path(self._folder.name))
+        self._ground = ground_of(self.KIND, Path(self._folder.name))
         self.clock = FakeClock()
         self.stores: list[Store] = [
             MemoryGround().create(self.clock),
@@ -635,7 +638,8 @@ class Lockstep(RuleBasedStateMachine):
         """Keep the salts: a new process would have its own, but this is one history."""
         store = self.stores[1]
         again = self._ground.another(store)
-        assert isinstance(store, SqliteStore)
+        assert isinstance(store, SqliteStore | PostgresStore)
+        assert isinstance(again, SqliteStore | PostgresStore)
         again._salt = store._salt
         store.close()
         self.stores[1] = again
@@ -674,8 +678,8 @@ class Lockstep(RuleBasedStateMachine):
         self.both(step)
 
     def _rebuild_the_tables(self) -> None:
-        memory, sqlite = (rebuild(store) for store in self.stores)
-        assert memory == sqlite
+        memory, other = (rebuild(store) for store in self.stores)
+        assert memory == other
         assert memory.mended == ()
         with self.stores[0].read() as reader:
             self.now = reader.now
@@ -684,33 +688,33 @@ class Lockstep(RuleBasedStateMachine):
 
     @invariant()
     def both_stores_show_the_same(self) -> None:
-        with self.stores[0].read() as memory, self.stores[1].read() as sqlite:
-            assert memory.now == sqlite.now
+        with self.stores[0].read() as memory, self.stores[1].read() as other:
+            assert memory.now == other.now
             assert self.now in (None, memory.now)
-            assert memory.head == sqlite.head
-            assert list(memory.entries()) == list(sqlite.entries())
-            assert memory.leases() == sqlite.leases()
-            assert memory.waiters() == sqlite.waiters()
-            assert memory.sessions(ended=True) == sqlite.sessions(ended=True)
-            assert memory.attestations() == sqlite.attestations()
-            assert memory.guard_rows() == sqlite.guard_rows()
-            assert memory.index_rows() == sqlite.index_rows()
-            assert memory.orphans() == sqlite.orphans()
-            assert memory.landings() == sqlite.landings()
-            assert memory.processes() == sqlite.processes()
-            assert memory.notices(told=True) == sqlite.notices(told=True)
-            assert memory.notices() == sqlite.notices()
+            assert memory.head == other.head
+            assert list(memory.entries()) == list(other.entries())
+            assert memory.leases() == other.leases()
+            assert memory.waiters() == other.waiters()
+            assert memory.sessions(ended=True) == other.sessions(ended=True)
+            assert memory.attestations() == other.attestations()
+            assert memory.guard_rows() == other.guard_rows()
+            assert memory.index_rows() == other.index_rows()
+            assert memory.orphans() == other.orphans()
+            assert memory.landings() == other.landings()
+            assert memory.processes() == other.processes()
+            assert memory.notices(told=True) == other.notices(told=True)
+            assert memory.notices() == other.notices()
             for text in POOL:
                 pattern = (parse_pattern(text),)
-                assert list(memory.near(pattern)) == list(sqlite.near(pattern))
+                assert list(memory.near(pattern)) == list(other.near(pattern))
                 for worktree in WORKTREES:
-                    left = [reader.orphans(worktree, pattern) for reader in (memory, sqlite)]
+                    left = [reader.orphans(worktree, pattern) for reader in (memory, other)]
                     assert left[0] == left[1]
-                landed = [r.landings(0, "s-1", pattern) for r in (memory, sqlite)]
+                landed = [r.landings(0, "s-1", pattern) for r in (memory, other)]
                 assert landed[0] == landed[1]
             for path in ("src/a/x.py", "q.md", "lib/core/x.py"):
                 for name, worktree in itertools.product(SESSIONS, WORKTREES):
-                    answers = [r.may_write(worktree, name, path) for r in (memory, sqlite)]
+                    answers = [r.may_write(worktree, name, path) for r in (memory, other)]
                     assert answers[0] == answers[1]
 
     @invariant()
@@ -733,10 +737,8 @@ class Lockstep(RuleBasedStateMachine):
 
     @invariant()
     def the_index_holds_the_leases_and_nothing_else(self) -> None:
-        sqlite = self.stores[1]
-        assert isinstance(sqlite, SqliteStore)
-        rows = sqlite._connection.execute("SELECT DISTINCT anchor, token FROM may_write").fetchall()
-        with sqlite.read() as reader:
+        with self.stores[1].read() as reader:
+            rows = reader.index_rows()
             wanted = {(p.anchor, lease.token) for lease in reader.leases() for p in lease.patterns}
         assert len(rows) == len(wanted)
         assert set(rows) == wanted
@@ -753,18 +755,29 @@ class Lockstep(RuleBasedStateMachine):
                 self.heads.append(reader.head)
 
 
-EXAMPLES: Final = settings().max_examples * 2 // 5
+class PostgresLockstep(Lockstep):
+    """Memory beside PostgreSQL: fewer steps, for each asks a server a hundred questions."""
+
+    KIND = "postgres"
 
 
-def run(**changes: Any) -> None:
+MACHINES: Final = {"sqlite": Lockstep, "postgres": PostgresLockstep}
+EXAMPLES: Final = {
+    "sqlite": settings().max_examples * 2 // 5,
+    "postgres": max(settings().max_examples // 25, 2),
+}
+
+
+def run(kind: str, **changes: Any) -> None:
     run_state_machine_as_test(
-        Lockstep,
+        MACHINES[kind],
         settings=settings(stateful_step_count=40, report_multiple_bugs=False, **changes),
     )
 
 
-def test_memory_and_sqlite_go_in_lockstep_and_the_checker_finds_nothing() -> None:
-    run(max_examples=EXAMPLES)
+@pytest.mark.parametrize("kind", MACHINES)
+def test_memory_and_it_go_in_lockstep_and_the_checker_finds_nothing(kind: str) -> None:
+    run(kind, max_examples=EXAMPLES[kind])
 
 
 # -------------------------------------------------------------------- bugs that it must not let by
@@ -800,22 +813,22 @@ def _shortening(lease: Lease, ttl_ms: int, now: int) -> int:
     return now + ttl_ms
 
 
-def _not_for_the_guard(tables: SqliteTables, token: int, expires_at: int) -> None:
+def _not_for_the_guard(tables: SqlTables, token: int, expires_at: int) -> None:
     tables._run("UPDATE lease SET expires_at = ? WHERE token = ?", (expires_at, token))
 
 
-def _left_for_the_guard(tables: SqliteTables, token: int) -> bool:
+def _left_for_the_guard(tables: SqlTables, token: int) -> bool:
     tables._run("DELETE FROM lease WHERE token = ?", (token,))
     return True
 
 
-def _without_anchors(tables: SqliteTables, orphan: Orphan) -> None:
+def _without_anchors(tables: SqlTables, orphan: Orphan) -> None:
     blobs = None if orphan.blobs is None else json.dumps(orphan.blobs)
     row = (*orphan[:6], "\n".join(orphan.scope), blobs, *orphan[8:])
     tables._run("INSERT INTO orphan VALUES (?,?,?,?,?,?,?,?,?,?)", row)
 
 
-def _never_kept(tables: SqliteTables, ticket: int, until: int) -> None:
+def _never_kept(tables: SqlTables, ticket: int, until: int) -> None:
     pass
 
 
@@ -833,7 +846,7 @@ def _anything(*args: object) -> None:
 
 
 def _patch_both_plans(patch: pytest.MonkeyPatch) -> None:
-    for where in ("memory", "sqlite.reader"):
+    for where in ("memory", "sql.reader"):
         patch.setattr(f"handrail.store.{where}.plan", _only_the_root_itself)
 
 
@@ -863,44 +876,44 @@ BUGS: Final[dict[str, Callable[[pytest.MonkeyPatch], None]]] = {
         f"{CORE}.decide.holding.renewed_expiry", _shortening
     ),
     "near forgets what lies above, in both": _patch_both_plans,
-    "near forgets what lies below, in SQLite": lambda patch: patch.setattr(
-        "handrail.store.sqlite.reader.plan", _no_range_below
+    "near forgets what lies below, in SQL": lambda patch: patch.setattr(
+        "handrail.store.sql.reader.plan", _no_range_below
     ),
     "a renewal does not reach the guard": lambda patch: patch.setattr(
-        SqliteTables, "move_expiry", _not_for_the_guard
+        SqlTables, "move_expiry", _not_for_the_guard
     ),
     "the guard keeps what was released": lambda patch: patch.setattr(
-        SqliteTables, "drop_lease", _left_for_the_guard
+        SqlTables, "drop_lease", _left_for_the_guard
     ),
     "a place in the queue is not kept": lambda patch: patch.setattr(
-        SqliteTables, "keep_waiter", _never_kept
+        SqlTables, "keep_waiter", _never_kept
     ),
     "an outcome begins one entry early": lambda patch: patch.setattr(
         MemoryTx, "outcome", _one_too_many
     ),
     "what is left is found nowhere": lambda patch: patch.setattr(
-        SqliteTables, "put_orphan", _without_anchors
+        SqlTables, "put_orphan", _without_anchors
     ),
     "unfinished work is written over": lambda patch: patch.setattr(
         f"{CORE}.decide.dirt._check", _anything
     ),
     "what landed is not remembered": lambda patch: patch.setattr(
-        SqliteTables, "keep_landing", _anything
+        SqlTables, "keep_landing", _anything
     ),
     "the guard does not hear when to renew": lambda patch: patch.setattr(
-        "handrail.store.sqlite.writer.renew_at", lambda lease: lease.expires_at
+        "handrail.store.sql.writer.renew_at", lambda lease: lease.expires_at
     ),
     "time is the wall clock's": lambda patch: patch.setattr(Timeline, "now", _by_the_wall),
 }
 
 
-def drive(seeds: Iterable[int], steps: int = 100) -> None:
+def drive(seeds: Iterable[int], steps: int = 100, kind: str = "sqlite") -> None:
     """Take random steps and check every invariant after each: quick, but nothing is shrunk.
 
     What fails can be had again: the seed is in the message.
     """
     for seed in seeds:
-        chance, machine = random.Random(seed), Lockstep()
+        chance, machine = random.Random(seed), MACHINES[kind]()
         try:
             machine.choose_what_is_contended(chance.choice([(), CONTENDED]))
             machine.begin(chance.sample(POOL, chance.randint(2, 4)))
@@ -951,13 +964,15 @@ def _step(machine: Lockstep, chance: random.Random) -> None:
     chance.choices([act for _, act in can], [weight for weight, _ in can])[0]()
 
 
-def test_where_no_bug_was_planted_none_is_found() -> None:
-    drive(range(4))
+@pytest.mark.parametrize(("kind", "seeds"), [("sqlite", 4), ("postgres", 1)])
+def test_where_no_bug_was_planted_none_is_found(kind: str, seeds: int) -> None:
+    drive(range(seeds), kind=kind)
 
 
 @pytest.mark.nightly
-def test_where_no_bug_was_planted_none_is_found_in_a_whole_night() -> None:
-    drive(range(1_000), steps=200)
+@pytest.mark.parametrize(("kind", "seeds"), [("sqlite", 1_000), ("postgres", 100)])
+def test_where_no_bug_was_planted_none_is_found_in_a_whole_night(kind: str, seeds: int) -> None:
+    drive(range(seeds), steps=200, kind=kind)
 
 
 @pytest.mark.sampled(2)
@@ -966,3 +981,11 @@ def test_a_planted_bug_is_caught(bug: str, monkeypatch: pytest.MonkeyPatch) -> N
     BUGS[bug](monkeypatch)
     with pytest.raises((AssertionError, KeyError, IndexError)):
         drive(range(30))
+
+
+@pytest.mark.sampled(6)
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_caught_in_postgres(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    BUGS[bug](monkeypatch)
+    with pytest.raises((AssertionError, KeyError, IndexError)):
+        drive(range(30), kind="postgres")

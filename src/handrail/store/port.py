@@ -8,7 +8,8 @@ Promises of every store:
 - waiting transactions are served fairly, and at most ``busy_ms`` long, else StoreBusy;
 - ``Tx.now`` is the store's own clock, read after the exclusion is held; it is never before anything
   that was committed, never goes back while the machine runs, and no change of the wall clock moves
-  it between the first transaction after a start and the last;
+  it between the first transaction after a start and the last (PostgreSQL has no such clock to ask:
+  its time is the server's wall clock, and where that is set back, time stands until it is reached);
 - ``Tx.near`` gives every lease that can share a path with the patterns, perhaps more, by an index
   on literal prefixes: a claim with a literal prefix costs the same beside ten leases or 100 000;
 - a request id under which entries were committed gives those entries again, for at least
@@ -254,7 +255,10 @@ class Store(Protocol):
         """Open a consistent snapshot; waits for nobody."""
 
     def version(self) -> int:
-        """Return a number that changes whenever another connection commits; costs microseconds."""
+        """Return a number that changes whenever another connection commits.
+
+        Costs microseconds, or one round trip to a server.
+        """
 
     def close(self) -> None:
         """Give everything back."""

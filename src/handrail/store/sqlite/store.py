@@ -22,6 +22,7 @@ from handrail.store.clock import Timeline
 from handrail.store.fairlock import FairLock
 from handrail.store.filesystem import refuse_network, unwritable
 from handrail.store.port import Clock
+from handrail.store.sql.reader import Kept, read_entry
 from handrail.store.sqlite.connection import (
     BUSY_MS,
     DRIVER_ERRORS,
@@ -35,7 +36,7 @@ from handrail.store.sqlite.connection import (
     translate,
     translated,
 )
-from handrail.store.sqlite.reader import Kept, SqliteReader, read_entry
+from handrail.store.sqlite.reader import SqliteReader
 from handrail.store.sqlite.writer import SqliteTx
 
 

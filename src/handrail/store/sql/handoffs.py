@@ -1,17 +1,15 @@
-"""Tasks, packets, reading, projections in the file: asked by readers, changed by transactions."""
+"""Tasks, packets, reading, projections as rows: asked by readers, changed by transactions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import apsw
 
 from handrail.core.projected import KeptRow
 from handrail.core.state import State
 from handrail.core.task import OPEN, Packet, Task, Waiver
 from handrail.jsontext import read as read_json
 from handrail.jsontext import write_spaced as write_json
-from handrail.typed import Any
+from handrail.typed import Any, Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +32,26 @@ MAY = "NOT EXISTS (SELECT 1 FROM reading r WHERE r.session = {} AND r.unread)"
 """Whether a session may write what it holds: nothing is left that it has to read first."""
 
 
+class Cursor(Protocol):
+    """What comes back from a statement, in each driver."""
+
+    def fetchone(self) -> Any:
+        """Return the next row, None after the last."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows that are left."""
+
+    def __iter__(self) -> Any:
+        """Yield the rows."""
+
+    def close(self) -> None:
+        """Read no further."""
+
+
 class Handoffs:
     """What a connection knows of tasks, packets and projections."""
 
-    _run: Callable[..., apsw.Cursor]
+    _run: Callable[..., Cursor]
 
     def task(self, task: str) -> Task | None:
         """Return a task, closed or not."""
@@ -58,10 +72,12 @@ class Handoffs:
 
     def packets(self, task: str | None = None, *, settled: bool = True) -> list[Packet]:
         """Return the packets (of a task), or only the open ones, by task and number."""
-        # Written out so that SQLite sees that the index of the open ones has the answer.
-        which = "1" if settled else f"state = '{OPEN}'"
+        # Written out so that the planner sees that the index of the open ones has the answer.
+        which = "TRUE" if settled else f"state = '{OPEN}'"
         rows = self._run(
-            f"{_PACKET} WHERE {which} AND (?1 IS NULL OR task = ?1) ORDER BY task, number", (task,)
+            f"{_PACKET} WHERE {which} AND (CAST(?1 AS TEXT) IS NULL OR task = ?1)"
+            " ORDER BY task, number",
+            (task,),
         ).fetchall()
         return [_read_packet(row) for row in rows]
 
@@ -150,8 +166,8 @@ class HandoffTables(Handoffs):
         self._put("written", (projection, blob, seq))
 
     def _put(self, table: str, row: tuple[object, ...]) -> None:
-        marks = ",".join("?" * len(row))
-        self._run(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)
+        """Add a row, or put it in place of the one with the same key."""
+        raise NotImplementedError
 
 
 def _read_reading(text: str) -> tuple[ToRead, ...]:

@@ -1,0 +1,207 @@
+"""The connection: where it leads, what is set on it, and what PostgreSQL's errors mean here.
+
+Promises: host, port and database are those of the configuration, whatever stands in the environment
+and in libpq's files, from which come the rest: user, password, TLS. No text that leaves here holds
+a password. Nothing is kept in the database's session: each transaction says anew what it relies on,
+so that a proxy may give every transaction another session. Every error of the driver leaves as one
+of ours, with its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+
+from handrail import errors
+from handrail.errors.server import (
+    DriverMissing,
+    MalformedStoreUrl,
+    ServerUnsuitable,
+    StoreDenied,
+    StoresDiffer,
+    StoreUnreachable,
+)
+from handrail.store.postgres.odd import register
+from handrail.typed import TYPE_CHECKING, Any, Final
+
+try:
+    import psycopg
+    from psycopg import RawCursor
+    from psycopg.conninfo import conninfo_to_dict
+except ImportError as missing:
+    raise DriverMissing from missing
+
+if TYPE_CHECKING:
+    Line = psycopg.Connection[tuple[Any, ...]]
+
+DRIVER_ERRORS: Final = (psycopg.Error, UnicodeDecodeError)
+SERVER_VERSION_MIN: Final = 140_000
+_PORT: Final = "5432"
+_SECRETS: Final = ("password", "sslpassword", "oauth_client_secret")
+_NAMING: Final = ("host", "port", "dbname")
+# Whoever is cut off learns so within a minute; what the URL says goes before.
+_CAREFUL: Final = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "30000",
+    "target_session_attrs": "read-write",
+    "application_name": "handrail",
+}
+# What a server says in English when it does not want us; in another language it is "unreachable".
+_DENIED: Final = (
+    *("authentication failed", "no password supplied", "no pg_hba.conf entry", "permission denied"),
+    *("does not exist", "is not permitted to log in", "pg_hba.conf rejects"),
+)
+_READ_ONLY: Final = ("session is read-only", "server is in hot standby mode", "is not writable")
+
+
+class Address:
+    """Which database, without a word about who asks; ``shown`` holds no secret."""
+
+    def __init__(self, url: str) -> None:
+        """Read an address of the configuration; raises MalformedStoreUrl."""
+        self.parameters = read_url(url)
+        missing = [name for name in ("host", "dbname") if not self.parameters.get(name)]
+        if missing:
+            raise MalformedStoreUrl(reason=f"it names no {_WORDS[missing[0]]}")
+        if any(self.parameters.get(name) for name in _SECRETS):
+            raise MalformedStoreUrl(reason="it has a password in it")
+        self.parameters.setdefault("port", _PORT)
+        host, port, database = (self.parameters[name] for name in _NAMING)
+        self.host, self.port, self.database = host, port, database
+        named = "localhost" if host.startswith("/") else host
+        self.shown = f"postgresql://{named}:{port}/{database}"
+
+    def with_credentials(self, url: str) -> dict[str, str]:
+        """Return what to connect with where ``url`` adds to it; raises StoresDiffer."""
+        added = read_url(url)
+        added.setdefault("port", _PORT)
+        for name in _NAMING:
+            if added.get(name) != self.parameters[name]:
+                raise StoresDiffer(
+                    store=self.shown, what=_WORDS[name], other=added.get(name) or "none"
+                )
+        return {**self.parameters, **added}
+
+
+_WORDS: Final = {"host": "host", "port": "port", "dbname": "database"}
+
+
+def read_url(url: str) -> dict[str, str]:
+    """Take an address apart; raises MalformedStoreUrl, which repeats nothing of it."""
+    if not url.startswith("postgresql://"):
+        raise MalformedStoreUrl(reason="it does not begin with postgresql://")
+    try:
+        found = conninfo_to_dict(url)
+    except (psycopg.Error, UnicodeError) as error:
+        # The driver quotes what it cannot read, and that may be a password.
+        raise MalformedStoreUrl(reason="it cannot be taken apart") from error
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def connect(address: Address, parameters: Mapping[str, str]) -> Line:
+    """Connect; raises StoreUnreachable, StoreDenied, StoreReadOnly, ServerUnsuitable."""
+    wanted: dict[str, Any] = {**_CAREFUL, "hostaddr": "", **parameters}
+    try:
+        line = psycopg.connect(
+            **wanted,
+            client_encoding="utf-8",
+            autocommit=True,
+            prepare_threshold=None,
+            cursor_factory=RawCursor,
+        )
+    except (psycopg.Error, UnicodeError) as error:
+        raise refusal(error, address) from error
+    info = line.info
+    if info.server_version < SERVER_VERSION_MIN:
+        line.close()
+        reason = f"it is version {info.server_version // 10_000}, older than 14"
+        raise ServerUnsuitable(store=address.shown, reason=reason)
+    encoding = info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        line.close()
+        raise ServerUnsuitable(
+            store=address.shown, reason=f"the database is encoded in {encoding}, not in UTF8"
+        )
+    register(line.adapters)
+    return line
+
+
+def runner(line: Line) -> Callable[..., Any]:
+    """Return what runs a statement written with ``?`` or ``?1`` for values, and gives a cursor."""
+
+    def run(sql: str, values: tuple[object, ...] = ()) -> Any:
+        return line.cursor(binary=True).execute(spoken(sql), values)
+
+    return run
+
+
+@cache
+def spoken(sql: str) -> bytes:
+    """Return a statement with its marks numbered, as PostgreSQL wants them."""
+    first, *rest = sql.split("?")
+    parts, number = [first], 0
+    for part in rest:
+        if part[:1].isdigit():
+            parts.append(f"${part}")
+        else:
+            number += 1
+            parts.append(f"${number}{part}")
+    return "".join(parts).encode("ascii")
+
+
+def refusal(error: BaseException, address: Address) -> errors.HandrailError:
+    """Say in Handrail's terms why there is no connection."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    place = {"host": address.host, "port": address.port, "database": address.database}
+    if any(words in said for words in _READ_ONLY):
+        return errors.StoreReadOnly(
+            path=address.shown, reason="the server only reads", **_look(place)
+        )
+    pgconn = getattr(error, "pgconn", None)
+    asked = pgconn is not None and (pgconn.needs_password or pgconn.used_password)
+    if asked or any(words in said for words in _DENIED):
+        return StoreDenied(store=address.shown, reason=said, **place)
+    return StoreUnreachable(store=address.shown, reason=said, **place)
+
+
+def _look(place: Mapping[str, str]) -> dict[str, str]:
+    words = StoreDenied(store="", reason="", **place).next
+    return {} if words is None else {"next": words}
+
+
+@contextmanager
+def translated(address: Address) -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise translate(error, address) from error
+
+
+def translate(error: BaseException, address: Address) -> errors.HandrailError:
+    """Say in Handrail's terms what the server or the driver complains of."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    place = {"host": address.host, "port": address.port, "database": address.database}
+    state = getattr(error, "sqlstate", None) or ""
+    match error:
+        case psycopg.errors.ReadOnlySqlTransaction():
+            return errors.StoreReadOnly(path=address.shown, reason=said, **_look(place))
+        case psycopg.errors.InsufficientPrivilege():
+            return StoreDenied(store=address.shown, reason=said, **place)
+        case psycopg.errors.DiskFull():
+            return errors.StoreReadOnly(path=address.shown, reason=said, **_look(place))
+        case (
+            psycopg.errors.DataCorrupted() | psycopg.errors.IndexCorrupted() | UnicodeDecodeError()
+        ):
+            return errors.StoreCorrupt(path=address.shown, reason=said)
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return StoreUnreachable(store=address.shown, reason=said, **place)
+        case psycopg.Error() if state[:2] in ("22", "23", "42"):
+            # Our statements fit our tables, so these are not our tables, or not our rows.
+            return errors.StoreCorrupt(path=address.shown, reason=said)
+        case _:
+            return errors.Bug(detail=f"{type(error).__name__}: {said}")
