@@ -162,9 +162,9 @@ def without_room(repo: Path, template: Path, lines: Lines) -> dict[str, Any]:
     """Fill the disk to its last byte: what cannot be written needs no new copy."""
     store = copied(template, repo)
     start(repo, ("status",))  # whoever reads needs shared memory, of which there is none yet
-    fill(repo, leave=0)
+    fill(repo / ".git", leave=0)  # nothing that a working tree would show
     told = {"lines": {name: start(repo, argv) for name, argv in lines.items()}}
-    (repo / "filler").unlink()
+    (repo / ".git" / "filler").unlink()
     return {**told, **afterwards(repo, template, store)}
 
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Final
 
 from handrail import errors
@@ -20,6 +19,7 @@ from handrail.service.handoffs import Offering
 from handrail.service.leases import Asked
 from handrail.wiring import Application
 from tests.linear.histories import WrappedTx
+from tests.linear.sites import Site
 from tests.races.handing import Quick
 
 BEFORE: Final = "before the transaction"
@@ -86,11 +86,9 @@ ACTS: Final[dict[str, Callable[[Application, str], str]]] = {
 }
 
 
-def act_at(
-    root: Path, environment: dict[str, str], what: str, point: str, number: int, told: Connection
-) -> None:
+def act_at(site: Site, what: str, point: str, number: int, told: Connection) -> None:
     """Do something and get a signal at a point; tell how it ended, if it does."""
-    app = Application.open(str(root), environment, terminal=False)
+    app = site.open("ada")
     app.context  # noqa: B018 - opened before the point
     app._store = Pointed(app.store, point, number)  # type: ignore[assignment]
     try:

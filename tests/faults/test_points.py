@@ -21,15 +21,12 @@ import pytest
 
 from handrail import errors
 from handrail.core.ledger import read_header
-from handrail.service.health import verify_store
 from handrail.service.leases import Asked
-from handrail.service.sessions import Sessions
-from handrail.service.setup import initialise
-from handrail.service.tasks import Tasks
 from handrail.wiring import Application
 from tests.cli.world import eventually
 from tests.faults.points import ACTS, BEFORE, COMMITTED, DECIDED, DONE, HOLDING, POINTS, act_at
-from tests.linear.test_histories import Site
+from tests.linear.sites import Site, found_site, sound
+from tests.linear.test_histories import url_of
 from tests.races.handing import Quick
 from tests.races.processes import CONTEXT, JOIN_S, begin
 from tests.support import Handrail, Repo
@@ -40,17 +37,11 @@ SHORT_TTL_MS: Final = 1_000
 ENTERED: Final = {"claim": "lease.granted", "offer": "packet.offered", "accept": "packet.accepted"}
 
 
-@pytest.fixture
-def site(repo: Repo) -> Site:
+@pytest.fixture(params=["sqlite", "postgres"])
+def site(repo: Repo, request: pytest.FixtureRequest) -> Site:
     """Ada works on ``fix`` and holds ``gift``; a packet of ``port`` waits for anybody."""
-    site = Site(repo.path, {})
-    app = site.open()
-    initialise(app.ground, "minimal")
-    for name in ("ada", "bob"):
-        Sessions(app.context).start(id=name, agent=name)
-    for task in ("fix", "port"):
-        Tasks(app.context).open(task)
-    app.close()
+    site = found_site(repo.path, url_of(request.param), ("fix", "port"))
+    site.start(("ada", "bob"))
     ada = site.open("ada")
     Quick(ada.context, ada.packet_files).accept("fix")
     ada.leases.claim(Asked(("gift",)))
@@ -62,8 +53,7 @@ def site(repo: Repo) -> Site:
 def acting(site: Site, what: str, point: str, number: int) -> Iterator[tuple[BaseProcess, Any]]:
     """Let Ada do something in a process of its own that gets a signal at a point."""
     mine, theirs = CONTEXT.Pipe(duplex=False)
-    environment = {**site.environment, "HANDRAIL_SESSION": "ada"}
-    process = begin(act_at, site.root, environment, what, point, number, theirs)
+    process = begin(act_at, site, what, point, number, theirs)
     theirs.close()
     try:
         yield process, mine
@@ -91,10 +81,6 @@ def kinds(app: Application, after: int) -> list[str]:
         return [read_header(entry.header).kind for entry in reader.entries(after)]
 
 
-def sound(app: Application) -> None:
-    assert verify_store(app.store, app.store.integrity()).good
-
-
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("what", ENTERED)
 def test_who_is_killed_at_a_point_has_done_all_of_it_or_nothing(
@@ -108,13 +94,13 @@ def test_who_is_killed_at_a_point_has_done_all_of_it_or_nothing(
         assert process.exitcode == -signal.SIGKILL
     done = kinds(app, before)
     assert (ENTERED[what] in done) == (point in (COMMITTED, DONE))
-    sound(app)
+    assert sound(app.store)
     first = ACTS[what](app, f"{what}-1")
     again = kinds(app, before)
     assert ENTERED[what] in again
     assert again == (done or again), "asked again, it was done before"
     assert ACTS[what](app, f"{what}-1") == first
-    sound(app)
+    assert sound(app.store)
     app.close()
 
 
@@ -144,23 +130,23 @@ def test_nobody_waits_longer_than_agreed_for_who_is_stopped_with_the_store(
         assert outcome_of(told)
         assert ENTERED[what] in kinds(app, before)
         app.leases.claim(Asked(("lib",)))
-        sound(app)
+        assert sound(app.store)
 
 
 def test_a_command_that_meets_a_stopped_writer_ends_with_3_and_names_the_next_command(
-    site: Site, handrail: Handrail
+    repo: Repo, handrail: Handrail
 ) -> None:
+    site = found_site(repo.path)
+    site.start(("ada", "bob"))
     with acting(site, "claim", DECIDED, signal.SIGSTOP) as (process, _):
         assert eventually(lambda: stopped(process))
         began = time.monotonic()
-        done = handrail(
-            "claim", "lib", "--json", env={**site.environment, "HANDRAIL_SESSION": "bob"}
-        )
+        done = handrail("claim", "lib", "--json", env={"HANDRAIL_SESSION": "bob"})
         assert done.code == 3
         assert done.json()["error"]["code"] == "store_busy"
         assert done.json()["error"]["next"]
         assert time.monotonic() - began < 5 + 2 * SLACK_S
-        seen = handrail("status", "--json", env=site.environment)
+        seen = handrail("status", "--json")
         assert seen.code == 0
 
 
@@ -195,7 +181,7 @@ def test_a_holder_that_was_stopped_past_the_end_of_its_lease_attests_nothing_mor
             granted = [entry.seq for entry in reader.entries() if _is_grant_to(entry, "bob")]
         assert (attested is None) == (point == BEFORE)
         assert all(attested is None or seq > attested for seq in granted)
-        sound(bob)
+        assert sound(bob.store)
     ada.close()
 
 
