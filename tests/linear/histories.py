@@ -25,6 +25,7 @@ from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.leases import Asked
 from handrail.wiring import Application
 from tests.linear.checker import Operation
+from tests.linear.sites import Site
 
 SCOPES: Final = ("area/0", "area/1", "area/2")
 WIDE: Final = "area"
@@ -41,8 +42,7 @@ class Quick(Handoffs):
 
 
 def take_part(
-    root: Path,
-    environment: dict[str, str],
+    site: Site,
     session: str,
     file: Path,
     seed: str,
@@ -50,10 +50,10 @@ def take_part(
     planted: str | None = None,
 ) -> None:
     """Do ``steps`` things as chance has it, as ``session``, and write a history of them."""
-    app = Application.open(str(root), {**environment, "HANDRAIL_SESSION": session}, terminal=False)
+    app = site.open(session)
     chance = random.Random(seed)
     if planted is not None:
-        app._store = PLANTED[planted](app.store, app.twin().store, chance)
+        app._store = PLANTED[planted](app.store, site.open().store, chance)
     actor = Actor(app, session)
     log = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for _ in range(steps):

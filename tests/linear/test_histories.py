@@ -12,57 +12,43 @@ import time
 from collections import Counter
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 
-from handrail.service.health import verify_store
-from handrail.service.sessions import Sessions
-from handrail.service.setup import initialise
-from handrail.service.tasks import Tasks
-from handrail.wiring import Application
 from tests.linear.checker import Operation, Verdict, check
 from tests.linear.histories import PLANTED, TASKS, merged, take_part
 from tests.linear.models import Board
+from tests.linear.sites import Site, found_site, sound
+from tests.postgres import server
 from tests.races.processes import JOIN_S, begin
 from tests.support import Repo
 
 PROCESSES: Final = 4
-STEPS: Final = 60
+STEPS: Final = 50
+STORES: Final = ("sqlite", "postgres")
 KILLED: Final = 4
-SEEDS: Final = 2
-SEEDS_BY_NIGHT: Final = 60
+SEEDS: Final = {"sqlite": 2, "postgres": 1}
+NIGHTLY: Final = pytest.mark.nightly
+SEEDS_BY_NIGHT: Final = 40
 PLANTED_STEPS: Final = 80
 
 
-class Site(NamedTuple):
-    """Where a history takes place: a repository, and the environment that names its store."""
-
-    root: Path
-    environment: dict[str, str]
-
-    def open(self, session: str | None = None) -> Application:
-        named = {} if session is None else {"HANDRAIL_SESSION": session}
-        return Application.open(str(self.root), {**self.environment, **named}, terminal=False)
+@pytest.fixture(params=STORES)
+def site(repo: Repo, request: pytest.FixtureRequest) -> Site:
+    return found_site(repo.path, url_of(request.param), TASKS)
 
 
-@pytest.fixture
-def site(repo: Repo) -> Site:
-    site = Site(repo.path, {})
-    app = site.open()
-    initialise(app.ground, "minimal")
-    for task in TASKS:
-        Tasks(app.context).open(task)
-    app.close()
-    return site
+def url_of(kind: str) -> str:
+    """Return where a store of a kind is kept, '' for the repository itself."""
+    return server().url() if kind == "postgres" else ""
 
 
 def live(site: Site, folder: Path, seed: int, steps: int, planted: str | None = None) -> list[Path]:
     """Let processes do what chance says; kill some in the middle of it and let others go on."""
     chance = random.Random(seed)
-    app = site.open()
-    names = [Sessions(app.context).start(agent=f"a{n}").session.id for n in range(PROCESSES)]
-    app.close()
+    names = [f"agent-{number}" for number in range(PROCESSES)]
+    site.start(names)
     folder.mkdir()
     files: list[Path] = []
     running: list[tuple[str, Path, BaseProcess]] = []
@@ -70,7 +56,7 @@ def live(site: Site, folder: Path, seed: int, steps: int, planted: str | None = 
     def start(name: str) -> None:
         file = folder / f"{len(files)}.jsonl"
         files.append(file)
-        words = (site.root, site.environment, name, file, f"{seed}-{len(files)}", steps, planted)
+        words = (site, name, file, f"{seed}-{len(files)}", steps, planted)
         running.append((name, file, begin(take_part, *words)))
 
     try:
@@ -106,28 +92,38 @@ def judge(files: list[Path]) -> tuple[list[Operation], Verdict]:
 
 
 @pytest.mark.parametrize(
-    "seed",
+    ("site", "seed"),
     [
-        pytest.param(seed, marks=[] if seed < SEEDS else pytest.mark.nightly)
+        pytest.param(store, seed, marks=NIGHTLY if seed >= SEEDS[store] else [])
+        for store in STORES
         for seed in range(SEEDS_BY_NIGHT)
     ],
+    indirect=["site"],
 )
 def test_what_processes_did_that_were_killed_is_linearizable(
     site: Site, tmp_path: Path, seed: int
 ) -> None:
     """By day some histories, at night many and longer ones."""
-    steps = STEPS if seed < SEEDS else 4 * STEPS
+    steps = STEPS if seed < SEEDS[site.kind] else 4 * STEPS
     history, verdict = judge(live(site, tmp_path / "history", seed, steps))
     assert verdict.linearizable, verdict.explained
     told = Counter(row.answered[0] for row in history if row.answered is not None)
     assert told.keys() >= {"granted", "scope_held", "released", "renewed", "read", "accepted"}
     assert len(history) > PROCESSES * steps
     app = site.open()
-    assert verify_store(app.store, app.store.integrity()).good
+    assert sound(app.store)
     app.close()
 
 
-@pytest.mark.parametrize("fault", PLANTED)
+@pytest.mark.parametrize(
+    ("site", "fault"),
+    [
+        pytest.param(store, fault, marks=NIGHTLY if store == "postgres" and n else [])
+        for store in STORES
+        for n, fault in enumerate(PLANTED)
+    ],
+    indirect=["site"],
+)
 def test_a_store_with_a_planted_fault_is_caught(site: Site, tmp_path: Path, fault: str) -> None:
     _, verdict = judge(live(site, tmp_path / "history", 1, PLANTED_STEPS, fault))
     assert not verdict.linearizable, f"nothing was seen of {fault}"

@@ -264,8 +264,8 @@ def judge(folder: Path, files: dict[str, bytearray], told: Acknowledged, later: 
         for lease in reader.leases():
             assert lease.expires_at >= told.expiries.get(lease.token, 0)
         packets = {(one.task, one.number): one.state for one in reader.packets()}
-        for key, state in told.packets.items():
-            assert packets[key] == state or (state == OPEN and packets[key] == ACCEPTED)
+        for packet, was in told.packets.items():
+            assert packets[packet] == was or (was == OPEN and packets[packet] == ACCEPTED)
     assert verify_store(store, store.integrity()).good
     store.close()
     return len(entries)
