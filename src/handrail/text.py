@@ -16,7 +16,7 @@ import time
 WORD_CHARS_MAX = 300
 WORDS_MAX = 8
 """Of one value in a sentence; ``--json`` has all of it."""
-FRAGMENTS = ("or_else", "remedy")
+FRAGMENTS = ("or_else", "remedy", "trusted")
 """Values that are parts of a sentence, written by us."""
 
 _SHELL_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-")

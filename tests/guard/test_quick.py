@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.core.allowed import Allowed, Snapshot
 from handrail.core.scope import matches, parse_pattern
 from handrail.edge.guard import quick
 from handrail.edge.shell.scan import may_write
 from handrail.facts.clock import BootClock
 from handrail.store.sqlite import SqliteStore, connection
-from handrail.store.sqlite.guard_copy import Allowed, GuardCopy, Snapshot
+from handrail.store.sqlite.guard_copy import GuardCopy
 from handrail.wiring import Application
 from tests.guard.conftest import Agents
 from tests.support import Handrail, Repo
@@ -85,7 +86,7 @@ def test_where_the_store_is_elsewhere_its_copy_is_asked_and_nothing_else(held: R
     copy = GuardCopy(str(root / ".git/handrail/guard.db"), BootClock())
     assert not says_yes(root / "src/a.py"), "the copy says nothing yet, whatever a store says"
     row = Allowed(".", "s-ada", "src/free.py", 7, 5_400_000, 2_700_000)
-    snapshot = Snapshot("3fk2", 12, 0, (row,), ("s-ada",), ("s-bob",))
+    snapshot = Snapshot("3fk2", 12, 0, "warn", (row,), ("s-ada",), ("s-bob",))
     copy.take(lambda: snapshot)
     assert says_yes(root / "src/free.py")
     assert not says_yes(root / "src/a.py")

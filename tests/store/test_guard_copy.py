@@ -9,7 +9,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from handrail.store.sqlite.guard_copy import Allowed, GuardCopy, Snapshot
+from handrail.core.allowed import Allowed, Snapshot
+from handrail.store.sqlite.guard_copy import GuardCopy
 from tests.store.grounds import FIRST_WALL_MS, FakeClock
 
 TTL_MS = 90 * 60_000
@@ -22,7 +23,7 @@ def allowed(pattern: str = "src/api", *, token: int = 7, left_ms: int = TTL_MS) 
 
 
 def snapshot(*rows: Allowed, now: int = NOW) -> Snapshot:
-    return Snapshot("3fk2", 12, now, rows, ("s-ada",), ())
+    return Snapshot("3fk2", 12, now, "enforce", rows, ("s-ada",), ())
 
 
 @pytest.fixture

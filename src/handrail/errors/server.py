@@ -48,7 +48,7 @@ class StoreMoved(Unavailable):
 
 
 class StoreUnreachable(Unavailable):
-    """The store {store} cannot be reached: {reason}."""
+    """The store {store} cannot be reached: {reason}{trusted}."""
 
     code = "store_unreachable"
     NEXT = "pg_isready -h {host} -p {port} -d {database}"

@@ -77,7 +77,15 @@ def session_here(reader: Reader, session: str, worktree: str) -> str:
     known = reader.session(session)
     if known is None or known.worktree == worktree:
         return session
-    return f"{session[: NAME_CHARS_MAX // 2 - 1]}+{plain_name(worktree)}"
+    return names_anywhere(session, worktree)[1]
+
+
+def names_anywhere(session: str, worktree: str) -> tuple[str, str]:
+    """Return the names under which a harness session can act in a working tree.
+
+    The first is its own, where it began there; the second where it did not.
+    """
+    return session, f"{session[: NAME_CHARS_MAX // 2 - 1]}+{plain_name(worktree)}"
 
 
 def thread_of(session: str) -> str:

@@ -72,11 +72,15 @@ class MemoryReader(HandoffRows):
         """Return a session, ended or not."""
         return self.data.state.sessions.get(session)
 
-    def sessions(self, *, ended: bool = False) -> list[Session]:
+    def sessions(self, *, ended: bool = False, clone: str = "") -> list[Session]:
         """Return the sessions that have not ended (or all), by start."""
         known = self.data.state.sessions.values()
         return sorted(
-            (session for session in known if ended or session.live),
+            (
+                session
+                for session in known
+                if (ended or session.live) and session.worktree.startswith(clone)
+            ),
             key=lambda session: (session.started_at, session.id),
         )
 

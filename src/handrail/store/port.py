@@ -24,7 +24,7 @@ Not promised: exclusivity between two stores, and anything on a network file sys
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from handrail.core.events import Event, Move
@@ -104,8 +104,11 @@ class Reader(Protocol):
     def session(self, session: str) -> Session | None:
         """Return a session, ended or not."""
 
-    def sessions(self, *, ended: bool = False) -> list[Session]:
-        """Return the sessions that have not ended (or all), by start and id."""
+    def sessions(self, *, ended: bool = False, clone: str = "") -> list[Session]:
+        """Return the sessions that have not ended (or all), by start and id.
+
+        Or only those in the working trees of a clone, whose names begin with its own and a colon.
+        """
 
     def waiters(self) -> list[Waiter]:
         """Return the queue of waiting claims, by ticket; those that are gone too."""
@@ -249,6 +252,16 @@ class Tx(Reader, Protocol):
 
         Every transaction and every read raises StoreMoved from then on, whoever has it open.
         """
+
+
+class Watch(Protocol):
+    """Who is told of each change of a store that is elsewhere, to keep a copy of some of it."""
+
+    def begins(self, changes: Sequence[Event | Move], actor: Actor) -> None:
+        """Hear what is about to be committed; what it raises stops that."""
+
+    def ended(self, read: Callable[[], AbstractContextManager[Reader]]) -> None:
+        """Hear that it was committed, and look; never raises."""
 
 
 class Store(Protocol):

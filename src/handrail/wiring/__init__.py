@@ -21,6 +21,7 @@ from handrail.typed import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from handrail.core.allowed import Seen
     from handrail.core.lease import Process
     from handrail.facts.audited import AuditedTree
     from handrail.facts.begun import Begun
@@ -95,7 +96,12 @@ class Application:
 
         remote = noted(self.state_dir)
         if remote is not None:
-            self.caller = self.caller._replace(worktree=remote.worktree(self.place.worktree))
+            from handrail.wiring.copying import clone_of
+
+            clone = clone_of(self.state_dir, self.place)
+            self.caller = self.caller._replace(
+                worktree=f"{clone}{self.place.worktree}", clone=clone
+            )
         elif url and url != "sqlite":
             remote = self._named()
             if remote is None:
@@ -109,9 +115,8 @@ class Application:
         if os.path.exists(os.path.join(self.state_dir, "state.db")):
             return None
         from handrail.wiring.remote import named
-        from handrail.wiring.surroundings import Surroundings
 
-        return named(self.place, Surroundings(self.place).random_name(8))
+        return named(self.place)
 
     @property
     def ground(self) -> SqliteGround | PostgresGround:
@@ -127,6 +132,15 @@ class Application:
 
                 self._ground = PostgresGround(self.place, self.state_dir, remote, self._environment)
         return self._ground
+
+    @property
+    def copied(self) -> Seen | None:
+        """What is known without a store that is elsewhere; None where it is here, or nothing is."""
+        if self._remote is None:
+            return None
+        from handrail.wiring.copying import copied
+
+        return copied(self.state_dir)
 
     @property
     def store(self) -> SqliteStore | PostgresStore:

@@ -2,7 +2,8 @@
 
 What ``init`` found in ``handrail.toml`` is noted beside where a SQLite store would lie, without a
 secret; from then on the note says where the store is, not the file of whatever branch is checked
-out. A clone has a name of its own in it: working trees of several clones share the store.
+out. A clone has a name of its own in it: working trees of several clones share the store. What its
+sessions may write is kept beside the note, for the guard.
 
     found = noted(state_dir)
     store = PostgresGround(place, state_dir, found, environment).open_store()
@@ -22,7 +23,6 @@ from handrail.typed import TYPE_CHECKING, Final
 from handrail.wiring.surroundings import CONFIG_NAME, Ground, new_salt
 
 if TYPE_CHECKING:
-    from handrail.core.lease import Process
     from handrail.core.ledger import Entry
     from handrail.store.postgres import PostgresStore
     from handrail.store.postgres.connection import Address
@@ -34,17 +34,12 @@ _CLONE_CHARS: Final = 8
 
 
 class Remote:
-    """Which store on a server: its address, the workspace, and the name of this clone in it."""
+    """Which store on a server: its address and the workspace."""
 
-    def __init__(self, url: str, workspace: str, clone: str, *, joined: bool) -> None:
+    def __init__(self, url: str, workspace: str, *, joined: bool) -> None:
         self.url = url
         self.workspace = workspace
-        self.clone = clone
         self.joined = joined
-
-    def worktree(self, name: str) -> str:
-        """Return the name of a working tree of this clone, beside those of others."""
-        return f"{name}@{self.clone}"
 
 
 def noted(state_dir: str) -> Remote | None:
@@ -58,16 +53,16 @@ def noted(state_dir: str) -> Remote | None:
         return None
     try:
         found = read_json(raw.decode("utf-8"))
-        url, workspace, clone = (found[key] for key in ("url", "workspace", "clone"))
-        if not all(isinstance(one, str) for one in (url, workspace, clone)):
+        url, workspace = found["url"], found["workspace"]
+        if not (isinstance(url, str) and isinstance(workspace, str)):
             raise ValueError("a field of it is no text")
     except (ValueError, KeyError, TypeError) as error:
         reason = "the note of where the store is cannot be read"
         raise errors.StoreCorrupt(path=path, reason=reason) from error
-    return Remote(url, workspace, clone, joined=True)
+    return Remote(url, workspace, joined=True)
 
 
-def named(place: Place, clone: str) -> Remote | None:
+def named(place: Place) -> Remote | None:
     """Return the store that the working tree's configuration names, for a clone that has none."""
     raw = read_bounded(os.path.join(place.toplevel, CONFIG_NAME))
     if raw is None or _SCHEME not in raw:
@@ -80,7 +75,7 @@ def named(place: Place, clone: str) -> Remote | None:
         return None  # whoever sets up is told what is wrong with it
     if settings.store.url == "sqlite":
         return None
-    return Remote(settings.store.url, settings.workspace.id, clone, joined=False)
+    return Remote(settings.store.url, settings.workspace.id, joined=False)
 
 
 class PostgresGround(Ground):
@@ -138,10 +133,14 @@ class PostgresGround(Ground):
     def open_store(self) -> PostgresStore:
         """Open the store that is there."""
         from handrail.store.postgres import PostgresStore
+        from handrail.wiring.copying import Copying, clone_of
 
         if not self._remote.joined:
             raise errors.NotInitialised(path=self.store_path())
-        store = PostgresStore(self.address, self._parameters(), self._schema(), new_salt)
+        watch = Copying(self.state_dir, clone_of(self.state_dir, self._place))
+        store = PostgresStore(
+            *(self.address, self._parameters(), self._schema(), new_salt), watch=watch
+        )
         with store.read() as reader:
             found = reader.workspace
         if found != self._remote.workspace:
@@ -165,7 +164,7 @@ class PostgresGround(Ground):
         if not self._remote.joined:
             os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
             remote = self._remote
-            note = {"url": remote.url, "workspace": workspace, "clone": remote.clone}
+            note = {"url": remote.url, "workspace": workspace}
             path = os.path.join(self.state_dir, NOTE_NAME)
             create_file(path, (write_json(note) + "\n").encode("utf-8"), self.state_dir)
             # Of several who join at once, all go on with the note of the first.
@@ -185,12 +184,3 @@ class PostgresGround(Ground):
         from handrail.store.postgres.schema import salvage
 
         return salvage(self.address, self._parameters(), self._schema())
-
-    def alive(self, process: Process) -> bool | None:
-        """Tell whether a process still runs; of another machine's, or before a start, nobody can.
-
-        On one machine another boot means that it is gone; here it may be another machine.
-        """
-        from handrail.facts.clock import BootClock
-
-        return super().alive(process) if process.boot == BootClock().read()[0] else None

@@ -100,6 +100,9 @@ def execute(command: Command, invocation: Invocation) -> int:
         _tell_stuck(invocation)
     except KeyboardInterrupt:
         return _fail(errors.Interrupted(), as_json=as_json)
+    except errors.Unavailable as error:
+        _tell_trusted(error, invocation)
+        return _fail(error, as_json=as_json)
     except errors.HandrailError as error:
         return _fail(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the last door: nobody sees a traceback
@@ -112,6 +115,14 @@ def execute(command: Command, invocation: Invocation) -> int:
             say(f"handrail: {command.path}: {spent_ms:.0f} ms; {invocation.surroundings()}")
         invocation.close()
     return reply.status
+
+
+def _tell_trusted(error: errors.HandrailError, invocation: Invocation) -> None:
+    """Say what may be relied on without the server, where the store is on one."""
+    if "handrail.wiring.remote" in sys.modules:
+        from handrail.edge.without_store import tell_trusted
+
+        tell_trusted(error, invocation.application)
 
 
 def _tell_stuck(invocation: Invocation) -> None:

@@ -75,6 +75,10 @@ def answered(payload: bytes, environment: Mapping[str, str]) -> Answer:
 def _failed(places: Places, call: Call | None, error: Exception, payload: bytes) -> Answer:
     """Answer for Handrail's own failure, or for a payload that is none."""
     told = error if isinstance(error, errors.HandrailError) else errors.Bug(detail=_plain(error))
+    if call is not None and call.event == "PreToolUse" and isinstance(told, errors.Unavailable):
+        answer = _without_store(places, call, told)
+        if answer is not None:
+            return answer
     mode = places.mode_of(call.cwd if call else os.getcwd())
     places.log("edit", told.code, told.message)
     event = claude.event_of(payload) if call is None else call.event
@@ -84,6 +88,32 @@ def _failed(places: Places, call: Call | None, error: Exception, payload: bytes)
     if about_an_edit:
         return Answer(ALLOW, claude.warned(f"{_sentence(told).strip()} The edit is not checked."))
     return Answer(ALLOW, "", _sentence(told))
+
+
+def _without_store(places: Places, call: Call, lost: errors.Unavailable) -> Answer | None:
+    """Answer by what is known without a store that does not answer; None where it is here."""
+    if "handrail.wiring.remote" not in sys.modules:
+        return None
+    from handrail.edge.without_store import judged, sentence
+
+    try:
+        targets = places.targets(call.paths, call.cwd)
+        if call.command is not None:
+            targets = places.written_by(call.command, call.cwd)
+        verdict = judged(lost, call.session, places.by_workspace(targets))
+    except errors.HandrailError:
+        return None
+    if verdict is None:
+        return None
+    if verdict.path is None:
+        return Answer()
+    places.log("edit", lost.code, f"{verdict.mode}: {sentence(verdict)}")
+    if verdict.mode == SHADOW:
+        return Answer()
+    lost.values["trusted"] = f"; {sentence(verdict)}"
+    if verdict.mode == ENFORCE:
+        return Answer(DENY, "", _sentence(lost))
+    return Answer(ALLOW, claude.warned(_sentence(lost).strip()))
 
 
 def _plain(error: Exception) -> str:

@@ -22,7 +22,7 @@ from handrail.core.ledger import GENESIS, Entry, read_header
 from handrail.core.state import State
 from handrail.errors.server import StoreMoved
 from handrail.store.clock import Reading, Timeline
-from handrail.store.port import Clock
+from handrail.store.port import Clock, Watch
 from handrail.store.postgres.connection import (
     Address,
     connect,
@@ -85,8 +85,10 @@ class PostgresStore:
         *,
         clock: Clock | None = None,
         busy_ms: int = BUSY_MS,
+        watch: Watch | None = None,
     ) -> None:
         """Connect; without a ``clock`` time is the server's. Raises NotInitialised and more."""
+        self._watch = watch
         self.path = address.shown
         self.address = address
         self.schema = schema
@@ -155,16 +157,22 @@ class PostgresStore:
     @contextmanager
     def transaction(self) -> Iterator[PostgresTx]:
         """Open the exclusive transaction."""
-        with translated(self.address):
-            line = self._connected()
-            try:
-                tx = self._won(line)
+        tx: PostgresTx | None = None
+        try:
+            with translated(self.address):
+                line = self._connected()
                 try:
-                    yield tx
+                    tx = self._won(line)
+                    tx.watch = self._watch
+                    try:
+                        yield tx
+                    finally:
+                        self._end_pipeline(line)
                 finally:
-                    self._end_pipeline(line)
-            finally:
-                self._settle(line)
+                    self._settle(line)
+        finally:
+            if self._watch is not None and tx is not None and tx.written:
+                self._watch.ended(self.read)
 
     def _won(self, line: Line) -> PostgresTx:
         """Wait for the turn; what the server undoes here was nobody's, and is tried again."""

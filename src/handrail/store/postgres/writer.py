@@ -7,13 +7,15 @@ durable.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
-from handrail.core.events import CommitAttested, Event, WaitBegan, subject_of
+from handrail.core.events import CommitAttested, Event, Move, WaitBegan, subject_of
+from handrail.core.lease import Actor
 from handrail.core.ledger import Entry
 from handrail.core.state import State
 from handrail.store.clock import Reading
+from handrail.store.port import Request, Watch
 from handrail.store.postgres.reader import PostgresDialect
 from handrail.store.postgres.schema import MOVED
 from handrail.store.sql.handoffs import Cursor
@@ -85,6 +87,19 @@ class PostgresTx(PostgresDialect, SqlTx):
         """Begin; ``finish`` commits and waits until that is durable."""
         SqlTx.__init__(self, run, row, reading, kept, place, PostgresTables(run), salt)
         self._commit_durably = finish
+        self.watch: Watch | None = None
+
+    def commit(
+        self,
+        changes: Iterable[Event | Move],
+        actor: Actor,
+        request: Request | None = None,
+    ) -> tuple[Entry, ...]:
+        """Append the events and apply all changes, after whoever keeps a copy heard of them."""
+        if self.watch is not None:
+            changes = list(changes)
+            self.watch.begins(changes, actor)
+        return super().commit(changes, actor, request)
 
     def _finish(self) -> None:
         self._commit_durably()

@@ -156,12 +156,14 @@ class SqlReader(Handoffs):
         ).fetchone()
         return None if row is None else Session(*row)
 
-    def sessions(self, *, ended: bool = False) -> list[Session]:
-        """Return the sessions that have not ended (or all), by start."""
+    def sessions(self, *, ended: bool = False, clone: str = "") -> list[Session]:
+        """Return the sessions that have not ended (or all), by start; of one clone alone."""
+        # No sign comes between a clone's colon and a semicolon.
+        within = " AND worktree >= ? AND worktree < ?" if clone else ""
         rows = self._run(
             "SELECT id, agent, role, worktree, started_at, ended_at, secret_hash FROM session"
-            " WHERE ? OR ended_at IS NULL ORDER BY started_at, id",
-            (ended,),
+            f" WHERE (? OR ended_at IS NULL){within} ORDER BY started_at, id",
+            (ended, clone, f"{clone[:-1]};") if clone else (ended,),
         )
         return [Session(*row) for row in rows]
 

@@ -8,9 +8,9 @@ nor from before a change that may take something away is sent until its outcome 
 
 It is a copy: nothing waits for the disk, and one that is damaged is made anew.
 
-    copy = GuardCopy.open("/repo/.git/handrail/guard.db", BootClock())
+    copy = GuardCopy("/repo/.git/handrail/guard.db", BootClock())
     copy.take(lambda: snapshot)
-    copy.seen()                       # Seen(now=..., rows=(...,))
+    copy.seen()                       # Seen(now=..., mode="enforce", allowed=(...,))
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from contextlib import contextmanager, suppress
 
 import apsw
 
-from handrail.core.lease import MARGIN_MAX_MS
-from handrail.core.record import Record
-from handrail.core.scope import matches, stored_pattern
+from handrail.core.allowed import Allowed, Seen, Snapshot
+from handrail.core.scope import stored_pattern
 from handrail.store.port import Clock
 from handrail.store.sqlite.connection import FORMAT, reachable, translated
 from handrail.typed import Any, Final
@@ -33,7 +32,7 @@ BUSY_MS: Final = 2_000
 _COPY_ID: Final = 0x48524743
 _TABLES: Final = """
 CREATE TABLE state (boot TEXT NOT NULL, offset_ms INTEGER NOT NULL, last_now INTEGER NOT NULL,
-    epoch TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
+    mode TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
 CREATE TABLE may_write (anchor TEXT NOT NULL, token INTEGER NOT NULL, pattern TEXT NOT NULL,
     worktree TEXT NOT NULL, session TEXT NOT NULL, until INTEGER NOT NULL,
     renew_at INTEGER NOT NULL, PRIMARY KEY (anchor, token, pattern)) STRICT, WITHOUT ROWID;
@@ -43,46 +42,6 @@ CREATE TABLE under_way (id INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL
     until INTEGER NOT NULL) STRICT;
 """
 _ROW: Final = "anchor, token, pattern, worktree, session, until, renew_at"
-
-
-class Allowed(Record):
-    """What a session may write in a working tree of this clone; store times in milliseconds."""
-
-    worktree: str
-    session: str
-    pattern: str
-    token: int
-    until: int
-    renew_at: int
-
-
-class Snapshot(Record):
-    """What a store said at ``now``: its names, what may be written, who lives, who has to read."""
-
-    epoch: str
-    seq: int
-    now: int
-    allowed: tuple[Allowed, ...]
-    sessions: tuple[str, ...]
-    awaiting: tuple[str, ...]
-
-
-class Seen(Record):
-    """What the copy holds, by its own count of store time; ``until`` is what may be trusted."""
-
-    now: int
-    allowed: tuple[Allowed, ...]
-
-    def trusted(self, worktree: str, session: str, path: str) -> int | None:
-        """Return until when a session may be trusted to hold a path; None where it may not."""
-        found = [
-            row.until
-            for row in self.allowed
-            if (row.worktree, row.session) == (worktree, session)
-            and row.until > self.now
-            and matches(stored_pattern(row.pattern), path)
-        ]
-        return max(found, default=None)
 
 
 class GuardCopy:
@@ -131,27 +90,24 @@ class GuardCopy:
             waits = run("SELECT EXISTS (SELECT 1 FROM under_way)").get
             run("DELETE FROM state")
             run(
-                "INSERT INTO state VALUES (?,?,?,?,?)",
+                "INSERT INTO state VALUES (?,?,?,?,?,?)",
                 (
-                    "" if waits else boot,
-                    snapshot.now - since_boot_ms,
-                    snapshot.now,
-                    snapshot.epoch,
-                    snapshot.seq,
+                    *("" if waits else boot, snapshot.now - since_boot_ms, snapshot.now),
+                    *(snapshot.mode, snapshot.epoch, snapshot.seq),
                 ),
             )
             self._put(snapshot)
 
     def _put(self, snapshot: Snapshot) -> None:
-        run = self._connection.execute
-        before = set(run(f"SELECT {_ROW} FROM may_write"))
-        after = {_trusted(row) for row in snapshot.allowed}
+        run, only = self._connection.execute, snapshot.only
+        before = set(run(f"SELECT {_ROW} FROM may_write WHERE ?1 IS NULL OR session = ?1", (only,)))
+        after = {_row(row) for row in snapshot.allowed}
         for row in before - after:
             run("DELETE FROM may_write WHERE anchor = ? AND token = ? AND pattern = ?", row[:3])
         for row in after - before:
             run("INSERT OR REPLACE INTO may_write VALUES (?,?,?,?,?,?,?)", row)
-        run("DELETE FROM session")
-        run("DELETE FROM reading")
+        run("DELETE FROM session WHERE ?1 IS NULL OR id = ?1", (only,))
+        run("DELETE FROM reading WHERE ?1 IS NULL OR session = ?1", (only,))
         for session in snapshot.sessions:
             run("INSERT INTO session VALUES (?, NULL)", (session,))
         for session in snapshot.awaiting:
@@ -162,14 +118,15 @@ class GuardCopy:
         boot, since_boot_ms, _ = self._clock.read()
         with translated(self.path):
             rows: list[tuple[Any, ...]] = self._connection.execute(
-                "SELECT s.boot, s.offset_ms, s.last_now, m.worktree, m.session, m.pattern, m.token,"
-                " m.until, m.renew_at FROM state s LEFT JOIN may_write m"
+                "SELECT s.boot, s.offset_ms, s.last_now, s.mode, m.worktree, m.session, m.pattern,"
+                " m.token, m.until, m.renew_at FROM state s LEFT JOIN may_write m"
                 " ORDER BY m.token, m.pattern"
             ).fetchall()
         if not rows or rows[0][0] != boot:
             return None
         now = max(rows[0][1] + since_boot_ms, rows[0][2])
-        return Seen(now, tuple(Allowed(*row[3:]) for row in rows if row[3] is not None))
+        allowed = tuple(Allowed(*row[4:]) for row in rows if row[4] is not None)
+        return Seen(now, rows[0][3], allowed)
 
     @contextmanager
     def _turn(self) -> Iterator[Callable[..., apsw.Cursor]]:
@@ -188,18 +145,12 @@ class GuardCopy:
         self._connection.close()
 
 
-def _trusted(row: Allowed) -> tuple[str, int, str, str, str, int, int]:
-    """Return the row of something allowed, which ends as early as its holder has to doubt it.
-
-    The margin is that of the lease, whose life is twice the span of its last renewal; at its age
-    cap, where there is none, the longest.
-    """
-    span = row.until - row.renew_at
-    margin = min(MARGIN_MAX_MS, span * 2 // 3) if span > 0 else MARGIN_MAX_MS
-    until = row.until - margin
-    anchor = stored_pattern(row.pattern).anchor
-    at = min(row.renew_at, until)
-    return (anchor, row.token, row.pattern, row.worktree, row.session, until, at)
+def _row(row: Allowed) -> tuple[str, int, str, str, str, int, int]:
+    trusted = row.trusted()
+    return (
+        *(stored_pattern(row.pattern).anchor, row.token, row.pattern, row.worktree, row.session),
+        *(trusted.until, trusted.renew_at),
+    )
 
 
 def _opened(path: str) -> apsw.Connection:

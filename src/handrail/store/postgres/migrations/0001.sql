@@ -71,6 +71,7 @@ CREATE TABLE session (
     ended_at bigint,
     secret_hash text COLLATE "C" NOT NULL
 );
+CREATE INDEX session_clone ON session (worktree) WHERE ended_at IS NULL;
 
 CREATE TABLE waiter (
     ticket bigint PRIMARY KEY,
