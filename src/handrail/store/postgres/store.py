@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import psycopg
 
@@ -23,6 +24,7 @@ from handrail.store.clock import Reading, Timeline
 from handrail.store.port import Clock
 from handrail.store.postgres.connection import (
     Address,
+    Answer,
     connect,
     spoken,
     translated,
@@ -69,6 +71,9 @@ _NOT_THERE: Final = (
 _AGAIN: Final = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 
 
+_View = TypeVar("_View")
+
+
 class PostgresStore:
     """A workspace in a schema of a PostgreSQL database."""
 
@@ -93,11 +98,13 @@ class PostgresStore:
         self._kept = Kept()
         self._over = False
         self._line: Line | None = connect(address, parameters)
-        with translated(address):
-            there = exists(self._line, schema, address)
-        if not there:
+        try:
+            with translated(address):
+                if not exists(self._line, schema, address):
+                    raise errors.NotInitialised(path=self.path)
+        except BaseException:
             self.close()
-            raise errors.NotInitialised(path=self.path)
+            raise
 
     @classmethod
     def create(
@@ -130,15 +137,25 @@ class PostgresStore:
     def transaction(self) -> Iterator[PostgresTx]:
         """Open the exclusive transaction."""
         with translated(self.address):
-            line = self._connected()
             try:
-                tx = self._won(line)
+                tx = self._opened(self._won)
                 try:
                     yield tx
                 finally:
-                    self._end_pipeline(line)
+                    self._end_pipeline()
             finally:
-                self._settle(line)
+                self._settle()
+
+    def _opened(self, begin: Callable[[Line], _View]) -> _View:
+        """Begin; on a connection that was lost while nobody looked, once more on a new one."""
+        line = self._line
+        try:
+            return begin(self._connected())
+        except psycopg.OperationalError:
+            if line is None or not line.closed:
+                raise
+            self._settle()
+            return begin(self._connected())
 
     def _won(self, line: Line) -> PostgresTx:
         """Wait for the turn; what the server undoes here was nobody's, and is tried again."""
@@ -146,7 +163,7 @@ class PostgresStore:
             try:
                 return self._begin(line)
             except _AGAIN:
-                self._settle(line)
+                self._settle()
                 if not left:
                     raise
                 time.sleep(random.uniform(0, RETRY_MS_MAX) / 1000)
@@ -176,7 +193,7 @@ class PostgresStore:
         # The first transaction of a boot keeps its anchor, whatever becomes of it.
         tx.keep_time()
         self._commit(line)
-        self._settle(line)
+        self._settle()
         return self._begin(line)
 
     def _state(self, number: Cursor, state: Cursor) -> tuple[int, StateRow | None, int]:
@@ -184,7 +201,7 @@ class PostgresStore:
         try:
             row = state.fetchone()
         except _NOT_THERE as error:
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error, errors.StoreCorrupt):
                 self._format(number)
             raise errors.NotInitialised(path=self.path) from error
         found = self._format(number)
@@ -210,15 +227,13 @@ class PostgresStore:
         return self._send(line, sql, values)
 
     def _send(self, line: Line, sql: str, values: tuple[object, ...] = ()) -> Any:
-        return line.cursor(binary=True).execute(spoken(sql), values)
+        return Answer(line.cursor(binary=True).execute(spoken(sql), values), self._pipeline)
 
     def _commit(self, line: Line) -> None:
         """Commit all that was sent, and wait until the server says that it is durable."""
-        cursor = self._run("COMMIT")
-        assert self._pipeline is not None, "a transaction sends its statements together"
-        self._pipeline.sync()
-        if cursor.statusmessage != "COMMIT":
-            raise errors.Bug(detail=f"the commit ended as {cursor.statusmessage}")
+        status = self._run("COMMIT").status
+        if status != "COMMIT":
+            raise errors.Bug(detail=f"the commit ended as {status}")
         # What is asked from now on is a question about what is committed.
         self._over = True
 
@@ -226,11 +241,10 @@ class PostgresStore:
     def read(self) -> Iterator[PostgresReader]:
         """Open a snapshot."""
         with translated(self.address):
-            line = self._connected()
             try:
-                yield self._look(line)
+                yield self._opened(self._look)
             finally:
-                self._settle(line)
+                self._settle()
 
     def _look(self, line: Line) -> PostgresReader:
         self._begin_pipeline(line)
@@ -238,7 +252,7 @@ class PostgresStore:
         self._run(_PATH, (path_of(self.schema),))
         number = self._run("SELECT number FROM format")
         found, row, now_ms = self._state(number, self._run(_STATE))
-        self._end_pipeline(line)
+        self._end_pipeline()
         if found < FORMAT:
             self._bring_up(line)
             return self._look(line)
@@ -247,7 +261,7 @@ class PostgresStore:
 
     def _bring_up(self, line: Line) -> None:
         """Lead an older schema on, in a transaction of its own; StoreDenied to whom may not."""
-        self._settle(line)
+        self._settle()
         with line.transaction():
             self._send(line, _PATH, (path_of(self.schema),))
             line.execute("SELECT 1 FROM state FOR UPDATE")
@@ -257,9 +271,9 @@ class PostgresStore:
 
     def version(self) -> int:
         """Return a number that changes whenever another connection commits; one round trip."""
+        sql = f"SELECT commits FROM {quoted(self.schema)}.state"
         with translated(self.address):
-            line = self._connected()
-            row = self._send(line, f"SELECT commits FROM {quoted(self.schema)}.state").fetchone()
+            row = self._opened(lambda line: self._send(line, sql).fetchone())
         return -1 if row is None else int(row[0])
 
     def software(self) -> str:
@@ -301,19 +315,20 @@ class PostgresStore:
         self._entered = line.pipeline()
         self._pipeline = self._entered.__enter__()
 
-    def _end_pipeline(self, line: Line) -> None:
+    def _end_pipeline(self) -> None:
         entered, self._entered, self._pipeline = self._entered, None, None
         if entered is not None:
             entered.__exit__(None, None, None)
 
-    def _settle(self, line: Line) -> None:
+    def _settle(self) -> None:
         """Leave nothing open; what cannot be undone by word is undone by hanging up."""
         with suppress(psycopg.Error):
-            self._end_pipeline(line)
-        try:
-            line.rollback()
-        except psycopg.Error:
-            line.close()
+            self._end_pipeline()
+        if self._line is not None:
+            try:
+                self._line.rollback()
+            except psycopg.Error:
+                self._line.close()
 
 
 def _found(
