@@ -58,8 +58,14 @@ _PATH: Final = "SELECT set_config('search_path', ?, true)"
 _SETTINGS: Final = (
     "SELECT set_config('search_path', ?, true), set_config('lock_timeout', ?, true),"
     " set_config('idle_in_transaction_session_timeout', ?, true),"
-    " set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
-    " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)"
+    " set_config('synchronous_commit', 'off', true)"
+)
+# A commit of something that is written to the log and to no table: who waits for it, waits for all
+# that was committed before, and holds nothing meanwhile.
+_DURABLE: Final = (
+    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true),"
+    " pg_logical_emit_message(true, 'handrail', '')"
 )
 _NOW: Final = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _STATE: Final = f"{STATE}, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM state"
@@ -231,9 +237,12 @@ class PostgresStore:
 
     def _commit(self, line: Line) -> None:
         """Commit all that was sent, and wait until the server says that it is durable."""
-        status = self._run("COMMIT").status
-        if status != "COMMIT":
-            raise errors.Bug(detail=f"the commit ended as {status}")
+        ends = [self._run("COMMIT")]
+        self._run("BEGIN")
+        self._run(_DURABLE)
+        ends.append(self._run("COMMIT"))
+        if {end.status for end in ends} != {"COMMIT"}:
+            raise errors.Bug(detail=f"the commit ended as {[end.status for end in ends]}")
         # What is asked from now on is a question about what is committed.
         self._over = True
 
