@@ -115,19 +115,55 @@ def connect(address: Address, parameters: Mapping[str, str]) -> Line:
         )
     except (psycopg.Error, UnicodeError) as error:
         raise refusal(error, address) from error
-    info = line.info
-    if info.server_version < SERVER_VERSION_MIN:
+    version, encoding = line.info.server_version, line.info.parameter_status("server_encoding")
+    reason = ""
+    if version < SERVER_VERSION_MIN:
+        reason = f"it is version {version // 10_000}, older than {SERVER_VERSION_MIN // 10_000}"
+    elif encoding != "UTF8":
+        reason = f"the database is encoded in {encoding}, not in UTF8"
+    if reason:
         line.close()
-        reason = f"it is version {info.server_version // 10_000}, older than 14"
         raise ServerUnsuitable(store=address.shown, reason=reason)
-    encoding = info.parameter_status("server_encoding")
-    if encoding != "UTF8":
-        line.close()
-        raise ServerUnsuitable(
-            store=address.shown, reason=f"the database is encoded in {encoding}, not in UTF8"
-        )
     register(line.adapters)
     return line
+
+
+class Answer:
+    """What comes back from a statement of a pipeline, waited for when it is looked at.
+
+    Always with a sync: after that the server counts us as idle, and hangs up on who stays so.
+    """
+
+    __slots__ = ("_cursor", "_pipeline")
+
+    def __init__(self, cursor: psycopg.Cursor[Any], pipeline: psycopg.Pipeline | None) -> None:
+        self._cursor = cursor
+        self._pipeline = pipeline
+
+    def _arrived(self) -> psycopg.Cursor[Any]:
+        if self._pipeline is not None and self._cursor.pgresult is None:
+            self._pipeline.sync()
+        return self._cursor
+
+    def fetchone(self) -> Any:
+        """Return the next row, None after the last."""
+        return self._arrived().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows that are left."""
+        return self._arrived().fetchall()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._arrived())
+
+    def close(self) -> None:
+        """Read no further."""
+        self._cursor.close()
+
+    @property
+    def status(self) -> str | None:
+        """What the server says it did."""
+        return self._arrived().statusmessage
 
 
 def runner(line: Line) -> Callable[..., Any]:

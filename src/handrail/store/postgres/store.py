@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import psycopg
 
@@ -25,6 +26,7 @@ from handrail.store.clock import Reading, Timeline
 from handrail.store.port import Clock, Watch
 from handrail.store.postgres.connection import (
     Address,
+    Answer,
     connect,
     spoken,
     translated,
@@ -60,8 +62,14 @@ _PATH: Final = "SELECT set_config('search_path', ?, true)"
 _SETTINGS: Final = (
     "SELECT set_config('search_path', ?, true), set_config('lock_timeout', ?, true),"
     " set_config('idle_in_transaction_session_timeout', ?, true),"
-    " set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
-    " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)"
+    " set_config('synchronous_commit', 'off', true)"
+)
+# A commit of something that is written to the log and to no table: who waits for it, waits for all
+# that was committed before, and holds nothing meanwhile.
+_DURABLE: Final = (
+    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true),"
+    " pg_logical_emit_message(true, 'handrail', '')"
 )
 _NOW: Final = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _STATE: Final = f"{STATE}, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM state"
@@ -71,6 +79,9 @@ _NOT_THERE: Final = (
     psycopg.errors.InvalidSchemaName,
 )
 _AGAIN: Final = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
+
+
+_View = TypeVar("_View")
 
 
 class PostgresStore:
@@ -99,11 +110,13 @@ class PostgresStore:
         self._kept = Kept()
         self._over = False
         self._line: Line | None = connect(address, parameters)
-        with translated(address):
-            there = exists(self._line, schema, address)
-        if not there:
+        try:
+            with translated(address):
+                if not exists(self._line, schema, address):
+                    raise errors.NotInitialised(path=self.path)
+        except BaseException:
             self.close()
-            raise errors.NotInitialised(path=self.path)
+            raise
 
     @classmethod
     def create(
@@ -160,19 +173,29 @@ class PostgresStore:
         tx: PostgresTx | None = None
         try:
             with translated(self.address):
-                line = self._connected()
                 try:
-                    tx = self._won(line)
+                    tx = self._opened(self._won)
                     tx.watch = self._watch
                     try:
                         yield tx
                     finally:
-                        self._end_pipeline(line)
+                        self._end_pipeline()
                 finally:
-                    self._settle(line)
+                    self._settle()
         finally:
             if self._watch is not None and tx is not None and tx.written:
                 self._watch.ended(self.read)
+
+    def _opened(self, begin: Callable[[Line], _View]) -> _View:
+        """Begin; on a connection that was lost while nobody looked, once more on a new one."""
+        line = self._line
+        try:
+            return begin(self._connected())
+        except psycopg.OperationalError:
+            if line is None or not line.closed:
+                raise
+            self._settle()
+            return begin(self._connected())
 
     def _won(self, line: Line) -> PostgresTx:
         """Wait for the turn; what the server undoes here was nobody's, and is tried again."""
@@ -180,7 +203,7 @@ class PostgresStore:
             try:
                 return self._begin(line)
             except _AGAIN:
-                self._settle(line)
+                self._settle()
                 if not left:
                     raise
                 time.sleep(random.uniform(0, RETRY_MS_MAX) / 1000)
@@ -210,7 +233,7 @@ class PostgresStore:
         # The first transaction of a boot keeps its anchor, whatever becomes of it.
         tx.keep_time()
         self._commit(line)
-        self._settle(line)
+        self._settle()
         return self._begin(line)
 
     def _state(self, number: Cursor, state: Cursor) -> tuple[int, StateRow | None, int]:
@@ -218,7 +241,7 @@ class PostgresStore:
         try:
             row = state.fetchone()
         except _NOT_THERE as error:
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error, errors.StoreCorrupt):
                 self._format(number)
             raise errors.NotInitialised(path=self.path) from error
         found = self._format(number)
@@ -247,15 +270,16 @@ class PostgresStore:
         return self._send(line, sql, values)
 
     def _send(self, line: Line, sql: str, values: tuple[object, ...] = ()) -> Any:
-        return line.cursor(binary=True).execute(spoken(sql), values)
+        return Answer(line.cursor(binary=True).execute(spoken(sql), values), self._pipeline)
 
     def _commit(self, line: Line) -> None:
         """Commit all that was sent, and wait until the server says that it is durable."""
-        cursor = self._run("COMMIT")
-        assert self._pipeline is not None, "a transaction sends its statements together"
-        self._pipeline.sync()
-        if cursor.statusmessage != "COMMIT":
-            raise errors.Bug(detail=f"the commit ended as {cursor.statusmessage}")
+        ends = [self._run("COMMIT")]
+        self._run("BEGIN")
+        self._run(_DURABLE)
+        ends.append(self._run("COMMIT"))
+        if {end.status for end in ends} != {"COMMIT"}:
+            raise errors.Bug(detail=f"the commit ended as {[end.status for end in ends]}")
         # What is asked from now on is a question about what is committed.
         self._over = True
 
@@ -263,11 +287,10 @@ class PostgresStore:
     def read(self) -> Iterator[PostgresReader]:
         """Open a snapshot."""
         with translated(self.address):
-            line = self._connected()
             try:
-                yield self._look(line)
+                yield self._opened(self._look)
             finally:
-                self._settle(line)
+                self._settle()
 
     def _look(self, line: Line) -> PostgresReader:
         self._begin_pipeline(line)
@@ -275,7 +298,7 @@ class PostgresStore:
         self._run(_PATH, (path_of(self.schema),))
         number = self._run("SELECT number FROM format")
         found, row, now_ms = self._state(number, self._run(_STATE))
-        self._end_pipeline(line)
+        self._end_pipeline()
         if found < FORMAT:
             self._bring_up(line)
             return self._look(line)
@@ -284,7 +307,7 @@ class PostgresStore:
 
     def _bring_up(self, line: Line) -> None:
         """Lead an older schema on, in a transaction of its own; StoreDenied to whom may not."""
-        self._settle(line)
+        self._settle()
         with line.transaction():
             self._send(line, _PATH, (path_of(self.schema),))
             line.execute("SELECT 1 FROM state FOR UPDATE")
@@ -294,9 +317,9 @@ class PostgresStore:
 
     def version(self) -> int:
         """Return a number that changes whenever another connection commits; one round trip."""
+        sql = f"SELECT commits FROM {quoted(self.schema)}.state"
         with translated(self.address):
-            line = self._connected()
-            row = self._send(line, f"SELECT commits FROM {quoted(self.schema)}.state").fetchone()
+            row = self._opened(lambda line: self._send(line, sql).fetchone())
         return -1 if row is None else int(row[0])
 
     def software(self) -> str:
@@ -338,19 +361,20 @@ class PostgresStore:
         self._entered = line.pipeline()
         self._pipeline = self._entered.__enter__()
 
-    def _end_pipeline(self, line: Line) -> None:
+    def _end_pipeline(self) -> None:
         entered, self._entered, self._pipeline = self._entered, None, None
         if entered is not None:
             entered.__exit__(None, None, None)
 
-    def _settle(self, line: Line) -> None:
+    def _settle(self) -> None:
         """Leave nothing open; what cannot be undone by word is undone by hanging up."""
         with suppress(psycopg.Error):
-            self._end_pipeline(line)
-        try:
-            line.rollback()
-        except psycopg.Error:
-            line.close()
+            self._end_pipeline()
+        if self._line is not None:
+            try:
+                self._line.rollback()
+            except psycopg.Error:
+                self._line.close()
 
 
 def _found(
