@@ -45,7 +45,7 @@ from handrail.core.lease import LOCAL, Actor, Session
 from handrail.core.scope import Pattern, matches, parse_pattern
 from handrail.core.state import State
 from handrail.store.memory import MemoryStore, MemoryTx
-from tests.core.simulation_world import SimulatedClock
+from tests.store.grounds import FakeClock
 
 SEED: Final = os.environ.get("SIMULATION_SEED")
 PATHS: Final = ("x", "y", "d/z")
@@ -88,7 +88,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.clock = SimulatedClock()
+        self.clock = FakeClock()
         self.store = MemoryStore(self.clock, lambda: "00", workspace="w", epoch="sim")
         self.trees = {"tree-1": Tree(), "tree-2": Tree()}
         self.agents = [Agent(number) for number in range(5)]
@@ -314,7 +314,7 @@ class World:
             tree.files[path] = agent.memory[path] = tree.head[path]
 
     def step(self) -> None:
-        self.clock.pass_ms(self.random.choice([0, 1, 500, 5_000, 20_000, 61_000]))
+        self.clock.let_pass(self.random.choice([0, 1, 500, 5_000, 20_000, 61_000]))
         agent, path = self.random.choice(self.agents), self.random.choice(PATHS)
         if agent.session is None:
             self.start(agent)

@@ -105,6 +105,21 @@ def test_a_range_is_attested_together_and_only_once(world: World) -> None:
     ]
 
 
+def test_a_commit_attested_before_is_so_whatever_landed_since(world: World) -> None:
+    mine, theirs = world.session(), world.session()
+    world.claim(mine, "src")
+    commit = change(world, "src/a")
+    assert attest(world, mine).commits == (commit,)
+    world.release(mine)
+    world.claim(theirs, "src")
+    later = change(world, "src/a")
+    assert attest(world, theirs).commits == (later,)
+    world.release(theirs)
+    world.claim(mine, "src")
+    again = attest(world, mine, commit)
+    assert (again.commits, again.before) == ((), (commit,))
+
+
 def test_a_commit_attested_before_needs_no_lease_any_more(world: World) -> None:
     session = world.session()
     world.claim(session, "src")

@@ -279,9 +279,9 @@ class State:
 
     def copy(self) -> State:
         """Return an independent copy."""
-        other = State()
+        other = State.__new__(State)
         for name, table in vars(self).items():
-            setattr(other, name, table.copy() if isinstance(table, dict) else table)
+            other.__dict__[name] = table.copy() if isinstance(table, dict) else table
         return other
 
     def put_lease(self, lease: Lease) -> None:

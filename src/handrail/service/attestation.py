@@ -23,7 +23,7 @@ from handrail.core.decide import (
 from handrail.core.decide.edit import check_judged_by
 from handrail.core.events import CommitAttested, LeaseExpired, LeaseGranted
 from handrail.core.lease import Landing, Lease, Session
-from handrail.core.ledger import Head, format_token, read_event, read_header
+from handrail.core.ledger import Head, format_token, is_of_kind, read_event
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, stored_pattern
 from handrail.core.scope.naming import scope_for
@@ -82,7 +82,10 @@ class Attestation:
                 raise NeedsFacts(())
             for path in (path for one in facts for path in one.paths):
                 check_judged_by(rules.policy, session, path)
-            command = Attest(session, facts, overtaken, left)
+            ids = {one.commit for one in facts}
+            # What is attested stays so, whatever was landed after it.
+            late = tuple(one for one in overtaken if one.commit in ids)
+            command = Attest(session, facts, late, left)
             duty = duty_in(tx, rules, session)
             view = View(tx.epoch, tx.leases(session.id), policy=rules.policy, duty=duty)
             try:
@@ -223,12 +226,11 @@ def _last_grant_over(tx: Tx, session: Session, path: str) -> Past | None:
     """Find the session's newest grant over a path; reads the ledger, for refusals only."""
     newest: int | None = None
     for entry in tx.entries():
-        header = read_header(entry.header)
-        if header.kind != "lease.granted" or header.session != session.id:
-            continue
-        event = read_event(entry, header)
-        if isinstance(event, LeaseGranted) and any(
-            matches(stored_pattern(text), path) for text in event.patterns
+        event = read_event(entry) if is_of_kind(entry, "lease.granted") else None
+        if (
+            isinstance(event, LeaseGranted)
+            and event.session == session.id
+            and any(matches(stored_pattern(text), path) for text in event.patterns)
         ):
             newest = entry.seq
     if newest is None:

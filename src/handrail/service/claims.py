@@ -286,7 +286,9 @@ class Claims:
             event = read_event(entry)
             if isinstance(event, LeaseGranted):
                 lease = tx.lease(entry.seq)
-                expires_at = event.expires_at if lease is None else lease.expires_at
+                # One that has ended since is told as it was, and nothing of it is to be trusted.
+                ended_at = min(event.expires_at, tx.now)
+                expires_at = ended_at if lease is None else lease.expires_at
                 return Granted(
                     token=format_token(tx.epoch, entry.seq),
                     scope=event.patterns,

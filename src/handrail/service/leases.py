@@ -8,7 +8,7 @@ from handrail import errors
 from handrail.core.decide import Changes, Past, Release, Renew, View, dead_token, decide
 from handrail.core.events import LeaseExpired, LeaseGranted, LeaseOrphaned, LeaseReleased
 from handrail.core.lease import Lease, Session, check_ttl
-from handrail.core.ledger import format_token, parse_token, read_event, read_header
+from handrail.core.ledger import format_token, is_of_kind, parse_token, read_event
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
 from handrail.service.claims import Asked, Claims, Granted, as_granted
@@ -150,10 +150,9 @@ def grants_after(reader: Reader, seq: int) -> list[tuple[int, LeaseGranted]]:
     """Return every grant after an entry. Reads the ledger from there: for refusals only."""
     grants = []
     for entry in reader.entries(seq):
-        if read_header(entry.header).kind == "lease.granted":
-            event = read_event(entry)
-            if isinstance(event, LeaseGranted):
-                grants.append((entry.seq, event))
+        event = read_event(entry) if is_of_kind(entry, "lease.granted") else None
+        if isinstance(event, LeaseGranted):
+            grants.append((entry.seq, event))
     return grants
 
 

@@ -240,8 +240,13 @@ class MemoryTx(MemoryReader):
         super().__init__(data, reading)
         self._salt = salt
         self._publish = publish
-        self._touched = False
+        self._touched = self._own = False
         self.committed = False
+
+    def _make_own(self) -> None:
+        """Take a copy before the first change: what only asks, or is refused, needs none."""
+        if not self._own:
+            self.data, self._own = self.data.copy(), True
 
     def outcome(self, request: Request) -> tuple[Entry, ...] | None:
         """Return what a request of this id led to; raises Usage if it asked something else."""
@@ -260,6 +265,7 @@ class MemoryTx(MemoryReader):
     ) -> tuple[Entry, ...]:
         """Append the events and apply all changes; returns the new entries."""
         assert not self.committed, "one transaction, one commit"
+        self._make_own()
         data, entries, moved = self.data, [], self._touched
         first = self.head.seq + 1
         for change in changes:
@@ -278,9 +284,13 @@ class MemoryTx(MemoryReader):
         return tuple(entries)
 
     def _remember(self, request: Request, first: int) -> None:
-        oldest = self.now - REQUESTS_KEPT_MS
-        kept = {name: row for name, row in self.data.requests.items() if row[3] >= oldest}
-        self.data.requests = {**kept, request.id: (request.digest, first, self.head.seq, self.now)}
+        requests, oldest = self.data.requests, self.now - REQUESTS_KEPT_MS
+        for name in list(requests):
+            if requests[name][3] >= oldest:
+                break  # they stand in the order of their time
+            del requests[name]
+        requests.pop(request.id, None)
+        requests[request.id] = (request.digest, first, self.head.seq, self.now)
 
     def _append(self, actor: Actor, event: Event) -> Entry:
         entry = seal(self.head, self.epoch, self.now, actor, event, self._salt())
@@ -292,12 +302,14 @@ class MemoryTx(MemoryReader):
     def redact(self, seq: int) -> None:
         """Drop the payload of an entry."""
         self._touched = True
+        self._make_own()
         entry = self.data.ledger[seq - 1]
         self.data.ledger[seq - 1] = entry._replace(payload=None)
 
     def keep_compiled(self, compiled: bytes) -> None:
         """Keep a compiled form beside the configuration in force."""
         self._touched = True
+        self._make_own()
         if self.data.state.config is not None:
             self.data.state.config = self.data.state.config._replace(compiled=compiled)
 
@@ -308,6 +320,7 @@ class MemoryTx(MemoryReader):
     def replace(self, state: State) -> None:
         """Put these tables in place of the ones that are there."""
         self._touched = True
+        self._make_own()
         before = self.data.state
         tickets = before.tickets
         self.data.state = state.copy()
@@ -347,14 +360,13 @@ class MemoryStore:
         try:
             self._check_there()
             reading = self._clock.read()
-            data = self._data.copy()
-            if data.timeline.boot != reading[0]:
+            if self._data.timeline.boot != reading[0]:
                 # The first transaction of a boot keeps its anchor, whatever becomes of it.
+                data = self._data.copy()
                 data.timeline = data.timeline.anchored(reading, data.last_now)
                 data.last_now = data.timeline.now(reading, data.last_now)
                 self._publish(data)
-                data = data.copy()
-            yield MemoryTx(data, reading, self._salt, self._publish)
+            yield MemoryTx(self._data, reading, self._salt, self._publish)
         finally:
             self._turn.release()
 

@@ -14,7 +14,7 @@ from handrail.store.clock import Timeline
 
 
 class Data:
-    """Everything the store remembers; a transaction works on a copy."""
+    """Everything the store remembers; a transaction changes a copy."""
 
     def __init__(self, workspace: str, epoch: str) -> None:
         self.workspace = workspace

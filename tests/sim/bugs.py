@@ -1,6 +1,7 @@
-"""Bugs to plant into the code: each breaks one rule, and the simulation must find each of them.
+"""Bugs to plant into the code: each breaks one rule of leases, and a seed is known that shows it.
 
-A bug is a function that patches the code under test; its name says what goes wrong.
+A bug is a function that patches the code under test; its name says what goes wrong. Those of
+handoffs, ledger and stores stand in ``more_bugs``; the seeds of both in ``planted``.
 """
 
 from __future__ import annotations
@@ -36,19 +37,20 @@ from handrail.core.events import (
     SessionEnded,
     WaitEnded,
 )
-from handrail.core.lease import Actor, Kind, Lease, Session
+from handrail.core.lease import Kind, Lease, Session, Waiter
 from handrail.core.scope import Overlap
+from handrail.service import attestation, claims
+from handrail.service import leases as held_leases
 from handrail.store.clock import Timeline
-from handrail.store.memory import MemoryReader, MemoryTx
-from tests.core import simulation_world
-from tests.core.simulation_checker import HOUR, SECOND
-from tests.core.simulation_world import AGENTS, CONTENDED, POLICY, Agent, Crash, World
+from handrail.store.memory import MemoryReader
+from tests.sim.world import CONTENDED
 
 Patch = pytest.MonkeyPatch
-PLANTED: Final[dict[str, Callable[[Patch], None]]] = {}
+Plant = Callable[[Patch], None]
+PLANTED: Final[dict[str, Plant]] = {}
 
 
-def planted(plant: Callable[[Patch], None]) -> Callable[[Patch], None]:
+def planted(plant: Plant) -> Plant:
     """Enter a bug into the table under its name."""
     PLANTED[plant.__name__.replace("_", " ")] = plant
     return plant
@@ -61,8 +63,16 @@ def wrap(patch: Patch, place: Any, name: str, change: Callable[..., Any]) -> Non
 
 
 def wrap_rule(patch: Patch, command: type[Any], change: Callable[..., Any]) -> None:
+    """Put ``change(original, view, command, now)`` in the place of a rule."""
     original = rules._RULES[command]
     patch.setitem(rules._RULES, command, lambda *given: change(original, *given))
+
+
+def nothing(*given: object, **named: object) -> None:
+    """Check nothing."""
+
+
+# --- the table of conflicts, and scopes ----------------------------------------------------------
 
 
 @planted
@@ -72,6 +82,11 @@ def a_local_claim_conflicts_with_nothing(patch: Patch) -> None:
         return ("grant_and_tell", found[1]) if found and kind == "local" else found
 
     wrap(patch, claim, "conflict", blind)
+
+
+@planted
+def an_exclusive_lease_elsewhere_stops_no_local_claim(patch: Patch) -> None:
+    patch.setitem(leases.CONFLICTS, ("exclusive", "local", False), "grant_and_tell")
 
 
 @planted
@@ -112,7 +127,7 @@ def contended_paths_conflict_with_nothing(patch: Patch) -> None:
 
 
 @planted
-def scopes_with_a_common_beginning_conflict(patch: Patch) -> None:
+def overlap_is_decided_by_the_beginning_alone(patch: Patch) -> None:
     def wider(original: Any, held: Any, patterns: Any, *rest: Any) -> Any:
         for one in held.patterns:
             for other in patterns:
@@ -132,12 +147,49 @@ def only_the_first_pattern_is_compared(patch: Patch) -> None:
 
 
 @planted
+def globs_never_meet(patch: Patch) -> None:
+    def literal(original: Any, left: Any, right: Any, *rest: Any) -> Any:
+        return original(
+            [pattern for pattern in left if pattern.is_literal],
+            [pattern for pattern in right if pattern.is_literal],
+            *rest,
+        )
+
+    wrap(patch, leases, "overlap_outside", literal)
+
+
+@planted
 def a_witness_lies_in_one_scope_only(patch: Patch) -> None:
     def wrong(original: Any, *given: Any) -> Any:
         found = original(*given)
         return found and (found[0], found[1]._replace(witness=found[1].witness + "x"))
 
     wrap(patch, claim, "conflict", wrong)
+
+
+@planted
+def case_is_not_folded(patch: Patch) -> None:
+    wrap(patch, claims, "parse_scope", lambda original, texts, fold_case: original(texts))
+
+
+@planted
+def ones_own_leases_stand_in_ones_way(patch: Patch) -> None:
+    def strict(original: Any, view: View, asked: Claim, now: int) -> Changes:
+        strange = [one._replace(session=f"{one.session}'") for one in view.leases]
+        return list(original(view._replace(leases=strange), asked, now))
+
+    wrap_rule(patch, Claim, strict)
+
+
+@planted
+def a_refusal_names_somebody_else(patch: Patch) -> None:
+    def wrong(original: Any, epoch: str, lease: Lease, *rest: Any) -> Any:
+        return original(epoch, lease._replace(session="s0.1"), *rest)
+
+    wrap(patch, claim, "_held", wrong)
+
+
+# --- time ----------------------------------------------------------------------------------------
 
 
 @planted
@@ -180,21 +232,50 @@ def a_renewal_shortens_a_lease(patch: Patch) -> None:
 
 
 @planted
-def a_lease_outlives_its_age_cap(patch: Patch) -> None:
-    patch.setattr(leases, "AGE_MAX_MS", 720 * HOUR)
+def any_time_to_live_is_taken(patch: Patch) -> None:
+    patch.setattr(claim, "check_ttl", lambda ttl_ms: ttl_ms)
+
+
+@planted
+def a_holder_trusts_its_lease_to_the_end(patch: Patch) -> None:
+    patch.setattr(claims, "trusted_until", lambda asked_at, ttl_ms, expires_at: expires_at)
+
+
+@planted
+def trust_counts_from_the_answer_on(patch: Patch) -> None:
+    patch.setattr(claims.Claims, "asked_at", lambda self, tx, started: tx.now)
+
+
+@planted
+def store_time_follows_the_wall(patch: Patch) -> None:
+    patch.setattr(Timeline, "now", lambda self, reading, last: max(reading[2], last))
+
+
+@planted
+def store_time_goes_back_at_a_reboot(patch: Patch) -> None:
+    def back(self: Timeline, reading: Any, last: int) -> int:
+        boot, since_boot, wall = reading
+        return self.offset_ms + int(since_boot) if boot == self.boot else int(wall)
+
+    patch.setattr(Timeline, "now", back)
+
+
+# --- grants --------------------------------------------------------------------------------------
 
 
 @planted
 def what_one_holds_is_granted_anew(patch: Patch) -> None:
-    patch.setattr(claim, "_holder_of", lambda *given: None)
+    patch.setattr(claim, "_holder_of", nothing)
 
 
 @planted
 def a_local_lease_does_for_an_exclusive_claim(patch: Patch) -> None:
-    def lax(original: Any, lease: Lease, asked: Claim, kind: Kind) -> Any:
-        return original(lease, asked, "local")
-
-    wrap(patch, claim, "_holder_of", lax)
+    wrap(
+        patch,
+        claim,
+        "_holder_of",
+        lambda original, lease, asked, _: original(lease, asked, "local"),
+    )
 
 
 @planted
@@ -233,18 +314,34 @@ def near_drops_leases_that_begin_with_a_wildcard(patch: Patch) -> None:
 
 
 @planted
+def nobody_looks_at_the_lane(patch: Patch) -> None:
+    patch.setattr(claim, "check_role", nothing)
+
+
+@planted
+def a_lane_that_is_touched_will_do(patch: Patch) -> None:
+    def lax(original: Any, *given: Any) -> None:
+        with suppress(errors.OutsideLane):
+            original(*given)
+
+    wrap(patch, claim, "check_role", lax)
+
+
+# --- the queue -----------------------------------------------------------------------------------
+
+
+@planted
 def those_who_wait_are_overtaken(patch: Patch) -> None:
-    patch.setattr(claim, "_check_turn", lambda *given: None)
+    patch.setattr(claim, "_check_turn", nothing)
 
 
 @planted
 def the_queue_is_served_from_its_end(patch: Patch) -> None:
-    def turned(original: Any, view: View, *rest: Any) -> None:
+    def turned(original: Any, view: View, asked: Claim, *rest: Any) -> None:
         last = max((waiter.ticket for waiter in view.waiters), default=0)
         around = tuple(w._replace(ticket=last + 1 - w.ticket) for w in view.waiters)
-        asked = rest[0]
         place = None if asked.ticket is None else last + 1 - asked.ticket
-        original(view._replace(waiters=around), asked._replace(ticket=place), *rest[1:])
+        original(view._replace(waiters=around), asked._replace(ticket=place), *rest)
 
     wrap(patch, claim, "_check_turn", turned)
 
@@ -260,25 +357,7 @@ def a_place_in_the_queue_never_lapses(patch: Patch) -> None:
 
 @planted
 def circles_of_waiting_are_not_seen(patch: Patch) -> None:
-    patch.setattr(wait, "_check_deadlock", lambda *given: None)
-
-
-@planted
-def only_circles_of_two_are_seen(patch: Patch) -> None:
-    def short(original: Any, view: View, asked: Claim, now: int) -> None:
-        mine = [lease for lease in view.leases if lease.session == asked.session.id]
-        for waiter in view.waiters:
-            if waiter.until > now and any(
-                leases.conflict(
-                    lease, waiter.patterns, waiter.kind, waiter.worktree, POLICY.contended
-                )
-                for lease in mine
-                if lease.live(now)
-            ):
-                theirs = tuple(lease for lease in view.leases if lease.session == waiter.session)
-                original(view._replace(leases=(*mine, *theirs), waiters=(waiter,)), asked, now)
-
-    wrap(patch, wait, "_check_deadlock", short)
+    patch.setattr(wait, "_check_deadlock", nothing)
 
 
 @planted
@@ -287,8 +366,30 @@ def a_served_claim_stays_in_the_queue(patch: Patch) -> None:
 
 
 @planted
+def whoever_waits_is_forgotten_at_a_release(patch: Patch) -> None:
+    def forgetting(original: Any, view: View, release: Release, now: int) -> Changes:
+        changes = list(original(view, release, now))
+        return [*changes, *(WaitEnded(ticket) for ticket in range(1, 200))]
+
+    wrap_rule(patch, Release, forgetting)
+
+
+@planted
+def a_place_is_counted_from_the_end(patch: Patch) -> None:
+    def turned(self: MemoryReader) -> list[Waiter]:
+        known = self.data.state.waiters
+        last = max(known, default=0)
+        return [known[t]._replace(ticket=last + 1 - t) for t in sorted(known, reverse=True)]
+
+    patch.setattr(MemoryReader, "waiters", turned)
+
+
+# --- tokens and commits --------------------------------------------------------------------------
+
+
+@planted
 def anybody_may_use_any_token(patch: Patch) -> None:
-    patch.setattr(holding, "_check_holder", lambda *given: None)
+    patch.setattr(holding, "_check_holder", nothing)
 
 
 @planted
@@ -296,38 +397,67 @@ def a_fenced_token_is_only_called_expired(patch: Patch) -> None:
     def mild(original: Any, epoch: str, session: Session, past: Past, *rest: Any) -> Any:
         return original(epoch, session, past, [])
 
-    patch.setattr(simulation_world, "dead_token", lambda *given: mild(holding.dead_token, *given))
+    wrap(patch, held_leases, "dead_token", mild)
+
+
+@planted
+def a_release_hides_that_a_token_is_fenced(patch: Patch) -> None:
+    def mild(
+        original: Any, epoch: str, session: Session, past: Past, later: Any, *rest: Any
+    ) -> Any:
+        hidden = isinstance(past.ended, LeaseReleased)
+        return original(epoch, session, past, [] if hidden else later, *rest)
+
+    wrap(patch, held_leases, "dead_token", mild)
+
+
+@planted
+def the_epoch_of_a_token_is_ignored(patch: Patch) -> None:
+    wrap(patch, held_leases, "parse_token", lambda original, text: ("sim", original(text)[1]))
 
 
 @planted
 def releasing_what_ran_out_calls_it_released(patch: Patch) -> None:
     def lax(original: Any, view: View, release: Release, now: int) -> Changes:
         changes = original(view, release, now)
-        return [LeaseReleased(change.token, "released") for change in changes]
+        return [
+            LeaseReleased(one.token, "released") if isinstance(one, LeaseExpired) else one
+            for one in changes
+        ]
 
     wrap_rule(patch, Release, lax)
 
 
 @planted
+def the_end_of_a_session_leaves_its_leases(patch: Patch) -> None:
+    def lax(original: Any, *given: Any) -> Changes:
+        return [change for change in original(*given) if isinstance(change, SessionEnded)]
+
+    wrap_rule(patch, EndSession, lax)
+
+
+@planted
 def a_commit_is_attested_after_the_expiry(patch: Patch) -> None:
     def late(original: Any, view: View, command: Attest, now: int) -> Changes:
-        return list(original(view, command, now - 30 * SECOND))
+        return list(original(view, command, now - 30_000))
 
     wrap_rule(patch, Attest, late)
 
 
 @planted
 def a_commit_is_attested_under_anybodys_lease(patch: Patch) -> None:
-    def lax(original: Any, view: View, command: Attest, now: int) -> Changes:
-        own = tuple(lease._replace(session=command.session.id) for lease in view.leases)
-        return list(original(view._replace(leases=own), command, now))
+    def lax(original: Any, self: MemoryReader, session: str | None = None) -> list[Lease]:
+        every = original(self)
+        return [one._replace(session=session or one.session) for one in every]
 
-    wrap_rule(patch, Attest, lax)
+    wrap(patch, MemoryReader, "leases", lax)
 
 
 @planted
-def a_commit_is_attested_if_most_of_it_is_covered(patch: Patch) -> None:
+def a_commit_is_attested_if_part_of_it_is_covered(patch: Patch) -> None:
     def lax(original: Any, view: View, command: Attest, now: int) -> Changes:
+        if not command.commits:
+            return list(original(view, command, now))
         (facts,) = command.commits
         try:
             return list(original(view, command, now))
@@ -340,78 +470,10 @@ def a_commit_is_attested_if_most_of_it_is_covered(patch: Patch) -> None:
 
 
 @planted
-def the_guard_lets_a_session_write_what_others_hold(patch: Patch) -> None:
-    def lax(original: Any, self: MemoryReader, worktree: str, session: str, path: str) -> bool:
-        return any(original(self, worktree, f"s{number}", path) for number in range(AGENTS))
-
-    wrap(patch, MemoryReader, "may_write", lax)
+def a_commit_may_undo_what_somebody_landed(patch: Patch) -> None:
+    patch.setattr(attestation.Attestation, "_overtaken", lambda *given: ())
 
 
 @planted
-def nobody_looks_at_the_lane(patch: Patch) -> None:
-    patch.setattr(claim, "check_role", lambda *given: None)
-
-
-@planted
-def a_lane_that_is_touched_will_do(patch: Patch) -> None:
-    def lax(original: Any, *given: Any) -> None:
-        with suppress(errors.OutsideLane):
-            original(*given)
-
-    wrap(patch, claim, "check_role", lax)
-
-
-@planted
-def any_time_to_live_is_taken(patch: Patch) -> None:
-    patch.setattr(claim, "check_ttl", lambda ttl_ms: ttl_ms)
-
-
-@planted
-def the_end_of_a_session_leaves_its_leases(patch: Patch) -> None:
-    def lax(original: Any, *given: Any) -> Changes:
-        return [change for change in original(*given) if isinstance(change, SessionEnded)]
-
-    wrap_rule(patch, EndSession, lax)
-
-
-@planted
-def store_time_follows_the_wall(patch: Patch) -> None:
-    patch.setattr(Timeline, "now", lambda self, reading, last: max(reading[2], last))
-
-
-@planted
-def store_time_goes_back_at_a_reboot(patch: Patch) -> None:
-    def back(self: Timeline, reading: Any, last: int) -> int:
-        boot, since_boot, wall = reading
-        return self.offset_ms + int(since_boot) if boot == self.boot else int(wall)
-
-    patch.setattr(Timeline, "now", back)
-
-
-@planted
-def what_was_not_committed_happened_all_the_same(patch: Patch) -> None:
-    # The session of a start that crashed is there, as if nothing had rolled it back.
-    original = World.commit
-
-    def leaky(self: World, tx: MemoryTx, changes: Changes, agent: Agent) -> Any:
-        try:
-            return original(self, tx, changes, agent)
-        except Crash:
-            tx.commit(changes, Actor())
-            raise
-
-    patch.setattr(World, "commit", leaky)
-
-
-@planted
-def a_release_is_not_written_into_the_ledger(patch: Patch) -> None:
-    original = MemoryTx.commit
-
-    def forgetful(self: MemoryTx, changes: Any, *rest: Any) -> Any:
-        kept = [change for change in changes if not isinstance(change, LeaseReleased)]
-        for change in changes:
-            if isinstance(change, LeaseReleased):
-                self.data.state.drop_lease(change.token)
-        return original(self, kept or [WaitEnded(0)], *rest)
-
-    patch.setattr(MemoryTx, "commit", forgetful)
+def an_attestation_is_repeated(patch: Patch) -> None:
+    patch.setattr(MemoryReader, "attestation", nothing)

@@ -1,0 +1,107 @@
+"""One run from one seed; how fast runs are; which faults one needs that went wrong.
+
+simulate(7)                      # raises Violation, with the seed and the step
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.sim.agents import FAULTS
+from tests.sim.chain import Violation
+from tests.sim.world import World
+
+STEPS: Final = 1_000
+SQLITE_EVERY: Final = 20
+SQLITE_STEPS: Final = 300
+
+
+def ground_of(seed: int) -> str:
+    """Say which store a seed runs over, where nobody asks for another."""
+    return "sqlite" if seed % SQLITE_EVERY == 0 else "memory"
+
+
+def simulate(
+    seed: int,
+    *,
+    steps: int | None = None,
+    ground: str | None = None,
+    trace: list[str] | None = None,
+    without: Iterable[str] = (),
+) -> World:
+    """Run a world, judged all the way: first with faults, then without, until all is settled."""
+    ground = ground or ground_of(seed)
+    steps = steps or (SQLITE_STEPS if ground == "sqlite" else STEPS)
+    folder = None if ground == "memory" else tempfile.TemporaryDirectory(prefix="handrail-sim-")
+    world: World | None = None
+    try:
+        place = None if folder is None else Path(folder.name)
+        world = World(seed, ground=ground, folder=place, trace=trace, without=frozenset(without))
+        while world.steps < steps:
+            world.step()
+        world.look()
+        world.settle()
+        world.audit()
+    except (Violation, LookupError, TypeError, ValueError, AttributeError) as violation:
+        # Whatever is no refusal breaks a promise by itself, also where it trips up the checker.
+        at = 0 if world is None else world.steps
+        again = f"python -m tests.sim --seed {seed} --ground {ground} --steps {steps} --trace"
+        told = str(violation) if isinstance(violation, Violation) else f"raised {violation!r}"
+        raise Violation(f"seed {seed}, step {at}: {told}\n  again: {again}") from violation
+    finally:
+        if world is not None:
+            world.ground.close()
+        if folder is not None:
+            folder.cleanup()
+    return world
+
+
+def shrink(seed: int, *, steps: int | None = None, ground: str | None = None) -> frozenset[str]:
+    """Find faults without which a seed is wrong still; none where it is not wrong at all."""
+    without: frozenset[str] = frozenset()
+    for fault in FAULTS:
+        try:
+            simulate(seed, steps=steps, ground=ground, without=without | {fault})
+        except Violation:
+            without |= {fault}
+    return without
+
+
+class Rate(NamedTuple):
+    """How much was simulated in how much of one core's time."""
+
+    steps: int
+    calls: int
+    seconds: float
+    judged: Counter[str]
+
+    @property
+    def steps_per_second(self) -> int:
+        """Steps in a second of one core."""
+        return round(self.steps / self.seconds)
+
+    @property
+    def told(self) -> str:
+        """Say it in a line."""
+        calls = round(self.calls / self.seconds)
+        return (
+            f"{self.steps_per_second} simulated steps a second of one core, with chain and checker"
+            f" ({self.steps} steps; {calls} calls of the service a second)"
+        )
+
+
+def measure(seeds: Iterable[int], *, ground: str = "memory", steps: int = STEPS) -> Rate:
+    """Run seeds and take their time, after one that is not counted."""
+    simulate(1, ground=ground, steps=steps)
+    done, calls, judged = 0, 0, Counter[str]()
+    began = time.process_time()
+    for seed in seeds:
+        world = simulate(seed, ground=ground, steps=steps)
+        done, calls = done + world.steps, calls + world.calls
+        judged.update(world.checker.judged)
+    return Rate(done, calls, time.process_time() - began, judged)

@@ -1,0 +1,160 @@
+"""The stores under the simulation: how each is made and started again, and the door in front.
+
+A ground is anything that makes a store of the port, opens it once more and says how to lose and
+mend the guard's copy; another store comes in as one more of them. ``Door`` is the store as
+the service sees it: it fails where the world says so, shows the checker each transaction, and
+lets others act between two transactions of one call.
+
+    ground = GROUNDS["memory"](clock, salts, folder)
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from handrail import errors
+from handrail.core.events import ConfigApplied
+from handrail.core.lease import Actor
+from handrail.service.health import rebuild
+from handrail.store.memory import MemoryStore
+from handrail.store.port import Reader, Store, Tx
+from handrail.store.sqlite import SqliteStore
+from tests.sim.outside import Clock
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+EPOCH: Final = "sim"
+WORKSPACE: Final = "simulated"
+
+
+class Ground(Protocol):
+    """Where the store of one world is."""
+
+    store: Store
+
+    def restart(self) -> bool:
+        """Start the store anew, as after a crash of what runs it; True: with tables built anew."""
+
+    def lose_guard(self, chance: random.Random) -> None:
+        """Damage the guard's copy of what may be written, and mend it."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class MemoryGround:
+    """A store in memory; starting it anew builds its tables from the ledger."""
+
+    def __init__(self, clock: Clock, salt: Callable[[], str], folder: Path | None) -> None:
+        self.store = MemoryStore(clock, salt, workspace=WORKSPACE, epoch=EPOCH)
+
+    def restart(self) -> bool:
+        """Build the tables anew from the ledger."""
+        rebuild(self.store)
+        return True
+
+    def lose_guard(self, chance: random.Random) -> None:
+        """Its guard asks the leases themselves: all that can be lost is what tables say."""
+        self.restart()
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class SqliteGround:
+    """A store in a file."""
+
+    def __init__(self, clock: Clock, salt: Callable[[], str], folder: Path | None) -> None:
+        assert folder is not None
+        self._path, self._clock, self._salt = str(folder / "state.db"), clock, salt
+        self.store = SqliteStore.create(self._path, clock, salt, workspace=WORKSPACE, epoch=EPOCH)
+
+    def restart(self) -> bool:
+        """Open the file once more, as another process would."""
+        self.store.close()
+        self.store = SqliteStore(self._path, self._clock, self._salt)
+        return False
+
+    def lose_guard(self, chance: random.Random) -> None:
+        """Lose some rows of the guard's table, falsify others, and let ``doctor`` mend them."""
+        run = self.store._connection.execute
+        key = "anchor = ? AND token = ? AND pattern = ?"
+        for row in run("SELECT anchor, token, pattern FROM may_write ORDER BY 1, 2, 3").fetchall():
+            if chance.random() < 0.3:
+                run(f"DELETE FROM may_write WHERE {key}", row)
+            elif chance.random() < 0.3:
+                run(f"UPDATE may_write SET until = until + 1000000 WHERE {key}", row)
+        rebuild(self.store)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.store.close()
+
+
+MakeGround = Callable[[Clock, Callable[[], str], Path | None], Ground]
+GROUNDS: Final[dict[str, MakeGround]] = {
+    "memory": cast("MakeGround", MemoryGround),
+    "sqlite": cast("MakeGround", SqliteGround),
+}
+
+
+def apply_config(store: Store, text: str) -> None:
+    """Put a configuration in force."""
+    with store.transaction() as tx:
+        tx.commit([ConfigApplied("0" * 40, text, "terminal")], Actor())
+
+
+class Door:
+    """The store as the service sees it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """Open a transaction, unless the store is down or slow."""
+        world = self._world
+        world.at_the_door()
+        checker = world.checker
+        actor = checker.actor
+        store = world.ground.store
+        version = store.version()
+        with store.transaction() as tx:
+            world.now_is(tx.now)
+            checker.begin(tx.now)
+            if world.breaks():
+                _break(tx)
+            yield tx
+        # A version tells of the commits of others: those of one's own connection say so themselves.
+        world.version += store.version() != version or bool(getattr(tx, "written", False))
+        world.note_entries()
+        checker.actor = actor
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """Open a snapshot."""
+        if self._world.is_down:
+            raise errors.StoreBusy(path="simulated", waited_ms=5_000, pid="unknown")
+        with self._world.ground.store.read() as reader:
+            yield reader
+
+    def version(self) -> int:
+        """Return the store's number."""
+        return self._world.version
+
+    def close(self) -> None:
+        """Others use the store still."""
+
+
+def _break(tx: Tx) -> None:
+    """Let the store go away just before the commit."""
+
+    def fail(*given: Any) -> Any:
+        raise errors.StoreBusy(path="simulated", waited_ms=5_000, pid="unknown")
+
+    cast("Any", tx).commit = fail
