@@ -39,8 +39,12 @@ ENTERED: Final = {"claim": "lease.granted", "offer": "packet.offered", "accept":
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def site(repo: Repo, request: pytest.FixtureRequest) -> Site:
-    """Ada works on ``fix`` and holds ``gift``; a packet of ``port`` waits for anybody."""
-    site = found_site(repo.path, url_of(request.param), ("fix", "port"))
+    return scene(repo, request.param)
+
+
+def scene(repo: Repo, kind: str) -> Site:
+    """Let Ada work on ``fix`` and hold ``gift``; a packet of ``port`` waits for anybody."""
+    site = found_site(repo.path, url_of(kind), ("fix", "port"))
     site.start(("ada", "bob"))
     ada = site.open("ada")
     Quick(ada.context, ada.packet_files).accept("fix")

@@ -23,7 +23,7 @@ def start_server() -> None:
     """Start the server if it does not run yet; it ends with the process that started it."""
     CONTEXT.set_forkserver_preload(
         [f"tests.races.{name}" for name in ("workers", "killing", "handing", "waiving")]
-        + ["tests.linear.histories", "tests.faults.points"]
+        + ["tests.linear.histories", "tests.faults.points", "tests.faults.load"]
     )
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"

@@ -27,7 +27,7 @@ from handrail.typed import TYPE_CHECKING, Any, Final
 
 try:
     import psycopg
-    from psycopg import RawCursor
+    from psycopg import Connection, RawCursor
     from psycopg.conninfo import conninfo_to_dict
 except ImportError as missing:
     raise DriverMissing from missing
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 DRIVER_ERRORS: Final = (psycopg.Error, UnicodeDecodeError)
 SERVER_VERSION_MIN: Final = 140_000
+ANSWER_S: Final = 60.0
+"""How long an answer may take: far beyond the longest wait for one's turn."""
+POLL_S: Final = 0.1
 _PORT: Final = "5432"
 _SECRETS: Final = ("password", "sslpassword", "oauth_client_secret")
 _NAMING: Final = ("host", "port", "dbname")
@@ -56,6 +59,23 @@ _DENIED: Final = (
     *("does not exist", "is not permitted to log in", "pg_hba.conf rejects"),
 )
 _READ_ONLY: Final = ("session is read-only", "server is in hot standby mode", "is not writable")
+
+
+class PatientLine(Connection[tuple[Any, ...]]):
+    """A connection that waits so long for an answer and no longer.
+
+    A server that is gone is noticed by the kernel, but one that went silent behind a proxy is not:
+    somebody still acknowledges every packet. After this the connection is of no use.
+    """
+
+    def wait(self, gen: Any, interval: float = POLL_S, timeout: float | None = None) -> Any:
+        """Wait for an answer; raises OperationalError once patience is at its end."""
+        try:
+            return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:  # no word of the server's: nobody knows what is under way
+                self.close()
+            raise
 
 
 class Address:
@@ -106,7 +126,7 @@ def connect(address: Address, parameters: Mapping[str, str]) -> Line:
     """Connect; raises StoreUnreachable, StoreDenied, StoreReadOnly, ServerUnsuitable."""
     wanted: dict[str, Any] = {**_CAREFUL, "hostaddr": "", **parameters}
     try:
-        line = psycopg.connect(
+        line = PatientLine.connect(
             **wanted,
             client_encoding="utf-8",
             autocommit=True,
