@@ -46,7 +46,7 @@ def parent(pid: int) -> int | None:
 
 
 def ancestors(pid: int, most: int = 64) -> list[Process]:
-    """Return the processes above ``pid``, nearest first; what the kernel says of each, read once."""
+    """Return the processes above ``pid``, nearest first; of each it is read once what it is."""
     found: list[Process] = []
     above, namespace = parent(pid), _namespace()
     while above and namespace and len(found) < most:
