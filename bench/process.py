@@ -22,6 +22,10 @@ class Start(NamedTuple):
     environment: Mapping[str, str]
     stdin: bytes = b""
 
+    def run(self, status: int = 0) -> float:
+        """Run it to its end; see ``run``."""
+        return run(self.words, self.folder, self.environment, stdin=self.stdin, status=status)
+
 
 def run(
     words: Sequence[str],

@@ -1,8 +1,7 @@
 """Where the time of a whole process goes: the interpreter, imports, git, and what is left.
 
-Each part is found in runs of its own: what is told to the interpreter or to git so that they count
-costs time itself; the least of several is taken, because what disturbs only ever adds. Imports are
-those beyond what an interpreter does that does nothing.
+Parts are found in runs of their own: what is told to the interpreter or to git so that they count
+costs time itself. Imports are those beyond what an interpreter does that does nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.ground import PROGRAM, environment, filled, found, guarded, scratch, session
-from bench.measure import Profile, Result
-from bench.process import NOTHING, Start, run
+from bench.measure import Profile, Result, median
+from bench.process import NOTHING, Start
 from bench.rows.check import FILES, FILES_QUICK, STAGED
 from bench.rows.handing import handing
 from bench.rows.hooks import SIZES, SIZES_QUICK, first_edits, held_in
@@ -30,13 +29,13 @@ WAYS: Final = 3
 """In so many ways each round is run: as it is, counting imports, counting git."""
 IMPORTS_TOLD: Final = ("-X", "importtime")
 HOW: Final = (
-    "The least of runs of their own: as it is; with `-X importtime`; with git's own trace of when"
-    " its processes ran."
+    "The least of some runs; the shares of imports and of git are those of other runs, with"
+    " `-X importtime` and with git's own trace of when its processes ran."
 )
 
 
 class Spent(NamedTuple):
-    """The least seconds: by the clock, of processors, of a bare start, for imports, for git."""
+    """Seconds: by the clock, of processors, of a bare start, for imports, for git."""
 
     wall: float
     cpu: float
@@ -102,7 +101,7 @@ def _handing(result: Result, quick: bool, *, offers: bool) -> Profile:
                 if offers:
                     yield offer
                 else:
-                    run(*offer[:3])
+                    offer.run()
                     yield Start(next(accepting), folder, receiver)
 
         return _profile(result, _spent(starts(), quick))
@@ -131,17 +130,23 @@ def _profile(result: Result, spent: Spent, *more: tuple[str, float]) -> Profile:
 
 
 def _spent(starts: Iterator[Start], quick: bool, launch: Path | None = None) -> Spent:
-    """Start things that are alike in three ways by turns; ``launch`` is the line of a hook."""
-    rows = []
+    """Start things that are alike in three ways by turns; ``launch`` is the line of a hook.
+
+    What telling costs falls on all of a run alike, so of a run that tells the share is taken.
+    """
+    plain, bare, importing, in_git = [], [], [], []
     _timed(next(starts))
-    bare = _imported(_nothing(Path.cwd()), None)
     for _ in range(_rounds(quick)):
         one = next(starts)
-        wall, cpu = _timed(one)
-        start, _ = _timed(_nothing(one.folder))
-        imports = _imported(next(starts), launch) - bare
-        rows.append(Spent(wall, cpu, start, imports, _while_git(next(starts))))
-    return Spent(*map(min, zip(*rows, strict=True)))
+        plain.append(_timed(one))
+        bare.append(_timed(_nothing(one.folder))[0])
+        always, _ = _imported(_nothing(one.folder), None)
+        imports, lasted = _imported(next(starts), launch)
+        importing.append((imports - always) / lasted)
+        spent, lasted = _while_git(next(starts))
+        in_git.append(spent / lasted)
+    wall, cpu = map(min, zip(*plain, strict=True))
+    return Spent(wall, cpu, min(bare), median(importing) * wall, median(in_git) * wall)
 
 
 def _rounds(quick: bool) -> int:
@@ -155,18 +160,19 @@ def _nothing(folder: Path) -> Start:
 def _timed(start: Start) -> tuple[float, float]:
     """Run to the end; returns the seconds by the clock, and of processors."""
     began = time.perf_counter()
-    cpu = run(*start[:3], stdin=start.stdin)
+    cpu = start.run()
     return time.perf_counter() - began, cpu
 
 
-def _imported(start: Start, launch: Path | None) -> float:
-    """Return the seconds that all imports take by themselves."""
+def _imported(start: Start, launch: Path | None) -> tuple[float, float]:
+    """Return the seconds that all imports take by themselves, and those of the whole run."""
     words = tuple(start.words)
     if words[0] == sys.executable:
         words = (words[0], *IMPORTS_TOLD, *words[1:])
     elif launch is None:
         words = (sys.executable, *IMPORTS_TOLD, *words)
     with _telling(launch) if launch else nullcontext():
+        began = time.perf_counter()
         told = subprocess.run(
             words,
             cwd=start.folder,
@@ -175,9 +181,10 @@ def _imported(start: Start, launch: Path | None) -> float:
             capture_output=True,
             check=True,
         )
+        lasted = time.perf_counter() - began
     lines = told.stderr.decode().splitlines()
     fields = [line.removeprefix("import time:").split("|")[0].strip() for line in lines]
-    return sum(int(field) for field in fields if field.isdigit()) / 1e6
+    return sum(int(field) for field in fields if field.isdigit()) / 1e6, lasted
 
 
 @contextmanager
@@ -199,16 +206,12 @@ def _replaced(file: Path, text: str) -> Iterator[None]:
         file.write_text(before, encoding="utf-8")
 
 
-def _while_git(start: Start) -> float:
-    """Return the seconds during which a process of git runs that the program started itself."""
+def _while_git(start: Start) -> tuple[float, float]:
+    """Return the seconds during which a git that it started runs, and those of the whole run."""
     with scratch() as folder:
         trace = folder / "trace"
-        run(
-            start.words,
-            start.folder,
-            {**start.environment, "GIT_TRACE2_EVENT": str(trace)},
-            stdin=start.stdin,
-        )
+        traced = {**start.environment, "GIT_TRACE2_EVENT": str(trace)}
+        lasted, _ = _timed(start._replace(environment=traced))
         told = trace.read_text(encoding="utf-8").splitlines() if trace.exists() else []
     began, spans = {}, []
     for event in map(json.loads, told):
@@ -219,7 +222,7 @@ def _while_git(start: Start) -> float:
             began[event["sid"]] = at
         elif event["event"] == "atexit":
             spans.append((began[event["sid"]], at))
-    return joined(spans)
+    return joined(spans), lasted
 
 
 def joined(spans: Iterable[tuple[float, float]]) -> float:

@@ -51,8 +51,7 @@ class Hook(NamedTuple):
 
     def fire(self, event: str, status: int = 0, **fields: object) -> float:
         """Feed it the payload of an event; returns the processor time that it took."""
-        start = self.asked(event, **fields)
-        return run(*start[:3], stdin=start.stdin, status=status)
+        return self.asked(event, **fields).run(status)
 
     def before(self, tool: str, inputs: Mapping[str, str]) -> Start:
         """Return how the harness starts it before a tool is used."""
@@ -71,12 +70,12 @@ class Hook(NamedTuple):
     def edit(self, path: str, status: int = 0) -> float:
         """Announce an edit; returns the seconds until it is answered."""
         start = self.editing(path)
-        return seconds(lambda: run(*start[:3], stdin=start.stdin, status=status))
+        return seconds(lambda: start.run(status))
 
     def bash(self, command: str) -> float:
         """Announce a shell line; returns the seconds until it is let through."""
         start = self.before("Bash", {"command": command, "description": "measured"})
-        return seconds(lambda: run(*start[:3], stdin=start.stdin))
+        return seconds(start.run)
 
 
 def guard(quick: bool) -> Sequence[Result]:
@@ -129,19 +128,24 @@ def guard(quick: bool) -> Sequence[Result]:
 def held_in(leases: int) -> Iterator[Hook]:
     """Give the hook of a repository with so many leases, and one file of the session's own."""
     with scratch() as folder:
-        guarded(folder)
-        application = Application.open(str(folder), environment(), terminal=False)
-        seed_leases(application, leases)
-        application.close()
-        (folder / "mine").mkdir()
-        (folder / HELD).write_text("one\n")
-        settings = json.loads((folder / ".claude" / "settings.json").read_text())
-        line = settings["hooks"]["PreToolUse"][0]["hooks"][0]["command"]
-        around = {**environment(), "CLAUDECODE": "1", "CLAUDE_PROJECT_DIR": str(folder)}
-        hook = Hook(folder, line, around)
-        hook.fire("SessionStart", source="startup")
-        hook.edit(HELD)
-        yield hook
+        yield hooked(folder, leases)
+
+
+def hooked(folder: Path, leases: int) -> Hook:
+    """Make such a repository in a folder."""
+    guarded(folder)
+    application = Application.open(str(folder), environment(), terminal=False)
+    seed_leases(application, leases)
+    application.close()
+    (folder / "mine").mkdir()
+    (folder / HELD).write_text("one\n")
+    settings = json.loads((folder / ".claude" / "settings.json").read_text())
+    line = settings["hooks"]["PreToolUse"][0]["hooks"][0]["command"]
+    around = {**environment(), "CLAUDECODE": "1", "CLAUDE_PROJECT_DIR": str(folder)}
+    hook = Hook(folder, line, around)
+    hook.fire("SessionStart", source="startup")
+    hook.edit(HELD)
+    return hook
 
 
 def first_edits() -> Iterator[str]:

@@ -252,9 +252,19 @@ def test_plain_lines_are_parsed_quickly_and_the_rest_is_left_to_click() -> None:
     assert quick.parse(["renew"]) is not None
     assert quick.parse(["-q", "claim", "src"]) is not None
     assert quick.parse(["-C", ".", "accept", "fix"]) is not None
-    for argv in (["claim", "--help"], ["claim"], ["claim", "src", "--nope"], ["status"], []):
+    assert quick.parse(["status", "--json"]) is not None
+    assert quick.parse(["why", "src/a.py"]) is not None
+    assert quick.parse(["verify", "--stdin"]) is not None
+    for argv in (["claim", "--help"], ["claim"], ["claim", "src", "--nope"], ["log"], []):
         assert quick.parse(argv) is None
-    for argv in (["handoff"], ["handoff", "list"], ["-q"], ["-C"], ["offer", "a", "b"]):
+    for argv in (
+        ["handoff"],
+        ["handoff", "list"],
+        ["-q"],
+        ["-C"],
+        ["offer", "a", "b"],
+        ["status", "x"],
+    ):
         assert quick.parse(argv) is None
 
 

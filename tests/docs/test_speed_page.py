@@ -93,7 +93,7 @@ def test_what_misses_is_told_with_the_reason_and_where_its_time_goes() -> None:
     assert told.count("###") == 1
     for words in (
         "400 /s, 0.40 × the floor (≥ 0.6 × was asked for)",
-        "the insert of the floor takes some 14",
+        "A claim decides: it reads the session",
         "| waiting | 300 µs | 60 % |",
         "| one claim, in all | 500 µs | 100 % |",
         "| beside it: one insert | 310 µs |  |",

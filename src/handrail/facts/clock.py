@@ -34,8 +34,8 @@ class BootClock:
 
 def _boot_id() -> str:
     try:
-        with open(_BOOT_ID, encoding="ascii") as file:
-            return file.read().strip()
+        with open(_BOOT_ID, "rb") as file:  # as bytes: a codec of its own is a module to import
+            return file.read().decode("ascii").strip()
     except OSError:
         return _boot_id_elsewhere()
 
@@ -59,10 +59,10 @@ def _boot_id_elsewhere() -> str:
 
 def _namespace_shift_ms() -> int:
     try:
-        with open(_OFFSETS, encoding="ascii") as file:
+        with open(_OFFSETS, "rb") as file:
             for line in file:
                 name, seconds, nanoseconds = line.split()
-                if name == "boottime":
+                if name == b"boottime":
                     return int(seconds) * 1000 + int(nanoseconds) // 1_000_000
     except (OSError, ValueError):
         pass

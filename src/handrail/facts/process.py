@@ -13,6 +13,8 @@ import os
 from handrail.core.lease import Process
 from handrail.facts.clock import BootClock
 
+_CLOCK = BootClock()
+"""Which boot this is does not change while we run: it is read once."""
 _PID_NS = "/proc/self/ns/pid"
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish", "busybox", "env"))
 _SHELLS_MAX = 16
@@ -25,12 +27,12 @@ def process(pid: int) -> Process | None:
     namespace = _namespace()
     if started is None or namespace is None:
         return None
-    return Process(BootClock().read()[0], namespace, pid, started)
+    return Process(_CLOCK.read()[0], namespace, pid, started)
 
 
 def alive(known: Process) -> bool | None:
     """Tell whether a process still runs; None where that cannot be told from here."""
-    if known.boot != BootClock().read()[0]:
+    if known.boot != _CLOCK.read()[0]:
         return False
     if known.pid_ns != _namespace():
         return None
@@ -44,15 +46,16 @@ def parent(pid: int) -> int | None:
 
 
 def ancestors(pid: int, most: int = 64) -> list[Process]:
-    """Return the processes above ``pid``, nearest first."""
+    """Return the processes above ``pid``, nearest first; of each it is read once what it is."""
     found: list[Process] = []
-    above = parent(pid)
-    while above and len(found) < most:
-        one = process(above)
-        if one is None:
+    above, namespace = parent(pid), _namespace()
+    while above and namespace and len(found) < most:
+        fields = _fields(above)
+        started = _started_by(fields)
+        if fields is None or started is None:
             break
-        found.append(one)
-        above = parent(above)
+        found.append(Process(_CLOCK.read()[0], namespace, above, started))
+        above = int(fields[1])
     return found
 
 
@@ -95,7 +98,10 @@ def _namespace() -> str | None:
 
 def _started(pid: int) -> int | None:
     """Return the start time in clock ticks since boot; None for what is gone, or a zombie."""
-    fields = _fields(pid)
+    return _started_by(_fields(pid))
+
+
+def _started_by(fields: list[str] | None) -> int | None:
     return None if fields is None or fields[0] in "ZX" else int(fields[19])
 
 

@@ -28,20 +28,27 @@ def parse(argv: Sequence[str]) -> tuple[Command, Invocation] | None:
     if command is None:
         return None
     rest = _take_options(words, position + 1 + command.path.count(" "), command, values)
-    if rest is None:
+    if rest is None or not _take_words(rest, command, values):
         return None
-    argument = command.arguments[0]
-    if (argument.required and not rest) or (not argument.many and len(rest) > 1):
-        return None
-    if argument.many:
-        values[argument.name] = tuple(rest)
-    elif rest:
-        values[argument.name] = rest[0]
     return command, Invocation(command.path, values)
 
 
+def _take_words(words: Sequence[str], command: Command, values: dict[str, Value]) -> bool:
+    """Take the words that are no options; returns whether they fit, as far as is known here."""
+    if not command.arguments:
+        return not words
+    argument = command.arguments[0]
+    if (argument.required and not words) or (not argument.many and len(words) > 1):
+        return False
+    if argument.many:
+        values[argument.name] = tuple(words)
+    elif words:
+        values[argument.name] = words[0]
+    return True
+
+
 def _command(words: Sequence[str]) -> Command | None:
-    """Return the command that is meant, one of those that are parsed here; each has an argument."""
+    """Return the command that is meant, one of those that are parsed here."""
     known, paths = QUICK, (words[0], " ".join(words))
     if words[0] in HANDING:
         from handrail.edge.cli.handoff_nouns import HANDING_OVER

@@ -122,6 +122,7 @@ EVERYDAY: Final[tuple[Command, ...]] = (
         (),
         (Option("watch", ("--watch",), "flag", "Keep the board on the screen, live."),),
         everyday=True,
+        quick=True,
     ),
     Command(
         "why",
@@ -130,6 +131,7 @@ EVERYDAY: Final[tuple[Command, ...]] = (
         "handrail why src/api/users.py",
         (Argument("target", "PATH"),),
         everyday=True,
+        quick=True,
     ),
     Command(
         "claim",
@@ -237,6 +239,7 @@ EVERYDAY: Final[tuple[Command, ...]] = (
             ),
         ),
         everyday=True,
+        quick=True,
     ),
     Command(
         "log",
