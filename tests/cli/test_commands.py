@@ -362,6 +362,9 @@ DRY: Final = {
     "offer": f"handrail offer --kind return -m '{TOLD}' --dry-run",
     "export": "handrail export --dry-run",
     "store rebuild": "handrail store rebuild --dry-run",
+    "store copy": "handrail store copy ../copy.db --dry-run",
+    "store migrate": "printf '\\n[store]\\nurl = \"postgresql://db.example/x\"\\n' >>handrail.toml"
+    " && handrail store migrate --dry-run; git checkout --quiet handrail.toml",
     "reading done": "handrail reading done GUIDE.md --dry-run",
     "uninstall": "handrail uninstall --dry-run",
     "audit": "handrail audit --fix --dry-run",

@@ -217,7 +217,8 @@ def _check_store(settings: Settings, url: str) -> None:
     if settings.store.url != url:
         from handrail.errors.server import StoresDiffer
 
-        raise StoresDiffer(store=url, what="store", other=settings.store.url)
+        way = "handrail store migrate"
+        raise StoresDiffer(store=url, what="store", other=settings.store.url, next=way)
 
 
 def _check_workspace(settings: Settings, workspace: str) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from handrail.store.postgres import PostgresStore
     from handrail.store.sqlite import SqliteStore
     from handrail.wiring.bench import RepositoryBench
+    from handrail.wiring.moving import Way
     from handrail.wiring.receiving import Arrivals
     from handrail.wiring.remote import PostgresGround, Remote
     from handrail.wiring.surroundings import SqliteGround
@@ -132,6 +133,13 @@ class Application:
 
                 self._ground = PostgresGround(self.place, self.state_dir, remote, self._environment)
         return self._ground
+
+    @property
+    def way(self) -> Way:
+        """The way of this workspace to the store that ``handrail.toml`` names."""
+        from handrail.wiring.moving import Way
+
+        return Way(self.place, self.state_dir, self._environment)
 
     @property
     def copied(self) -> Seen | None:

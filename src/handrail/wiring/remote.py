@@ -12,7 +12,7 @@ sessions may write is kept beside the note, for the guard.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from handrail import errors
 from handrail.facts.files import create_file, read_bounded
@@ -24,6 +24,7 @@ from handrail.wiring.surroundings import CONFIG_NAME, Ground, new_salt
 
 if TYPE_CHECKING:
     from handrail.core.ledger import Entry
+    from handrail.core.state import State
     from handrail.store.postgres import PostgresStore
     from handrail.store.postgres.connection import Address
 
@@ -131,12 +132,16 @@ class PostgresGround(Ground):
         return self._remote.joined
 
     def open_store(self) -> PostgresStore:
-        """Open the store that is there."""
+        """Open the store that this clone has joined."""
+        if not self._remote.joined:
+            raise errors.NotInitialised(path=self.store_path())
+        return self.open_there()
+
+    def open_there(self) -> PostgresStore:
+        """Open the store that is there, joined or not."""
         from handrail.store.postgres import PostgresStore
         from handrail.wiring.copying import Copying, clone_of
 
-        if not self._remote.joined:
-            raise errors.NotInitialised(path=self.store_path())
         watch = Copying(self.state_dir, clone_of(self.state_dir, self._place))
         store = PostgresStore(
             *(self.address, self._parameters(), self._schema(), new_salt), watch=watch
@@ -162,14 +167,24 @@ class PostgresGround(Ground):
             predecessor=predecessor,
         )
         if not self._remote.joined:
-            os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
-            remote = self._remote
-            note = {"url": remote.url, "workspace": workspace}
-            path = os.path.join(self.state_dir, NOTE_NAME)
-            create_file(path, (write_json(note) + "\n").encode("utf-8"), self.state_dir)
-            # Of several who join at once, all go on with the note of the first.
-            self._remote = noted(self.state_dir) or remote
+            self.join()
         return store
+
+    def restore(self, entries: Sequence[Entry], state: State) -> PostgresStore:
+        """Make the store from a whole ledger; nobody has joined it by that."""
+        from handrail.store.postgres import PostgresStore
+
+        return PostgresStore.restore(
+            *(self.address, self._parameters(), self._schema(), new_salt), entries, state
+        )
+
+    def join(self) -> None:
+        """Note that this clone's store is this one; of several notes at once the first counts."""
+        os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
+        note = {"url": self._remote.url, "workspace": self._remote.workspace}
+        path = os.path.join(self.state_dir, NOTE_NAME)
+        create_file(path, (write_json(note) + "\n").encode("utf-8"), self.state_dir)
+        self._remote = noted(self.state_dir) or self._remote
 
     def set_aside(self) -> str:
         """Rename a damaged store's schema; returns the new name. Deletes nothing."""

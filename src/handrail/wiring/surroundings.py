@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from handrail.facts.clock import BootClock
 from handrail.facts.files import create_file, read_bounded
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from handrail.core.lease import Process
     from handrail.core.ledger import Entry
     from handrail.core.reading import Document
+    from handrail.core.state import State
     from handrail.service.context import History
 
 CONFIG_NAME: Final = "handrail.toml"
 STORE_NAME: Final = "state.db"
+COPY_NAME: Final = "guard.db"
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -258,7 +261,9 @@ class SqliteGround(Ground):
         return os.path.exists(self.store_path()) and os.path.getsize(self.store_path()) > 0
 
     def open_store(self) -> SqliteStore:
-        """Open the store that is there."""
+        """Open the store that is there; what was copied of one elsewhere says nothing here."""
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.state_dir, COPY_NAME))
         return SqliteStore(self.store_path(), BootClock(), new_salt)
 
     def create_store(
@@ -274,12 +279,23 @@ class SqliteGround(Ground):
             predecessor=predecessor,
         )
 
-    def set_aside(self) -> str:
-        """Rename a damaged store and what belongs to it; returns the new name. Deletes nothing."""
+    def restore(self, entries: Sequence[Entry], state: State) -> SqliteStore:
+        """Make the store from a whole ledger; one that is none any more is set aside."""
+        from handrail.errors.server import StoreMoved
+
+        try:
+            if self.store_exists():
+                self.open_store().close()
+        except StoreMoved:
+            self.set_aside("moved")
+        return SqliteStore.restore(self.store_path(), BootClock(), new_salt, entries, state)
+
+    def set_aside(self, why: str = "damaged") -> str:
+        """Rename a store and what belongs to it; returns the new name. Deletes nothing."""
         number = 1
-        while os.path.exists(f"{self.store_path()}.damaged-{number}"):
+        while os.path.exists(f"{self.store_path()}.{why}-{number}"):
             number += 1
-        aside = f"{self.store_path()}.damaged-{number}"
+        aside = f"{self.store_path()}.{why}-{number}"
         for suffix in ("-wal", "-shm", ""):
             if os.path.exists(self.store_path() + suffix):
                 os.rename(self.store_path() + suffix, aside + suffix)

@@ -352,6 +352,30 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ),
     ),
     Command(
+        "store migrate",
+        "moving:store_migrate",
+        "Move this workspace to the store that handrail.toml names (a person's to do).",
+        "handrail store migrate --dry-run",
+        (),
+        (
+            Option(
+                "join",
+                ("--join",),
+                "flag",
+                "Leave the store here, with what is held in it, for the one there.",
+            ),
+            DRY,
+        ),
+    ),
+    Command(
+        "store copy",
+        "moving:store_copy",
+        "Keep a copy of this workspace in a file or a database, to be used by nobody.",
+        "handrail store copy backup.db",
+        (Argument("target", "FILE|URL"),),
+        (DRY,),
+    ),
+    Command(
         "completion",
         "completion:completion",
         "Print the completion script of your shell.",

@@ -10,7 +10,7 @@ from handrail.text import rfc3339
 from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from handrail.edge.reply import Data, Reply
 
@@ -24,6 +24,16 @@ def emit(reply: Reply, *, as_json: bool, quiet: bool) -> None:
     if not quiet and not as_json:
         for note in reply.notes:
             say(note)
+
+
+def counting(*, quiet: bool) -> Callable[[int], None]:
+    """Return what says, of a long way through a ledger, how far it went."""
+
+    def tick(number: int) -> None:
+        if number % 100_000 == 0 and not quiet:
+            say(f"{number} entries so far")
+
+    return tick
 
 
 def emit_error(error: HandrailError, *, as_json: bool) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from handrail import errors
 from handrail.core.ledger import Entry
 from handrail.edge.cli.commands.ledger import read_export
 from handrail.edge.cli.commands.setup import of_working_tree, shown, step_lines
 from handrail.edge.cli.invocation import Invocation
-from handrail.edge.cli.output import say
+from handrail.edge.cli.output import counting, say
 from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.service.health import (
@@ -62,7 +62,7 @@ def doctor(invocation: Invocation) -> Reply:
         if newest := application.hook_log.newest():
             findings.append(Finding("hook.log", NOTE, f"newest line: {newest}"))
         if invocation.flag("replay"):
-            verified = verify_store(store, (), _tick(invocation))
+            verified = verify_store(store, (), counting(quiet=invocation.flag("quiet")))
             findings.append(_replay_finding(verified))
     except errors.Unavailable as error:
         findings.append(Finding(error.code, BAD, error.message, error.next))
@@ -118,7 +118,7 @@ def _replay_finding(verified: Verified) -> Finding:
 def store_verify(invocation: Invocation) -> Reply:
     """Check file, ledger and tables."""
     store = invocation.application.store
-    verified = verify_store(store, store.integrity(), _tick(invocation))
+    verified = verify_store(store, store.integrity(), counting(quiet=invocation.flag("quiet")))
     problems = [f"file: {line}" for line in verified.integrity]
     if verified.report.problem is not None:
         problem = verified.report.problem
@@ -147,12 +147,12 @@ def _rebuild(invocation: Invocation) -> Reply:
     """Make the tables anew from the ledger beside them."""
     store = invocation.application.store
     if invocation.flag("dry_run"):
-        verified = verify_store(store, (), _tick(invocation))
+        verified = verify_store(store, (), counting(quiet=invocation.flag("quiet")))
         mended = list(verified.differences)
         return Reply(
             {"would_mend": mended, "dry_run": True}, "\n".join(mended) or "nothing to mend"
         )
-    done = rebuild(store, _tick(invocation))
+    done = rebuild(store, counting(quiet=invocation.flag("quiet")))
     lines = [f"mended: {line}" for line in done.mended]
     lines.append(
         f"rebuilt {count(done.leases, 'lease')} and {count(done.sessions, 'session')}"
@@ -200,11 +200,3 @@ def _succeed(
         lines.append(f"the store that was there is kept as {aside}")
     data: Data = {"epoch": epoch, "predecessor": heir.predecessor, "entered": entered}
     return Reply(data, "\n".join(lines))
-
-
-def _tick(invocation: Invocation) -> Callable[[int], None]:
-    def tick(number: int) -> None:
-        if number % 100_000 == 0 and not invocation.flag("quiet"):
-            say(f"{number} entries so far")
-
-    return tick

@@ -1,0 +1,121 @@
+"""``store migrate`` and ``store copy`` between the file and a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from handrail.core.ledger import format_head
+from tests.cli.world import Person, World
+from tests.postgres import server
+
+MIGRATE = "handrail store migrate"
+
+
+def names(world: World, url: str) -> None:
+    """Let handrail.toml name a store."""
+    path = world.path / "handrail.toml"
+    text = path.read_text().partition("\n[store]\n")[0]
+    path.write_text(f'{text}\n[store]\nurl = "{url}"\n')
+
+
+def head_of(world: World) -> str:
+    with world.open() as application, application.store.read() as reader:
+        return format_head(reader.epoch, reader.head)
+
+
+@pytest.fixture
+def eve(world: World) -> Person:
+    return world.shell()
+
+
+def test_a_workspace_moves_to_postgres_and_back_with_what_is_held(
+    world: World, eve: Person
+) -> None:
+    session = world.session()
+    token = world.claim(session, "src").token
+    ada = world.shell(HANDRAIL_SESSION=session)
+    head = head_of(world)
+    names(world, server().url())
+    refused = eve.types("handrail config apply", terminal=True)
+    assert (refused.code, f"next: {MIGRATE}" in refused.err) == (2, True), refused
+    assert eve.types(MIGRATE).code == 1, "a person's to do"
+    told = eve.types(f"{MIGRATE} --dry-run")
+    assert (told.code, "would move" in told.out) == (0, True), told
+    moved = eve.types(MIGRATE, terminal=True)
+    assert moved.code == 0, moved
+    assert f"both ledgers verify; head {head}" in moved.out
+    assert eve.types("handrail config apply", terminal=True).code == 0
+    board = ada.types("handrail status --json")
+    assert [one["token"] for one in json.loads(board.out)["leases"]] == [token]
+    renewed = ada.types("handrail renew")
+    assert renewed.code == 1, "its working tree has a name among those of other clones now"
+    assert "wrong_worktree" in renewed.err
+    assert ada.types("handrail doctor --replay").code == 0
+    names(world, "sqlite")
+    back = eve.types(MIGRATE, terminal=True)
+    assert back.code == 0, back
+    assert (world.folder / "state.db.moved-1").exists()
+    assert eve.types("handrail store verify").code == 0
+
+
+def test_a_clone_whose_store_moved_to_postgres_joins_it(world: World, eve: Person) -> None:
+    names(world, server().url())
+    assert eve.types(MIGRATE, terminal=True).code == 0
+    note = world.folder / "store.json"
+    note.unlink()
+    said = eve.types("handrail status")
+    assert (said.code, "store_moved" in said.err, f"next: {MIGRATE}" in said.err) == (3, True, True)
+    joined = eve.types(MIGRATE, terminal=True)
+    assert (joined.code, "this clone uses" in joined.out) == (0, True), joined
+    assert note.exists()
+    assert eve.types("handrail status").code == 0
+
+
+def test_a_clone_with_a_store_of_its_own_leaves_it_for_the_one_in_postgres(
+    world: World, eve: Person, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    world.repo.git("clone", "--quiet", str(world.path), str(other))
+    bob = world.shell(cwd=other)
+    assert bob.types("handrail init").code == 0
+    assert bob.types('eval "$(handrail session start)" && handrail claim src').code == 0
+    names(world, server().url())
+    assert eve.types(MIGRATE, terminal=True).code == 0
+    (other / "handrail.toml").write_text((world.path / "handrail.toml").read_text())
+    person = world.shell(cwd=other)
+    assert "Another store is at" in person.types(MIGRATE, terminal=True).out
+    told = person.types(f"{MIGRATE} --join --dry-run")
+    assert "1 lease" in told.out, told
+    done = person.types(f"{MIGRATE} --join", terminal=True)
+    assert done.code == 0, done
+    assert head_of(world) in person.types("handrail ledger verify").out
+    assert "unknown_session" in bob.types("handrail claim src").err
+
+
+def test_nothing_goes_where_no_postgres_answers(world: World, eve: Person) -> None:
+    head = head_of(world)
+    names(world, "postgresql://127.0.0.1:1/nowhere")
+    for words in (MIGRATE, f"{MIGRATE} --join"):
+        said = eve.types(words, terminal=True)
+        assert (said.code, "store_unreachable" in said.out) == (3, True), said
+    assert head_of(world) == head
+    (world.path / "handrail.toml").write_text("[workspace\n")
+    assert eve.types(MIGRATE, terminal=True).code == 2, "a broken file leads nowhere"
+
+
+def test_a_copy_in_postgres_or_a_file_is_the_same_ledger(
+    world: World, eve: Person, tmp_path: Path
+) -> None:
+    world.claim(world.session(), "src")
+    head = head_of(world)
+    for target in (server().url(), str(tmp_path / "copy.db")):
+        done = eve.types(f"handrail store copy '{target}'")
+        assert (done.code, head in done.out) == (0, True), done
+    assert (tmp_path / "copy.db").stat().st_mode & 0o077 == 0
+    foreign = tmp_path / "foreign.db"
+    foreign.write_text("no database at all, but somebody's notes\n" * 40)
+    said = eve.types(f"handrail store copy {foreign}")
+    assert (said.code, foreign.read_text()[:2]) == (3, "no"), said
