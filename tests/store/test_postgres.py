@@ -398,6 +398,16 @@ def test_who_stops_in_the_middle_loses_the_turn_and_is_told(
     assert [entry.seq for entry in ledger(other)] == [1, 2]
 
 
+def test_statements_are_prepared_only_where_nobody_stands_between(store: PostgresStore) -> None:
+    store._own_session(store._connected().info.backend_pid + 1)
+    assert store._connected().prepare_threshold is None, "a proxy named somebody else"
+    for _ in range(4):
+        commit(store, started(ADA))
+    prepared = store._connected().execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
+    assert prepared is not None
+    assert prepared[0] > 3
+
+
 def test_what_a_deadlock_undid_before_the_turn_is_tried_again(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
