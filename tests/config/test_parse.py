@@ -338,6 +338,7 @@ def test_a_right_file_has_no_problems() -> None:
         "postgresql://ada:hunter2@host/db",
         "postgresql://host/db?user=ada&password=hunter2",
         "postgresql://host/db?sslpassword=hunter2",
+        "postgresql://host/db?p%61ssword=hunter2",
         "postgres://ada:hunter2@host/db",
         "mysql:hunter2",
         "hunter2",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
@@ -13,10 +16,11 @@ import psycopg
 import pytest
 
 from handrail import errors
-from handrail.core.events import LeaseReleased, PayloadRedacted, WaitBegan
+from handrail.core.events import LeaseReleased, PayloadRedacted, WaitBegan, WaitEnded
 from handrail.core.lease import LOCAL, Actor
 from handrail.core.ledger import verify
 from handrail.errors.server import (
+    DriverMissing,
     MalformedStoreUrl,
     ServerUnsuitable,
     StoreDenied,
@@ -123,6 +127,15 @@ def test_the_environment_chooses_no_other_server(
 
 
 # ----------------------------------------------------------------------- who is not let in, and why
+
+
+def test_without_the_driver_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("handrail.store.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(DriverMissing) as refused:
+        importlib.import_module("handrail.store.postgres")
+    assert refused.value.next == "pip install 'handrail[postgres]'"
 
 
 def test_a_server_that_is_not_there_cannot_be_reached(store: PostgresStore) -> None:
@@ -353,8 +366,9 @@ def test_where_the_answer_to_the_commit_is_lost_the_same_request_gives_the_first
     store = ground.create(FakeClock())
     finish = store._commit
 
-    def lost(line: Any) -> None:
-        finish(line)
+    def lost(tell: bool) -> None:
+        finish(tell)
+        line = store._connected()
         hang_up(line)
         line.execute("SELECT 1")
 
@@ -384,6 +398,16 @@ def test_who_stops_in_the_middle_loses_the_turn_and_is_told(
     assert [entry.seq for entry in ledger(other)] == [1, 2]
 
 
+def test_statements_are_prepared_only_where_nobody_stands_between(store: PostgresStore) -> None:
+    store._own_session(store._connected().info.backend_pid + 1)
+    assert store._connected().prepare_threshold is None, "a proxy named somebody else"
+    for _ in range(4):
+        commit(store, started(ADA))
+    prepared = store._connected().execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
+    assert prepared is not None
+    assert prepared[0] > 3
+
+
 def test_what_a_deadlock_undid_before_the_turn_is_tried_again(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,6 +422,33 @@ def test_what_a_deadlock_undid_before_the_turn_is_tried_again(
     monkeypatch.setattr(store, "_begin", again)
     commit(store, started(ADA))
     assert failures == []
+
+
+@pytest.mark.serial
+def test_who_waits_hears_of_a_commit_and_looks_again_in_any_case(
+    store: PostgresStore, ground: PostgresGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEARD_S", 30.0)
+    waiting = ground.another(store)
+    commit(store, WaitBegan("s-bob", LOCAL, ".", ("a",), now_of(store) + 9))
+    version = waiting.version()
+    waiting.wait(0.01)  # from now on it listens
+    act = threading.Timer(0.1, lambda: commit(store, started(ADA)))
+    act.start()
+    began = time.monotonic()
+    waiting.wait(30)
+    act.join()
+    assert time.monotonic() - began < 10
+    assert waiting.version() != version
+    monkeypatch.setattr(module, "HEARD_S", 0.05)
+    version = waiting.version()
+    commit(store, WaitEnded(1))
+    hang_up(waiting._connected())
+    waiting.wait(30)
+    assert waiting.version() != version, "what was told is lost, what is asked is not"
+    began = time.monotonic()
+    waiting.wait(30)
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.serial

@@ -288,7 +288,9 @@ class StoreUrl(Record):
         if len(value) > URL_MAX:
             report.add(at, f"must have at most {URL_MAX} characters")
             return INVALID
-        if re.search(self.secret, value):
+        from urllib.parse import unquote
+
+        if any(re.search(self.secret, text) for text in (value, unquote(value))):
             reason = "has a password in it, and this file is no place for secrets"
             report.add(at, f"{reason}; put it into HANDRAIL_STORE_URL")
             return INVALID

@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
+import psycopg
+from psycopg import Connection, RawCursor
+from psycopg.conninfo import conninfo_to_dict
+
 from handrail import errors
 from handrail.errors.server import (
-    DriverMissing,
     MalformedStoreUrl,
     ServerUnsuitable,
     StoreDenied,
@@ -24,13 +27,6 @@ from handrail.errors.server import (
 )
 from handrail.store.postgres.odd import register
 from handrail.typed import TYPE_CHECKING, Any, Final
-
-try:
-    import psycopg
-    from psycopg import Connection, RawCursor
-    from psycopg.conninfo import conninfo_to_dict
-except ImportError as missing:
-    raise DriverMissing from missing
 
 if TYPE_CHECKING:
     Line = psycopg.Connection[tuple[Any, ...]]

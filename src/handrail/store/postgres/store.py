@@ -23,7 +23,7 @@ from handrail.core.ledger import GENESIS, Entry, read_header
 from handrail.core.state import State
 from handrail.errors.server import StoreMoved
 from handrail.store.clock import Reading, Timeline
-from handrail.store.port import Clock, Watch
+from handrail.store.port import POLL_S, Clock, Watch
 from handrail.store.postgres.connection import (
     Address,
     Answer,
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 BUSY_MS: Final = 5_000
 # Whoever stops in the middle of a transaction loses its turn, and learns so.
 IDLE_MS: Final = 10_000
+# What the server tells may be lost on the way, as behind a proxy: then it takes so long.
+HEARD_S: Final = 0.5
 RETRIES_MAX: Final = 5
 RETRY_MS_MAX: Final = 50
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -72,7 +74,12 @@ _DURABLE: Final = (
     " pg_logical_emit_message(true, 'handrail', '')"
 )
 _NOW: Final = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-_STATE: Final = f"{STATE}, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM state"
+_STATE: Final = (
+    f"{STATE}, pg_backend_pid(),"
+    " floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM state"
+)
+# A statement that was sent so often is planned no more, where the session is ours alone.
+PREPARE_AFTER: Final = 2
 _NOT_THERE: Final = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
@@ -109,6 +116,7 @@ class PostgresStore:
         self._busy_ms = busy_ms
         self._kept = Kept()
         self._over = False
+        self._listens: Line | None = None
         self._line: Line | None = connect(address, parameters)
         try:
             with translated(address):
@@ -224,7 +232,7 @@ class PostgresStore:
         if found < FORMAT:
             self._bring_up(line)
             return self._begin(line)
-        reading, finish = self._reading(now_ms), lambda: self._commit(line)
+        reading, finish = self._reading(now_ms), self._commit
         tx = PostgresTx(
             *(self._run, row, reading, self._kept, self.path, self._salt, finish),
         )
@@ -232,7 +240,7 @@ class PostgresStore:
             return tx
         # The first transaction of a boot keeps its anchor, whatever becomes of it.
         tx.keep_time()
-        self._commit(line)
+        self._commit(tell=False)
         self._settle()
         return self._begin(line)
 
@@ -245,7 +253,20 @@ class PostgresStore:
                 self._format(number)
             raise errors.NotInitialised(path=self.path) from error
         found = self._format(number)
-        return (found, None, 0) if row is None else (found, row[:-1], row[-1])
+        if row is None:
+            return found, None, 0
+        self._own_session(row[-2])
+        return found, row[:-2], row[-1]
+
+    def _own_session(self, pid: int) -> None:
+        """Let statements be prepared where nobody stands between us and the server.
+
+        A proxy that gives every transaction another session cannot name the process that serves
+        us when we connect; where that process answers, the session is ours.
+        """
+        line = self._line
+        if line is not None and line.prepare_threshold is None and pid == line.info.backend_pid:
+            line.prepare_threshold = PREPARE_AFTER
 
     def _format(self, number: Cursor) -> int:
         row = number.fetchone()
@@ -272,8 +293,13 @@ class PostgresStore:
     def _send(self, line: Line, sql: str, values: tuple[object, ...] = ()) -> Any:
         return Answer(line.cursor(binary=True).execute(spoken(sql), values), self._pipeline)
 
-    def _commit(self, line: Line) -> None:
-        """Commit all that was sent, and wait until the server says that it is durable."""
+    def _commit(self, tell: bool) -> None:
+        """Commit all that was sent, and wait until the server says that it is durable.
+
+        Telling takes a turn of the whole server, so it is done only where somebody waits.
+        """
+        if tell:
+            self._run("SELECT pg_notify(?, '')", (self.schema,))
         ends = [self._run("COMMIT")]
         self._run("BEGIN")
         self._run(_DURABLE)
@@ -321,6 +347,19 @@ class PostgresStore:
         with translated(self.address):
             row = self._opened(lambda line: self._send(line, sql).fetchone())
         return -1 if row is None else int(row[0])
+
+    def wait(self, seconds: float) -> None:
+        """Let some time pass, less where the server tells that somebody committed."""
+        seconds = min(seconds, HEARD_S)
+        try:
+            line = self._connected()
+            if self._listens is not line:
+                line.execute(f"LISTEN {quoted(self.schema)}")
+                self._listens = line
+            for _ in line.notifies(timeout=seconds, stop_after=1):
+                pass
+        except (psycopg.Error, errors.HandrailError):
+            time.sleep(min(seconds, POLL_S))  # whoever asks for the version is told
 
     def software(self) -> str:
         """Say which server keeps the store."""
@@ -395,6 +434,6 @@ def _found(
     timeline = Timeline("", 0).anchored(reading, 0)
     row = (1, workspace, epoch, *GENESIS, timeline.boot, timeline.offset_ms, 0, 0, 0)
     run("INSERT INTO state VALUES (?,?,?,?,?,?,?,?,?,?)", row)
-    state = run(_STATE).fetchone()[:-1]
-    tx = PostgresTx(run, state, reading, Kept(), address.shown, salt, lambda: None)
+    state = run(_STATE).fetchone()[:-2]
+    tx = PostgresTx(run, state, reading, Kept(), address.shown, salt, lambda tell: None)
     tx.commit([StoreCreated(workspace, predecessor)], Actor())

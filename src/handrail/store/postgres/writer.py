@@ -82,9 +82,9 @@ class PostgresTx(PostgresDialect, SqlTx):
         kept: Kept,
         place: str,
         salt: Callable[[], str],
-        finish: Callable[[], None],
+        finish: Callable[[bool], None],
     ) -> None:
-        """Begin; ``finish`` commits and waits until that is durable."""
+        """Begin; ``finish`` commits, waits until that is durable and tells those who wait."""
         SqlTx.__init__(self, run, row, reading, kept, place, PostgresTables(run), salt)
         self._commit_durably = finish
         self.watch: Watch | None = None
@@ -102,7 +102,7 @@ class PostgresTx(PostgresDialect, SqlTx):
         return super().commit(changes, actor, request)
 
     def _finish(self) -> None:
-        self._commit_durably()
+        self._commit_durably(not self._nobody_waits)
 
     def _add_entry(self, entry: Entry, kind: str, event: Event | None) -> None:
         subject = None if event is None else subject_of(event)
