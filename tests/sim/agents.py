@@ -8,6 +8,7 @@ each time it wakes.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -78,6 +79,7 @@ class Plan:
         times = chance.choice((4, 12))
         for place, wish in enumerate(WISHES):
             self.weights[place] *= times if wish in focus else 1
+        self.summed = list(itertools.accumulate(self.weights))
         self.paths = chance.choice((2, 8))
         self.naps = chance.choice(((20, 400), (20, 400), (200, 3_000)))
         self.scopes = list(SCOPES)
@@ -190,7 +192,7 @@ class Agent:
 
     def _wish(self) -> None:
         world = self.world
-        (wish,) = world.random.choices(world.plan.wishes, world.plan.weights)
+        (wish,) = world.random.choices(world.plan.wishes, cum_weights=world.plan.summed)
         if wish == "write":
             self._write()
             self._nap(*world.plan.naps)

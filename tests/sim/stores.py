@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -135,13 +135,11 @@ class Door:
         world.note_entries()
         checker.actor = actor
 
-    @contextmanager
-    def read(self) -> Iterator[Reader]:
+    def read(self) -> AbstractContextManager[Reader]:
         """Open a snapshot."""
         if self._world.is_down:
             raise errors.StoreBusy(path="simulated", waited_ms=5_000, pid="unknown")
-        with self._world.ground.store.read() as reader:
-            yield reader
+        return self._world.ground.store.read()
 
     def version(self) -> int:
         """Return the store's number."""

@@ -183,12 +183,14 @@ def read_event(entry: Entry, header: Header | None = None) -> Event | None:
     return decode(kind, _json_object(entry.payload))
 
 
-def is_of_kind(entry: Entry, kind: str) -> bool:
-    """Tell whether an entry that a store gives is of a kind, by its bytes: nothing is decoded.
+def read_if(entry: Entry, kind: str) -> Event | None:
+    """Decode an entry that a store gives if it is of a kind; of all others nothing is decoded.
 
-    A header is written in one way, and within a name a quotation mark is escaped.
+    A header is written in one way, and within a name a quotation mark is escaped: its bytes say it.
     """
-    return f'"kind":"{kind}",'.encode("ascii") in entry.header
+    if entry.payload is None or f'"kind":"{kind}",'.encode("ascii") not in entry.header:
+        return None
+    return decode(kind, _json_object(entry.payload))
 
 
 # --- verification --------------------------------------------------------------------------------

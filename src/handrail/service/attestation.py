@@ -23,11 +23,12 @@ from handrail.core.decide import (
 from handrail.core.decide.edit import check_judged_by
 from handrail.core.events import CommitAttested, LeaseExpired, LeaseGranted
 from handrail.core.lease import Landing, Lease, Session
-from handrail.core.ledger import Head, format_token, is_of_kind, read_event
+from handrail.core.ledger import Head, format_token, read_if
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path, stored_pattern
 from handrail.core.scope.naming import scope_for
 from handrail.core.task import task_of
+from handrail.jsontext import quoted
 from handrail.service.clean import Written, written_in
 from handrail.service.context import CommitRow, Context
 from handrail.service.identity import actor_of, require_session
@@ -225,8 +226,11 @@ def _covers(lease: Lease, path: str) -> bool:
 def _last_grant_over(tx: Tx, session: Session, path: str) -> Past | None:
     """Find the session's newest grant over a path; reads the ledger, for refusals only."""
     newest: int | None = None
+    named = quoted(session.id).encode("ascii")
     for entry in tx.entries():
-        event = read_event(entry) if is_of_kind(entry, "lease.granted") else None
+        if named not in (entry.payload or b""):
+            continue
+        event = read_if(entry, "lease.granted")
         if (
             isinstance(event, LeaseGranted)
             and event.session == session.id

@@ -8,7 +8,7 @@ from handrail import errors
 from handrail.core.decide import Changes, Past, Release, Renew, View, dead_token, decide
 from handrail.core.events import LeaseExpired, LeaseGranted, LeaseOrphaned, LeaseReleased
 from handrail.core.lease import Lease, Session, check_ttl
-from handrail.core.ledger import format_token, is_of_kind, parse_token, read_event
+from handrail.core.ledger import format_token, parse_token, read_event, read_if
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
 from handrail.service.claims import Asked, Claims, Granted, as_granted
@@ -150,7 +150,7 @@ def grants_after(reader: Reader, seq: int) -> list[tuple[int, LeaseGranted]]:
     """Return every grant after an entry. Reads the ledger from there: for refusals only."""
     grants = []
     for entry in reader.entries(seq):
-        event = read_event(entry) if is_of_kind(entry, "lease.granted") else None
+        event = read_if(entry, "lease.granted")
         if isinstance(event, LeaseGranted):
             grants.append((entry.seq, event))
     return grants
