@@ -121,9 +121,9 @@ def _read_note(note: Path) -> Server:
 # -------------------------------------------------------------------------------- making and ending
 
 
-def make_cluster() -> Path:
-    """Make a folder with the data of a server, and the owner's database in it."""
-    folder = _short_folder()
+def make_cluster(base: Path | None = None) -> Path:
+    """Make a folder with the data of a server, in ``base`` if an ordinary user gets there."""
+    folder = _short_folder(base)
     options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
     _run(folder, "initdb", "-D", str(folder / "data"), "--no-instructions", *options)
     (folder / "data" / "pg_hba.conf").write_text(_HBA)
@@ -201,9 +201,15 @@ def _ordinary() -> tuple[int, int]:
     return 65534, 65534
 
 
-def _short_folder() -> Path:
+def remove_cluster(folder: Path) -> None:
+    """Take away what ``make_cluster`` made."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short_folder(wanted: Path | None) -> Path:
     """Make a folder that an ordinary user reaches; a socket's path has at most 107 bytes."""
-    for base in dict.fromkeys((tempfile.gettempdir(), "/dev/shm", "/tmp", "/var/tmp")):
+    usual = (tempfile.gettempdir(), "/dev/shm", "/tmp", "/var/tmp")
+    for base in dict.fromkeys(([] if wanted is None else [str(wanted)]) + [*usual]):
         if len(base) > 60 or not os.path.isdir(base) or not _reachable(Path(base)):
             continue
         with suppress(OSError):

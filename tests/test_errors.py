@@ -24,6 +24,7 @@ from handrail.errors import HandrailError
 from handrail.errors import cooperation as _cooperation  # noqa: F401 - so that its classes are found
 from handrail.errors import handoff as _handoff  # noqa: F401 - so that its classes are found
 from handrail.errors import landing as _landing  # noqa: F401 - so that its classes are found
+from handrail.errors import server as _server  # noqa: F401 - so that its classes are found
 from handrail.text import WORD_CHARS_MAX, WORDS_MAX
 from tests.support import SOURCE
 
@@ -57,6 +58,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         *("malformed_packet", "unknown_task", "unknown_gate", "unknown_waiver"),
         "reading_not_asked",
         *("unknown_checkpoint", "unknown_phase"),
+        *("malformed_store_url", "stores_differ"),
         "prose_in_path",
         "usage",
     ),
@@ -67,6 +69,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         "output_closed",
         *("remote_unavailable", "ledger_not_taken", "sync_contended"),
         "gate_unsure",
+        *("store_unreachable", "store_denied", "server_unsuitable", "driver_missing"),
     ),
     BUG: ("error", "bug"),
     INTERRUPTED: ("interrupted",),

@@ -30,6 +30,7 @@ from handrail.edge.cli.spec import COMMON, Argument, Command, Option
 from handrail.errors import cooperation as _cooperation  # noqa: F401 - so that its codes are found
 from handrail.errors import handoff as _handoff  # noqa: F401 - so that its codes are found
 from handrail.errors import landing as _landing  # noqa: F401 - so that its codes are found
+from handrail.errors import server as _server  # noqa: F401 - so that its codes are found
 from handrail.projections.mosaic_schemas import schema_files
 from handrail.text import format_duration
 

@@ -17,6 +17,7 @@ from bench.rows.ledger import million_entries
 from bench.rows.many import eight_processes
 from bench.rows.rate import claims_per_second
 from bench.rows.scale import live_leases
+from bench.rows.shared import shared_store
 
 
 class Row(NamedTuple):
@@ -33,6 +34,7 @@ ROWS: Final = (
     Row("claims-per-second", "claims of one process, durable", claims_per_second),
     Row("eight-processes", "eight processes claiming without pause", eight_processes),
     Row("live-leases", "a claim beside 10, 1 000 and 100 000 live leases", live_leases),
+    Row("shared-store", "PostgreSQL under 32 clients", shared_store),
     Row("ledger", "a ledger of a million entries: look up, verify", million_entries),
     Row("handoff", "`handrail handoff offer`, `accept` beside 50 000 files", hand_over),
     Row("check-commit", "`handrail check commit` beside 50 000 files", check_commit),

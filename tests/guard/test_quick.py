@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from handrail.core.scope import matches, parse_pattern
 from handrail.edge.guard import quick
 from handrail.edge.shell.scan import may_write
-from handrail.store.sqlite import connection
+from handrail.store.sqlite import SqliteStore, connection
 from handrail.wiring import Application
 from tests.guard.conftest import Agents
 from tests.support import Handrail, Repo
@@ -79,6 +79,7 @@ def test_it_says_yes_to_what_is_held_and_is_silent_about_everything_else(
 
 def test_what_has_run_out_or_is_past_half_of_its_life_is_for_the_rule(held: Repo) -> None:
     application = Application.open(str(held.path), {}, terminal=False)
+    assert isinstance(application.store, SqliteStore)
     connection = application.store._connection
     connection.execute("UPDATE may_write SET renew_at = 1 WHERE pattern = 'src/a.py'")
     application.close()
@@ -94,6 +95,7 @@ def test_another_boot_another_format_and_no_store_are_for_the_rule(
         patch.setattr(quick, "FORMAT", quick.FORMAT + 1)
         assert not says_yes(path)
     application = Application.open(str(held.path), {}, terminal=False)
+    assert isinstance(application.store, SqliteStore)
     application.store._connection.execute("UPDATE state SET boot = 'another'")
     application.close()
     assert not says_yes(path)

@@ -37,7 +37,7 @@ class StoresDiffer(Malformed):
     """This workspace's store is {store}, and something here names another {what}: {other}."""
 
     code = "stores_differ"
-    NEXT = "unset HANDRAIL_STORE_URL"
+    NEXT = "handrail ledger export"
 
 
 class StoreUnreachable(Unavailable):

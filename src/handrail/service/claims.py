@@ -30,7 +30,6 @@ from handrail.service.policy import Rules, duty_in, rules_in_force, rules_read_l
 from handrail.store.port import Reader, Request, Tx
 from handrail.typed import Final, TypeVar
 
-POLL_S: Final = 0.05
 RETRY_MS: Final = 2_000
 Outcome = TypeVar("Outcome")
 
@@ -194,8 +193,11 @@ class Claims:
     def _pause_until_changed(self, version: int, left_ms: int) -> None:
         outside = self._context.outside
         until = outside.monotonic_ms() + left_ms
-        while self._store.version() == version and outside.monotonic_ms() < until:
-            outside.pause(min(POLL_S, left_ms / 1000))
+        while self._store.version() == version:
+            left_ms = until - outside.monotonic_ms()
+            if left_ms <= 0:
+                return
+            self._store.wait(left_ms / 1000)
 
     def _leave_queue(self, ticket: int) -> None:
         """Give the place up; a session that has ended gave up all of its places."""

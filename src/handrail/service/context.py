@@ -160,6 +160,9 @@ class DirtyRow(Protocol):
 class Outside(Protocol):
     """The world outside the store, for the use cases that need it."""
 
+    def store_url(self) -> str:
+        """Return the store's address as a configuration names it: ``sqlite`` or a server's."""
+
     def monotonic_ms(self) -> int:
         """Read a clock for measuring spans, in milliseconds."""
 

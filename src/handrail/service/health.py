@@ -265,7 +265,7 @@ def examine(
     """Look at everything that can be looked at quickly."""
     found = [
         Finding("git", GOOD, git),
-        Finding("sqlite", GOOD, sqlite),
+        Finding(sqlite.partition(" ")[0].lower(), GOOD, sqlite),
     ]
     if integrity:
         found.append(

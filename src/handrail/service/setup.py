@@ -54,6 +54,9 @@ class Ground(Protocol):
     def store_path(self) -> str:
         """Where the store is or would be."""
 
+    def store_url(self) -> str:
+        """Return the store's address as a configuration names it: ``sqlite`` or a server's."""
+
     def store_exists(self) -> bool:
         """Tell whether there is a store."""
 
@@ -105,6 +108,7 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
         steps = [Step(CONFIG_NAME, "created" if text is None else "kept")]
         wanted = _first_text(ground, store, presets, told) if text is None else text
         settings = parse_config(wanted, file=CONFIG_NAME)
+        _check_store(settings, ground.store_url())
         if store is not None:
             with store.read() as reader:
                 _check_workspace(settings, reader.workspace)
@@ -113,17 +117,21 @@ def initialise(ground: Ground, preset: str, *, dry_run: bool = False) -> Initial
             # Of several who set up at once, all go on with the file of the first.
             wanted = ground.config_file() or wanted
             settings = parse_config(wanted, file=CONFIG_NAME)
-        steps.append(Step(ground.store_path(), "created" if store is None else "kept"))
+        made = store is None
         if store is None:
             if dry_run:
+                steps.append(Step(ground.store_path(), "created"))
                 name, mode = settings.workspace.id, settings.mode("edit")
                 files, folders = settings.projections, settings.folders
                 return Initialised(
                     *(name, None, files, tuple(steps), "same", mode, tuple(told), folders)
                 )
-            store = ground.create_store(settings.workspace.id, ground.random_name(8))
+            epoch = ground.random_name(8)
+            store = ground.create_store(settings.workspace.id, epoch)
             with store.read() as reader:
                 _check_workspace(settings, reader.workspace)
+                made = reader.epoch == epoch  # else somebody else's was joined
+        steps.append(Step(ground.store_path(), "created" if made else "kept"))
         config = _first_config(store, settings, wanted, dry_run=dry_run)
         with store.read() as reader:
             return Initialised(
@@ -193,6 +201,7 @@ def apply_config(context: Context, *, dry_run: bool = False) -> Applied:
         if rules.in_force.blob == blob_id(text):
             return Applied(rules.in_force.blob, rules.in_force.seq, changed=False)
         _check_workspace(settings, tx.workspace)
+        _check_store(settings, context.outside.store_url())
         proof, actor = _who_decides(tx, context)
         if dry_run:
             return Applied(blob_id(text), tx.head.seq + 1, changed=True)
@@ -201,6 +210,14 @@ def apply_config(context: Context, *, dry_run: bool = False) -> Applied:
         applied = Applied(blob_id(text), seq, changed=True)
     keep_compiled(context.store, settings, text)
     return applied
+
+
+def _check_store(settings: Settings, url: str) -> None:
+    """Refuse a configuration that names another store than the one that is worked on."""
+    if settings.store.url != url:
+        from handrail.errors.server import StoresDiffer
+
+        raise StoresDiffer(store=url, what="store", other=settings.store.url)
 
 
 def _check_workspace(settings: Settings, workspace: str) -> None:

@@ -29,7 +29,7 @@ from handrail.core.state import InForce, State, apply
 from handrail.errors import StoreBusy, Usage
 from handrail.store.anchors import plan
 from handrail.store.memory_handoffs import Data, HandoffRows
-from handrail.store.port import RARE, REQUESTS_KEPT_MS, Clock, Request
+from handrail.store.port import POLL_S, RARE, REQUESTS_KEPT_MS, Clock, Request
 
 
 class MemoryReader(HandoffRows):
@@ -369,6 +369,10 @@ class MemoryStore:
     def version(self) -> int:
         """Return a number that changes whenever somebody commits."""
         return self._version
+
+    def wait(self, seconds: float) -> None:
+        """Let some time pass."""
+        time.sleep(min(seconds, POLL_S))
 
     def close(self) -> None:
         """Nothing to give back."""

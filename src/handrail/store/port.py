@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from handrail.core.reading import ToRead
 
 REQUESTS_KEPT_MS: Final = 7 * 86_400_000
+POLL_S: Final = 0.05
+"""How long a store waits that hears of nobody."""
 RARE: Final = ("config.applied", "commit.unattested", "commit.unattributed")
 """Kinds of which there are few, and of which all can be asked for."""
 
@@ -258,6 +260,12 @@ class Store(Protocol):
         """Return a number that changes whenever another connection commits.
 
         Costs microseconds, or one round trip to a server.
+        """
+
+    def wait(self, seconds: float) -> None:
+        """Let some time pass, less where the store hears that somebody committed.
+
+        A hint alone: whether something changed is what ``version`` says.
         """
 
     def close(self) -> None:

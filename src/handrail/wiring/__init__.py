@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from handrail.service.leases import Leases
     from handrail.service.reruns import Reruns
     from handrail.service.verification import Sources
+    from handrail.store.postgres import PostgresStore
     from handrail.store.sqlite import SqliteStore
     from handrail.wiring.bench import RepositoryBench
     from handrail.wiring.receiving import Arrivals
+    from handrail.wiring.remote import PostgresGround, Remote
     from handrail.wiring.surroundings import SqliteGround
 
 HARNESS_MARKERS: Final = (
@@ -60,8 +62,9 @@ class Application:
         self._environment = environment
         self.caller = caller_from(environment, place, terminal=terminal)
         self.state_dir = state_dir(environment, place)
-        self._ground: SqliteGround | None = None
-        self._store: SqliteStore | None = None
+        self._remote = self._joined()
+        self._ground: SqliteGround | PostgresGround | None = None
+        self._store: SqliteStore | PostgresStore | None = None
         self._recognised = self.caller.session is not None
         self._begun: Begun | None = None
         self._at_close: list[Callable[[], None]] = []
@@ -83,17 +86,50 @@ class Application:
 
         return cls(locate_bare(folder, environment), {}, terminal=False)
 
+    def _joined(self) -> Remote | None:
+        """Return the store on a server that this clone has joined; most have none to ask about."""
+        url = self._environment.get("HANDRAIL_STORE_URL")
+        if not url and not os.path.exists(os.path.join(self.state_dir, "store.json")):
+            return None
+        from handrail.wiring.remote import VARIABLE, noted
+
+        remote = noted(self.state_dir)
+        if remote is not None:
+            self.caller = self.caller._replace(worktree=remote.worktree(self.place.worktree))
+        elif url and url != "sqlite":
+            remote = self._named()
+            if remote is None:
+                raise errors.MalformedEnvironment(
+                    variable=VARIABLE, value="(not shown)", reason="the store here is sqlite"
+                )
+        return remote
+
+    def _named(self) -> Remote | None:
+        """Return the store that the configuration names, where this clone has none yet."""
+        if os.path.exists(os.path.join(self.state_dir, "state.db")):
+            return None
+        from handrail.wiring.remote import named
+        from handrail.wiring.surroundings import Surroundings
+
+        return named(self.place, Surroundings(self.place).random_name(8))
+
     @property
-    def ground(self) -> SqliteGround:
+    def ground(self) -> SqliteGround | PostgresGround:
         """The world outside the store, and where a store may be."""
         if self._ground is None:
-            from handrail.wiring.surroundings import SqliteGround
+            remote = self._remote or self._named()
+            if remote is None:
+                from handrail.wiring.surroundings import SqliteGround
 
-            self._ground = SqliteGround(self.place, self.state_dir)
+                self._ground = SqliteGround(self.place, self.state_dir)
+            else:
+                from handrail.wiring.remote import PostgresGround
+
+                self._ground = PostgresGround(self.place, self.state_dir, remote, self._environment)
         return self._ground
 
     @property
-    def store(self) -> SqliteStore:
+    def store(self) -> SqliteStore | PostgresStore:
         """The store of this workspace; raises NotInitialised."""
         if self._store is None:
             self._store = self.ground.open_store()
@@ -246,11 +282,9 @@ class Application:
 
         return next((one for one in ancestors(os.getpid()) if one in known), None)
 
-    def sqlite_version(self) -> str:
-        """Say which SQLite keeps the store."""
-        from handrail.store.sqlite.connection import sqlite_version
-
-        return sqlite_version()
+    def database_version(self) -> str:
+        """Say which database keeps the store."""
+        return self.store.software()
 
     def git_version(self) -> str:
         """Say which git is asked; raises FactsUnavailable."""
@@ -346,9 +380,11 @@ def state_dir(environment: Mapping[str, str], place: Place) -> str:
 def caller_from(environment: Mapping[str, str], place: Place, *, terminal: bool) -> Caller:
     """Read who asks out of the environment; raises MalformedEnvironment."""
     url = environment.get("HANDRAIL_STORE_URL")
-    if url and url != "sqlite":
+    if url and url != "sqlite" and not url.startswith("postgresql://"):
         raise errors.MalformedEnvironment(
-            variable="HANDRAIL_STORE_URL", value="(not shown)", reason="this release knows sqlite"
+            variable="HANDRAIL_STORE_URL",
+            value="(not shown)",
+            reason="it must be sqlite or begin with postgresql://",
         )
     return Caller(
         worktree=place.worktree,

@@ -33,6 +33,10 @@ class Surroundings:
     def __init__(self, place: Place) -> None:
         self._place = place
 
+    def store_url(self) -> str:
+        """Return the store's address as a configuration names it."""
+        return "sqlite"
+
     def monotonic_ms(self) -> int:
         """Read a clock for measuring spans."""
         return time.monotonic_ns() // 1_000_000
@@ -207,17 +211,18 @@ class Surroundings:
         return ancestors(os.getpid())
 
 
-def _salt() -> str:
+def new_salt() -> str:
+    """Return what nobody can guess, for an entry."""
     return os.urandom(16).hex()
 
 
-class SqliteGround(Surroundings):
-    """Where a workspace with a SQLite store is set up."""
+class Ground(Surroundings):
+    """Where a workspace is set up, whatever its store."""
 
     def __init__(self, place: Place, state_dir: str) -> None:
         super().__init__(place)
         self.folder = place.folder
-        self._state_dir = state_dir
+        self.state_dir = state_dir
 
     def file(self, path: str) -> bytes | None:
         """Return a file of the working tree by its path from the top, None if there is none."""
@@ -228,9 +233,25 @@ class SqliteGround(Surroundings):
         path = os.path.join(self._place.toplevel, CONFIG_NAME)
         create_file(path, text.encode("utf-8"), self._place.git_dir)
 
+    def retire(self) -> str:
+        """Rename the whole state folder, so that nothing is in force; returns the new name."""
+        number = 1
+        while os.path.exists(f"{self.state_dir}.retired-{number}"):
+            number += 1
+        os.rename(self.state_dir, f"{self.state_dir}.retired-{number}")
+        return f"{self.state_dir}.retired-{number}"
+
+    def remove_config(self) -> None:
+        """Take ``handrail.toml`` out of the working tree."""
+        os.unlink(os.path.join(self._place.toplevel, CONFIG_NAME))
+
+
+class SqliteGround(Ground):
+    """Where a workspace with a SQLite store is set up."""
+
     def store_path(self) -> str:
         """Where the store is or would be."""
-        return os.path.join(self._state_dir, STORE_NAME)
+        return os.path.join(self.state_dir, STORE_NAME)
 
     def store_exists(self) -> bool:
         """Tell whether there is a store."""
@@ -238,7 +259,7 @@ class SqliteGround(Surroundings):
 
     def open_store(self) -> SqliteStore:
         """Open the store that is there."""
-        return SqliteStore(self.store_path(), BootClock(), _salt)
+        return SqliteStore(self.store_path(), BootClock(), new_salt)
 
     def create_store(
         self, workspace: str, epoch: str, predecessor: str | None = None
@@ -247,7 +268,7 @@ class SqliteGround(Surroundings):
         return SqliteStore.create(
             self.store_path(),
             BootClock(),
-            _salt,
+            new_salt,
             workspace=workspace,
             epoch=epoch,
             predecessor=predecessor,
@@ -269,15 +290,3 @@ class SqliteGround(Surroundings):
         from handrail.store.sqlite.store import salvage
 
         return salvage(self.store_path())
-
-    def retire(self) -> str:
-        """Rename the whole state folder, so that nothing is in force; returns the new name."""
-        number = 1
-        while os.path.exists(f"{self._state_dir}.retired-{number}"):
-            number += 1
-        os.rename(self._state_dir, f"{self._state_dir}.retired-{number}")
-        return f"{self._state_dir}.retired-{number}"
-
-    def remove_config(self) -> None:
-        """Take ``handrail.toml`` out of the working tree."""
-        os.unlink(os.path.join(self._place.toplevel, CONFIG_NAME))

@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
+import psycopg
+from psycopg import RawCursor
+from psycopg.conninfo import conninfo_to_dict
+
 from handrail import errors
 from handrail.errors.server import (
-    DriverMissing,
     MalformedStoreUrl,
     ServerUnsuitable,
     StoreDenied,
@@ -24,13 +27,6 @@ from handrail.errors.server import (
 )
 from handrail.store.postgres.odd import register
 from handrail.typed import TYPE_CHECKING, Any, Final
-
-try:
-    import psycopg
-    from psycopg import Connection, RawCursor
-    from psycopg.conninfo import conninfo_to_dict
-except ImportError as missing:
-    raise DriverMissing from missing
 
 if TYPE_CHECKING:
     Line = psycopg.Connection[tuple[Any, ...]]
@@ -61,7 +57,7 @@ _DENIED: Final = (
 _READ_ONLY: Final = ("session is read-only", "server is in hot standby mode", "is not writable")
 
 
-class PatientLine(Connection[tuple[Any, ...]]):
+class PatientLine(psycopg.Connection[tuple[Any, ...]]):
     """A connection that waits so long for an answer and no longer.
 
     A server that is gone is noticed by the kernel, but one that went silent behind a proxy is not:
@@ -70,8 +66,10 @@ class PatientLine(Connection[tuple[Any, ...]]):
 
     def wait(self, gen: Any, interval: float = POLL_S, timeout: float | None = None) -> Any:
         """Wait for an answer; raises OperationalError once patience is at its end."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)  # whoever says how long expects the end
         try:
-            return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
+            return super().wait(gen, interval, ANSWER_S)
         except psycopg.OperationalError as error:
             if error.sqlstate is None:  # no word of the server's: nobody knows what is under way
                 self.close()
@@ -135,19 +133,55 @@ def connect(address: Address, parameters: Mapping[str, str]) -> Line:
         )
     except (psycopg.Error, UnicodeError) as error:
         raise refusal(error, address) from error
-    info = line.info
-    if info.server_version < SERVER_VERSION_MIN:
+    version, encoding = line.info.server_version, line.info.parameter_status("server_encoding")
+    reason = ""
+    if version < SERVER_VERSION_MIN:
+        reason = f"it is version {version // 10_000}, older than {SERVER_VERSION_MIN // 10_000}"
+    elif encoding != "UTF8":
+        reason = f"the database is encoded in {encoding}, not in UTF8"
+    if reason:
         line.close()
-        reason = f"it is version {info.server_version // 10_000}, older than 14"
         raise ServerUnsuitable(store=address.shown, reason=reason)
-    encoding = info.parameter_status("server_encoding")
-    if encoding != "UTF8":
-        line.close()
-        raise ServerUnsuitable(
-            store=address.shown, reason=f"the database is encoded in {encoding}, not in UTF8"
-        )
     register(line.adapters)
     return line
+
+
+class Answer:
+    """What comes back from a statement of a pipeline, waited for when it is looked at.
+
+    Always with a sync: after that the server counts us as idle, and hangs up on who stays so.
+    """
+
+    __slots__ = ("_cursor", "_pipeline")
+
+    def __init__(self, cursor: psycopg.Cursor[Any], pipeline: psycopg.Pipeline | None) -> None:
+        self._cursor = cursor
+        self._pipeline = pipeline
+
+    def _arrived(self) -> psycopg.Cursor[Any]:
+        if self._pipeline is not None and self._cursor.pgresult is None:
+            self._pipeline.sync()
+        return self._cursor
+
+    def fetchone(self) -> Any:
+        """Return the next row, None after the last."""
+        return self._arrived().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows that are left."""
+        return self._arrived().fetchall()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._arrived())
+
+    def close(self) -> None:
+        """Read no further."""
+        self._cursor.close()
+
+    @property
+    def status(self) -> str | None:
+        """What the server says it did."""
+        return self._arrived().statusmessage
 
 
 def runner(line: Line) -> Callable[..., Any]:

@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 
 from handrail import errors
 from handrail.errors.server import StoreDenied
-from handrail.store.postgres.connection import Address, runner
+from handrail.store.postgres.connection import (
+    DRIVER_ERRORS,
+    Address,
+    connect,
+    runner,
+    translated,
+)
+from handrail.store.sql.reader import read_entry
 from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from handrail.core.ledger import Entry
     from handrail.store.postgres.connection import Line
 
 FORMAT: Final = 1
@@ -107,3 +117,32 @@ def check_format(found: int, address: Address) -> None:
         raise errors.NewerFormat(what=f"the store {address.shown}", found=found, known=FORMAT)
     if found < 1:
         raise errors.StoreCorrupt(path=address.shown, reason=f"it has no format {found}")
+
+
+def salvage(address: Address, parameters: Mapping[str, str], schema: str) -> list[Entry]:
+    """Return the entries that a damaged schema still gives, oldest first."""
+    entries: list[Entry] = []
+    line = connect(address, parameters)
+    try:
+        with suppress(*DRIVER_ERRORS, errors.Unavailable):
+            sql = f"SELECT seq, header, payload FROM {quoted(schema)}.entry ORDER BY seq"
+            entries.extend(read_entry(row) for row in runner(line)(sql))
+    finally:
+        line.close()
+    return entries
+
+
+def set_aside(address: Address, parameters: Mapping[str, str], schema: str) -> str:
+    """Rename a schema to the first name that is free; returns it. Raises StoreDenied."""
+    line = connect(address, parameters)
+    try:
+        with translated(address):
+            run = runner(line)
+            taken = {row[0] for row in run("SELECT nspname FROM pg_namespace").fetchall()}
+            number = 1
+            while (aside := f"{schema[: _NAME_BYTES_MAX - 14]}.damaged-{number}") in taken:
+                number += 1
+            line.execute(f"ALTER SCHEMA {quoted(schema)} RENAME TO {quoted(aside)}")
+            return aside
+    finally:
+        line.close()

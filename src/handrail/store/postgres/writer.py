@@ -37,8 +37,8 @@ _COLUMNS: Final = {
     "packet": (
         2,
         (
-            "task number kind state session agent from_role to_role patterns returns token offered_at"
-            " lapses_at seq hash by settled_at note"
+            "task number kind state session agent from_role to_role patterns returns token"
+            " offered_at lapses_at seq hash by settled_at note"
         ),
     ),
     "waiver": (1, "seq gate for_task reason by added_at ends_at uses used revoked"),
@@ -79,14 +79,14 @@ class PostgresTx(PostgresDialect, SqlTx):
         kept: Kept,
         place: str,
         salt: Callable[[], str],
-        finish: Callable[[], None],
+        finish: Callable[[bool], None],
     ) -> None:
-        """Begin; ``finish`` commits and waits until that is durable."""
+        """Begin; ``finish`` commits, waits until that is durable and tells those who wait."""
         SqlTx.__init__(self, run, row, reading, kept, place, PostgresTables(run), salt)
         self._commit_durably = finish
 
     def _finish(self) -> None:
-        self._commit_durably()
+        self._commit_durably(not self._nobody_waits)
 
     def _add_entry(self, entry: Entry, kind: str, event: Event | None) -> None:
         subject = None if event is None else subject_of(event)

@@ -8,6 +8,7 @@ One object belongs to one thread.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -21,7 +22,7 @@ from handrail.core.state import replay
 from handrail.store.clock import Timeline
 from handrail.store.fairlock import FairLock
 from handrail.store.filesystem import refuse_network, unwritable
-from handrail.store.port import Clock
+from handrail.store.port import POLL_S, Clock
 from handrail.store.sql.reader import Kept, read_entry
 from handrail.store.sqlite.connection import (
     BUSY_MS,
@@ -33,6 +34,7 @@ from handrail.store.sqlite.connection import (
     keep_copy,
     migrate,
     migrations,
+    sqlite_version,
     translate,
     translated,
 )
@@ -190,6 +192,14 @@ class SqliteStore:
         """Return a number that changes whenever another connection commits."""
         with translated(self.path):
             return int(self._connection.pragma("data_version"))
+
+    def wait(self, seconds: float) -> None:
+        """Let some time pass."""
+        time.sleep(min(seconds, POLL_S))
+
+    def software(self) -> str:
+        """Say which database keeps the store."""
+        return sqlite_version()
 
     def integrity(self) -> list[str]:
         """Let SQLite check the file's structure; returns what it complains of, or what is gone."""

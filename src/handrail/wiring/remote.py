@@ -1,0 +1,196 @@
+"""A workspace whose store is a PostgreSQL database: how a clone knows of it, and what it adds.
+
+What ``init`` found in ``handrail.toml`` is noted beside where a SQLite store would lie, without a
+secret; from then on the note says where the store is, not the file of whatever branch is checked
+out. A clone has a name of its own in it: working trees of several clones share the store.
+
+    found = noted(state_dir)
+    store = PostgresGround(place, state_dir, found, environment).open_store()
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from handrail import errors
+from handrail.facts.files import create_file, read_bounded
+from handrail.facts.repository import Place
+from handrail.jsontext import read as read_json
+from handrail.jsontext import write_spaced as write_json
+from handrail.typed import TYPE_CHECKING, Final
+from handrail.wiring.surroundings import CONFIG_NAME, Ground, new_salt
+
+if TYPE_CHECKING:
+    from handrail.core.lease import Process
+    from handrail.core.ledger import Entry
+    from handrail.store.postgres import PostgresStore
+    from handrail.store.postgres.connection import Address
+
+NOTE_NAME: Final = "store.json"
+VARIABLE: Final = "HANDRAIL_STORE_URL"
+_SCHEME: Final = b"postgresql://"
+_CLONE_CHARS: Final = 8
+
+
+class Remote:
+    """Which store on a server: its address, the workspace, and the name of this clone in it."""
+
+    def __init__(self, url: str, workspace: str, clone: str, *, joined: bool) -> None:
+        self.url = url
+        self.workspace = workspace
+        self.clone = clone
+        self.joined = joined
+
+    def worktree(self, name: str) -> str:
+        """Return the name of a working tree of this clone, beside those of others."""
+        return f"{name}@{self.clone}"
+
+
+def noted(state_dir: str) -> Remote | None:
+    """Return the store that this clone has joined; raises StoreCorrupt for a note that is none."""
+    path = os.path.join(state_dir, NOTE_NAME)
+    try:
+        raw = read_bounded(path)
+    except OSError as error:
+        raise errors.FactsUnavailable(what=path, reason=str(error)) from error
+    if raw is None:
+        return None
+    try:
+        found = read_json(raw.decode("utf-8"))
+        url, workspace, clone = (found[key] for key in ("url", "workspace", "clone"))
+        if not all(isinstance(one, str) for one in (url, workspace, clone)):
+            raise ValueError("a field of it is no text")
+    except (ValueError, KeyError, TypeError) as error:
+        reason = "the note of where the store is cannot be read"
+        raise errors.StoreCorrupt(path=path, reason=reason) from error
+    return Remote(url, workspace, clone, joined=True)
+
+
+def named(place: Place, clone: str) -> Remote | None:
+    """Return the store that the working tree's configuration names, for a clone that has none."""
+    raw = read_bounded(os.path.join(place.toplevel, CONFIG_NAME))
+    if raw is None or _SCHEME not in raw:
+        return None
+    from handrail.config import parse_config
+
+    try:
+        settings = parse_config(raw, file=CONFIG_NAME)
+    except errors.MalformedConfig:
+        return None  # whoever sets up is told what is wrong with it
+    if settings.store.url == "sqlite":
+        return None
+    return Remote(settings.store.url, settings.workspace.id, clone, joined=False)
+
+
+class PostgresGround(Ground):
+    """Where a workspace with a store on a server is set up."""
+
+    def __init__(
+        self, place: Place, state_dir: str, remote: Remote, environment: Mapping[str, str]
+    ) -> None:
+        super().__init__(place, state_dir)
+        self._remote = remote
+        self._environment = environment
+        self._address: Address | None = None
+
+    @property
+    def address(self) -> Address:
+        """Where the store is; raises MalformedStoreUrl, DriverMissing."""
+        if self._address is None:
+            from handrail.store.postgres.connection import Address
+
+            self._address = Address(self._remote.url)
+        return self._address
+
+    def _parameters(self) -> dict[str, str]:
+        """Return what to connect with; raises MalformedEnvironment for another store's address."""
+        url = self._environment.get(VARIABLE)
+        if not url:
+            return dict(self.address.parameters)
+        from handrail.errors.server import MalformedStoreUrl, StoresDiffer
+
+        try:
+            return self.address.with_credentials(url)
+        except (MalformedStoreUrl, StoresDiffer) as error:
+            reason = f"this workspace's store is {self.address.shown}"
+            raise errors.MalformedEnvironment(
+                variable=VARIABLE, value="(not shown)", reason=reason
+            ) from error
+
+    def _schema(self) -> str:
+        from handrail.store.postgres.schema import schema_of
+
+        return schema_of(self._remote.workspace)
+
+    def store_path(self) -> str:
+        """Where the store is or would be."""
+        return self.address.shown
+
+    def store_url(self) -> str:
+        """Return the address as the configuration names it."""
+        return self._remote.url
+
+    def store_exists(self) -> bool:
+        """Tell whether this clone has joined a store; nobody is asked over the network."""
+        return self._remote.joined
+
+    def open_store(self) -> PostgresStore:
+        """Open the store that is there."""
+        from handrail.store.postgres import PostgresStore
+
+        if not self._remote.joined:
+            raise errors.NotInitialised(path=self.store_path())
+        store = PostgresStore(self.address, self._parameters(), self._schema(), new_salt)
+        with store.read() as reader:
+            found = reader.workspace
+        if found != self._remote.workspace:
+            store.close()
+            reason = f"it is of the workspace {found}, not {self._remote.workspace}"
+            raise errors.StoreCorrupt(path=self.store_path(), reason=reason)
+        return store
+
+    def create_store(
+        self, workspace: str, epoch: str, predecessor: str | None = None
+    ) -> PostgresStore:
+        """Make the store with its first entry where there is none, and join it."""
+        from handrail.store.postgres import PostgresStore
+
+        store = PostgresStore.create(
+            *(self.address, self._parameters(), self._schema(), new_salt),
+            workspace=workspace,
+            epoch=epoch,
+            predecessor=predecessor,
+        )
+        if not self._remote.joined:
+            os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
+            remote = self._remote
+            note = {"url": remote.url, "workspace": workspace, "clone": remote.clone}
+            path = os.path.join(self.state_dir, NOTE_NAME)
+            create_file(path, (write_json(note) + "\n").encode("utf-8"), self.state_dir)
+            # Of several who join at once, all go on with the note of the first.
+            self._remote = noted(self.state_dir) or remote
+        return store
+
+    def set_aside(self) -> str:
+        """Rename a damaged store's schema; returns the new name. Deletes nothing."""
+        from handrail.store.postgres.schema import set_aside
+
+        return (
+            f"{self.store_path()} ({set_aside(self.address, self._parameters(), self._schema())})"
+        )
+
+    def salvage(self) -> list[Entry]:
+        """Return the entries that a damaged store still gives, oldest first."""
+        from handrail.store.postgres.schema import salvage
+
+        return salvage(self.address, self._parameters(), self._schema())
+
+    def alive(self, process: Process) -> bool | None:
+        """Tell whether a process still runs; of another machine's, or before a start, nobody can.
+
+        On one machine another boot means that it is gone; here it may be another machine.
+        """
+        from handrail.facts.clock import BootClock
+
+        return super().alive(process) if process.boot == BootClock().read()[0] else None
