@@ -68,7 +68,7 @@ def test_a_line_that_breaks_at_the_commit_costs_nothing_but_the_answer(
     assert time.monotonic() - began < BOUND_S
     assert (refusal.value.exit_status, refusal.value.code) == (3, "store_unreachable")
     assert refusal.value.next
-    assert proxy.hits == 1
+    assert proxy.hits >= 1
     done = kinds(direct, before)
     assert (ENTERED[what] in done) == (fault != CUT)
     proxy.weather = Weather()

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,6 +78,10 @@ def count(files: list[Path], word: str) -> int:
     return sum(row[0] == word for file in files for row in lines(file))
 
 
+def more(files: list[Path], word: str, than: int) -> bool:
+    return count(files, word) > than
+
+
 @pytest.mark.parametrize("kills", [KILLS, pytest.param(KILLS_BY_NIGHT, marks=pytest.mark.nightly)])
 def test_a_postgres_that_is_killed_under_load_loses_nothing_that_anybody_was_told(
     repo: Repo, tmp_path: Path, restartable: Restartable, kills: int
@@ -98,8 +103,8 @@ def test_a_postgres_that_is_killed_under_load_loses_nothing_that_anybody_was_tol
         for number in range(kills):
             told, waits = count(diaries, "claim"), count([waiting], "waiting")
             # Every server does some work, and has somebody who waits, before it is killed.
-            assert eventually(lambda told=told: count(diaries, "claim") > told + WORKERS)
-            assert eventually(lambda w=waits: count([waiting], "waiting") >= max(w, 1))
+            assert eventually(partial(more, diaries, "claim", told + WORKERS))
+            assert eventually(partial(more, [waiting], "waiting", max(waits - 1, 0)))
             killed.append(restartable.again(HOW[number % len(HOW)]))
         told = count(diaries, "claim")
         assert eventually(lambda: count(diaries, "claim") > told + WORKERS)
@@ -143,7 +148,7 @@ def check(site: Site, diaries: list[Path]) -> None:
             offered[event.task, event.number] += 1
         elif isinstance(event, PacketAccepted):
             accepted[event.task, event.number] += 1
-    told = Counter()
+    told: Counter[str] = Counter()
     for row in (row for diary in diaries for row in lines(diary)):
         told[row[0]] += 1
         if row[0] == "claim":

@@ -57,7 +57,7 @@ _DENIED: Final = (
 _READ_ONLY: Final = ("session is read-only", "server is in hot standby mode", "is not writable")
 
 
-class PatientLine(Connection[tuple[Any, ...]]):
+class PatientLine(psycopg.Connection[tuple[Any, ...]]):
     """A connection that waits so long for an answer and no longer.
 
     A server that is gone is noticed by the kernel, but one that went silent behind a proxy is not:
@@ -66,8 +66,10 @@ class PatientLine(Connection[tuple[Any, ...]]):
 
     def wait(self, gen: Any, interval: float = POLL_S, timeout: float | None = None) -> Any:
         """Wait for an answer; raises OperationalError once patience is at its end."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)  # whoever says how long expects the end
         try:
-            return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
+            return super().wait(gen, interval, ANSWER_S)
         except psycopg.OperationalError as error:
             if error.sqlstate is None:  # no word of the server's: nobody knows what is under way
                 self.close()
