@@ -7,20 +7,24 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from bench.ground import environment
 from bench.measure import Result, Target, in_turn, spread
 from bench.process import run
 from bench.profiles import PROFILES, claims
 from bench.profiles.programs import joined
 from bench.rows import ROWS
+from bench.rows.handing import handing
 from bench.rows.history import ALLOWED, git_in_bulk
 from tests.support import ROOT, Handrail, Repo
 
 TIMEOUT_S: Final = 300
+FILES_HANDED: Final = 50
 
 
 def bench(*words: str) -> subprocess.CompletedProcess[str]:
@@ -243,6 +247,51 @@ NEEDLESS: Final = frozenset(
         ),
     }
 )
+
+
+LOADED: Final = "MODULES "
+ASKED: Final = f"""
+import os, sys
+end = os._exit
+def told(status):
+    sys.stdout.write("\\n{LOADED}" + " ".join(sys.modules) + "\\n")
+    sys.stdout.flush()
+    end(status)
+os._exit = told
+from handrail.edge.cli.main import entry
+entry()
+"""
+
+
+def loaded_by(folder: Path, session: str, words: Sequence[str]) -> set[str]:
+    """Run a command in a process of its own; returns what it has imported when it ends."""
+    done = subprocess.run(
+        (sys.executable, "-I", "-c", ASKED, *words),
+        cwd=folder,
+        env=environment(session),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return set(done.stdout.rpartition(LOADED)[2].split())
+
+
+def test_commands_of_every_day_import_nothing_for_annotations_alone() -> None:
+    """``typing`` takes as long as most of what such a command decides."""
+    with handing(FILES_HANDED, 1) as (folder, offers, accepts):
+        commands = {
+            "handrail.service.offering": ("giver", next(offers)[1:]),
+            "handrail.service.answering": ("receiver", next(accepts)[1:]),
+            "handrail.service.board": ("giver", ["status"]),
+            "handrail.service.commit_check": ("giver", ["check", "commit"]),
+            "handrail.service.verification": ("giver", ["verify", "HEAD..HEAD"]),
+        }
+        loaded = {does: loaded_by(folder, *asked) for does, asked in commands.items()}
+    assert [does for does, names in loaded.items() if does not in names] == []
+    ours = [does for does in loaded if not does.endswith("verification")]  # ``tempfile`` brings it
+    assert [does for does in ours if "typing" in loaded[does]] == []
+    assert [does for does, names in loaded.items() if {"click", "rich"} & names] == []
 
 
 def test_a_claim_imports_nothing_that_it_does_not_need(repo: Repo, handrail: Handrail) -> None:

@@ -232,3 +232,15 @@ def test_a_clock_is_recognised_under_another_name(source: str, expected: str) ->
     module = Module(SOURCE / "__init__.py")
     module.tree = ast.parse(source)
     assert expected in {name for _, name in module.names()}
+
+
+def test_what_an_object_has_to_have_is_said_with_the_one_protocol() -> None:
+    """A class below both that of ``typing`` and our stand-in cannot be made."""
+    wrong = [
+        path.relative_to(SOURCE).as_posix()
+        for path in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "typing"
+        if any(name.name == "Protocol" for name in node.names) and path.name != "typed.py"
+    ]
+    assert wrong == []

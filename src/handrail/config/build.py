@@ -10,12 +10,12 @@ each already checked, None where it is absent and has no default.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from handrail.config.records import Agent, Checkpoint, CommandGate, GateLevel, Phase, Trigger, When
 from handrail.config.settings import Modes, Settings, Workspace
 from handrail.config.vocabulary import FOLDERS
 from handrail.core.role import Role
+from handrail.typed import Any
 
 FOR_AN_AGE = "age"
 

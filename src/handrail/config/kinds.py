@@ -12,7 +12,6 @@ say everything (references, ranges of durations, the finer rules of scopes).
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Protocol
 
 from handrail.config.lines import Path
 from handrail.config.report import Report, quoted
@@ -20,6 +19,7 @@ from handrail.config.vocabulary import SSH_KEY_TYPES
 from handrail.core.record import Record
 from handrail.errors import MalformedScope
 from handrail.text import parse_duration_ms
+from handrail.typed import Any, Final, Protocol
 
 INVALID: Final = object()
 WHOLE_NUMBER_MAX: Final = 2**53

@@ -7,7 +7,6 @@ to check it.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
 
 from handrail.config.kinds import INVALID, NAME_PATTERN, Enum, JsonSchema
 from handrail.config.lines import Path
@@ -15,6 +14,7 @@ from handrail.config.records import GateLevel
 from handrail.config.report import Report
 from handrail.config.tables import Key, Table
 from handrail.config.vocabulary import LEVELS, PLUGIN, plugin_of
+from handrail.typed import Any, Final
 
 PLUGINS_MAX: Final = 32
 LEVEL: Final = Enum(LEVELS)

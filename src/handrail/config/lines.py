@@ -18,9 +18,9 @@ of this module. The text is valid, so nothing is checked here and only its outli
 from __future__ import annotations
 
 import re
-from typing import Any, Final
 
 from handrail.core.record import Record
+from handrail.typed import Any, Final
 
 Path = tuple[str | int, ...]
 

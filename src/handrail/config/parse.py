@@ -11,13 +11,12 @@ types, words, ranges, patterns, references, no name twice.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from handrail.config.lines import Lines, locate
 from handrail.config.report import Problem, Report
 from handrail.config.schema import HANDRAIL_TOML
 from handrail.config.settings import CONFIG_FILE, Settings
 from handrail.errors import MalformedConfig
+from handrail.typed import Any, Final
 
 BYTES_MAX: Final = 1 << 20
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from itertools import chain
-from typing import Final
 
 from handrail.config.lines import Lines, Path
 from handrail.core.nearest import nearest
 from handrail.core.record import Record
 from handrail.text import visible
+from handrail.typed import Final
 
 PROBLEMS_MAX: Final = 100
 QUOTED_MAX: Final = 60

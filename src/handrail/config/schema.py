@@ -8,8 +8,6 @@ key that is not in it does not exist. Order is the order of the documentation.
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.config.build import build_agent, build_role, build_settings
 from handrail.config.kinds import (
     LABEL,
@@ -40,6 +38,7 @@ from handrail.config.workflow import (
 )
 from handrail.core.role import SANDBOXES, WORKSPACE_WRITE
 from handrail.core.task import EVIDENCE
+from handrail.typed import Final
 
 WORKSPACE: Final = Table(
     "[workspace]",

@@ -9,12 +9,12 @@ made of. A table is a list of keys, and a key is one row: name, kind, meaning, d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
 
 from handrail.config.kinds import INVALID, PATH, JsonSchema, Kind, Scope, Text, mistyped
 from handrail.config.lines import Path
 from handrail.config.report import Report, quoted
 from handrail.core.record import Record
+from handrail.typed import Any, Final
 
 REQUIRED: Final = object()
 

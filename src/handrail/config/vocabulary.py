@@ -9,10 +9,9 @@ the documentation are drawn from it.
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.core.role import ANY_ROLE
 from handrail.core.task import DONE, HALT
+from handrail.typed import Final
 
 STAGES: Final = ("edit", "commit", "push", "pre-handoff", "post-handoff", "land", "publish")
 MODES: Final = ("shadow", "warn", "enforce")

@@ -7,8 +7,6 @@ Promise: as ``config.schema``, which puts it in its place; nobody else uses it.
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.config.build import (
     build_gate,
     build_gate_levels,
@@ -46,6 +44,7 @@ from handrail.config.vocabulary import (
 )
 from handrail.core.role import ANY_ROLE, SANDBOXES, WORKSPACE_WRITE
 from handrail.core.task import DONE, HALT
+from handrail.typed import Final
 
 ARGV: Final = Each(ARGUMENT, least=1)
 ROLE_OR_FAMILY: Final = name_in("role", "family")

@@ -10,7 +10,6 @@ Promise: a question about entry *s* is answered from what lies before *s*, whate
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from handrail.core.decide.view import Policy
 from handrail.core.events import Event, LeaseGranted
@@ -20,6 +19,7 @@ from handrail.core.projected import ProjectionWritten
 from handrail.core.record import Record
 from handrail.core.scope import Pattern, stored_pattern
 from handrail.core.state import State, apply
+from handrail.typed import Final
 
 _HANDING: Final = (b'"kind":"task.', b'"kind":"packet.', b'"kind":"checkpoint.')
 """How the headers of entries begin that move a task; a verified header has this one spelling."""

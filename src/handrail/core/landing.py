@@ -16,7 +16,6 @@ whoever asks git (``handrail.facts.patches``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from handrail.core.chronicle import Chronicle, Law, holder_of, patterns_of
 from handrail.core.decide.view import Policy
@@ -27,6 +26,7 @@ from handrail.core.record import Record
 from handrail.core.scope import Pattern, matches, normalise_path
 from handrail.core.task import OPEN
 from handrail.text import visible
+from handrail.typed import Final
 
 PASS: Final = "pass"
 REFUSED: Final = "refused"

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Final
+
+from handrail.typed import Final
 
 KNOWN_MAX: Final = 500
 LETTERS_MAX: Final = 64

@@ -25,7 +25,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
 
 from handrail.core.digest import sha256
 from handrail.core.lease import EXCLUSIVE, LOCAL, Lease, Session
@@ -43,6 +42,7 @@ from handrail.core.record import Record
 from handrail.core.scope import parse_pattern, stored_pattern
 from handrail.core.state import State
 from handrail.errors import MalformedScope, MalformedToken, NewerFormat
+from handrail.typed import Any, Final
 
 FORMAT: Final = 1
 LEDGERS: Final = "refs/handrail/ledger/"

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from handrail.core.events import CommitAttested, ConfigApplied, Event, decode, subject_of
 from handrail.core.ledger import GENESIS, Entry, Head
 from handrail.core.state import InForce
 from handrail.errors import LedgerBroken
+from handrail.typed import Final
 
 ATTESTED: Final = "commit.attested"
 APPLIED: Final = "config.applied"

@@ -6,8 +6,6 @@ a verdict that rests on an earlier run says which receipt that is.
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail import errors
 from handrail.config import CONFIG_FILE
 from handrail.edge.cli.output import dump
@@ -17,6 +15,7 @@ from handrail.edge.reply import Data, Reply
 from handrail.gates.gate import ADVISE, CANNOT_TELL, FAIL, PASS, Outcome
 from handrail.service.gating import Checked
 from handrail.text import scope_word, visible
+from handrail.typed import Final
 
 SHOWN_MAX: Final = 50
 STATUS: Final = {PASS: 0, FAIL: errors.EXIT_REFUSED, CANNOT_TELL: errors.EXIT_UNAVAILABLE}

@@ -8,11 +8,10 @@ Promise: as in ``facts.git``; whoever begins one ends it, whatever happens meanw
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.facts.dirt import begin_dirty
 from handrail.facts.git import Asking
 from handrail.facts.refs import head_of
+from handrail.typed import Final
 
 STATUS: Final = "status"
 LISTING: Final = "listing"

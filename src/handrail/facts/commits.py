@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Final
 
 from handrail.core.landing import Change, ChangedPath, digest_of
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
 from handrail.facts.git import HEX, RawCommit
 from handrail.facts.neutral import Neutral, neutral
+from handrail.typed import Final
 
 ID_CHARS: Final = (40, 64)
 SUBJECT_CHARS_MAX: Final = 200

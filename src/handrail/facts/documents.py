@@ -10,12 +10,12 @@ link is followed within it.
 from __future__ import annotations
 
 import os
-from typing import Final
 
 from handrail.errors import FactsUnavailable
 from handrail.facts.files import read_bounded
 from handrail.facts.git import ask
 from handrail.facts.refs import ref_value
+from handrail.typed import Final
 
 TEXT_BYTES_MAX: Final = 4 << 20
 _STATUS: Final = ("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")

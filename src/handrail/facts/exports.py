@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import Final
 
 from handrail.errors import StoreReadOnly
 from handrail.facts.files import grown, read_bounded
+from handrail.typed import Final
 
 FOLDER: Final = (".handrail", "handoffs")
 FILE_BYTES_MAX: Final = 4 << 20

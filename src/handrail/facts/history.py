@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 from handrail.core.landing import Change
 from handrail.errors import FactsUnavailable
 from handrail.facts import commits, merges, signatures
 from handrail.facts.git import HEX, ask
 from handrail.facts.neutral import Neutral, neutral
+from handrail.typed import Final
 
 REFS_MAX: Final = 10_000
 _REF: Final = "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)"

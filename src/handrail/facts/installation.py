@@ -13,13 +13,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, Protocol
 
 from handrail.core.record import Record
 from handrail.errors import DiskFull, FactsUnavailable, StoreReadOnly
 from handrail.facts.files import CONFIG_BYTES_MAX, read_bounded
 from handrail.facts.git import ask
 from handrail.facts.repository import Place
+from handrail.typed import Final, Protocol
 
 _PERMISSIONS: Final = 0o777
 

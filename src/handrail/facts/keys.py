@@ -16,11 +16,11 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
 
 from handrail.errors import FactsUnavailable
 from handrail.errors.landing import MalformedKey
 from handrail.facts.files import grown, read_bounded
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

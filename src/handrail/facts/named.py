@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Final
 
 from handrail.errors import FactsUnavailable
 from handrail.facts.files import read_bounded
 from handrail.facts.git import COMMITS_MAX, HEX, ask, changed_paths
+from handrail.typed import Final
 
 FILE_BYTES_MAX: Final = 16 << 20
 ALL_BYTES_MAX: Final = 64 << 20

@@ -18,10 +18,13 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Final
 
 from handrail.errors import FactsUnavailable
 from handrail.facts.git import ask, git_beside
+from handrail.typed import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typing import IO
 
 TIMEOUT_S: Final = 120
 OUTPUT_BYTES_MAX: Final = 1 << 28

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 from handrail.core.published import (
     BRANCHES,
@@ -36,6 +35,7 @@ from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
 from handrail.facts.git import HEX, ask
 from handrail.facts.neutral import Neutral, neutral
+from handrail.typed import Final
 
 REFS_MAX: Final = 10_000
 BATCH_BYTES_MAX: Final = 128 << 20

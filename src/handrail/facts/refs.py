@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.facts.git import HEX, ask
 from handrail.facts.process import command_of, parent
+from handrail.typed import Final
 
 FRESH_MAX: Final = 1_001
 _FETCHED_BYTES_MAX: Final = 1 << 20

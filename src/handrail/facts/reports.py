@@ -13,11 +13,11 @@ import errno
 import os
 import re
 import stat
-from typing import Final
 
 from handrail.core.digest import sha256
 from handrail.core.record import Record
 from handrail.errors import FactsUnavailable
+from handrail.typed import Final
 
 REPORT_BYTES_MAX: Final = 32 << 20
 TESTS_MAX: Final = 200_000

@@ -20,9 +20,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
 
 from handrail.core.record import Record
+from handrail.typed import Final
 
 TAIL_BYTES_MAX: Final = 2_048
 PIECE_BYTES: Final = 1 << 16

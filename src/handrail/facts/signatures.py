@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from handrail.errors import FactsUnavailable
 from handrail.facts.neutral import Neutral
+from handrail.typed import Final
 
 PROGRAM: Final = "ssh-keygen"
 GOOD: Final = "G"

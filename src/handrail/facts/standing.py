@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
 
 from handrail.core.digest import sha256
 from handrail.core.receipts import UNKNOWN_DIRT
@@ -23,6 +22,7 @@ from handrail.facts.refs import head_of, ref_value
 from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.gates.listing import Listing
 from handrail.gates.references import LINKS_FOLLOWED_MAX, normal
+from handrail.typed import Final
 
 DOCUMENT_BYTES_MAX: Final = 1 << 20
 LINK_BYTES_MAX: Final = 4_096

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
 
 from handrail.core.record import Record
 from handrail.gates.facts import Facts
 from handrail.gates.gate import CannotTell, Objection
 from handrail.gates.states import problem_of
+from handrail.typed import Any, Final
 
 LIVE: Final = "live"
 HEALTH: Final = "/health"

@@ -8,12 +8,11 @@ id and branch, the task's file. A packet of no directive is nothing to judge.
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.gates.facts import Facts
 from handrail.gates.gate import CannotTell, Objection
 from handrail.gates.packet import Found, handed_of
 from handrail.text import shell_quote
+from handrail.typed import Final
 
 EXECUTOR: Final = "executor"
 NO_TASK: Final = (

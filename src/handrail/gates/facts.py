@@ -6,12 +6,11 @@ which is cannot-tell.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from handrail.core.packet import KNOWN_DIRTY, WORKTREE_MODES
 from handrail.core.record import Record
 from handrail.core.task import COMPLETE, Packet
 from handrail.gates.listing import Listing
+from handrail.typed import Any, Final
 
 
 class Standing(Record):

@@ -6,11 +6,11 @@ judged(gate, facts, "block").verdict      # pass | fail | cannot-tell
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from handrail.core.record import Record
 from handrail.errors import HandrailError
 from handrail.gates.facts import Facts
+from handrail.typed import Final
 
 PASS: Final = "pass"
 FAIL: Final = "fail"

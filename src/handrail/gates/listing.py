@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Final
+
+from handrail.typed import Final
 
 _LINK: Final = b"120000 "
 _PLAIN: Final = b"100"

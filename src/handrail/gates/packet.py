@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
 
 from handrail.core.packet import MESSAGE_CHARS_MIN
 from handrail.core.receipts import UNKNOWN_DIRT
@@ -21,6 +20,7 @@ from handrail.gates.gate import CannotTell, Objection
 from handrail.gates.references import ALLOWED
 from handrail.gates.state import message_received, states_of, unproven, unreadable
 from handrail.text import shell_quote
+from handrail.typed import Final
 
 RESOLVED: Final = "resolved"
 EXPORTED: Final = ".handrail/handoffs"

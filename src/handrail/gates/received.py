@@ -5,14 +5,13 @@ Promise: what is not here is cannot-tell and never a failure of the giver's.
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.core.packet import packet_hash
 from handrail.gates.facts import Facts, Handed
 from handrail.gates.gate import CannotTell, Objection
 from handrail.gates.packet import Found, handed_of, of_copies
 from handrail.gates.tree import COMMIT_ALL, OBJECTIONS_MAX
 from handrail.text import shell_quote
+from handrail.typed import Final
 
 READING: Final = "context.required_reading"
 FETCH: Final = "git fetch --all"

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from handrail.gates.facts import Facts, Tree
 from handrail.gates.gate import CannotTell, Objection
 from handrail.text import add_step
+from handrail.typed import Final
 
 NAMED_MAX: Final = 10_000
 LINKS_FOLLOWED_MAX: Final = 40

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.gates.deployment import deployment
 from handrail.gates.directive import directive
 from handrail.gates.gate import OFF, Gate
@@ -39,6 +37,7 @@ from handrail.gates.rules import (
 from handrail.gates.state import message_received, state_fresh, state_received
 from handrail.gates.tracking import activity_row, coordinator_row, publisher
 from handrail.gates.tree import committed, pushed
+from handrail.typed import Final
 
 GATES: Final[tuple[Gate, ...]] = (
     Gate(

@@ -6,10 +6,10 @@ They only pass on what the rules of the core say; hooks and the landing ask the 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import Final
 
 from handrail.gates.facts import Facts
 from handrail.gates.gate import CannotTell, Objection
+from handrail.typed import Final
 
 SANDBOX: Final = frozenset({"sandbox_read_only"})
 PACKETS: Final = frozenset(

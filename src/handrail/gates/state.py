@@ -8,11 +8,10 @@ format; ``ADVICE`` are the codes that bind nobody, ``OF_MESSAGE`` those of the g
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.gates.facts import Facts, Resolved, StateFile, States
 from handrail.gates.gate import CannotTell, Objection
 from handrail.text import shell_quote
+from handrail.typed import Final
 
 ADVICE: Final = frozenset({"no_service_url"})
 OF_MESSAGE: Final = frozenset({"short_message"})

@@ -9,7 +9,8 @@ True
 from __future__ import annotations
 
 import json
-from typing import Final
+
+from handrail.typed import Final
 
 STATE_BYTES_MAX: Final = 4 << 20
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from handrail.gates.facts import Facts
 from handrail.gates.gate import CannotTell, Objection
 from handrail.text import shell_quote
+from handrail.typed import Final
 
 OBJECTIONS_MAX: Final = 200
 COMMIT_ALL: Final = "git add --all && git commit"

@@ -10,7 +10,6 @@ in the file as it was; ``read`` drops nothing in silence: what it cannot keep as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
 
 from handrail.core.lease import Lease, Session
 from handrail.core.record import Record
@@ -18,6 +17,7 @@ from handrail.core.role import Role
 from handrail.core.task import Packet, Task
 from handrail.core.workflow import Phase
 from handrail.text import visible
+from handrail.typed import Any, Protocol
 
 
 class Row(Record):

@@ -10,7 +10,6 @@ gave.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from handrail import errors
 from handrail.core.decide import Looked
@@ -35,6 +34,7 @@ from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import the_one
 from handrail.service.threads import check_thread
 from handrail.store.port import Reader, Tx
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.service.gating import Checked

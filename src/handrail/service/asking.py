@@ -6,7 +6,6 @@ request = as_request("offer", "r-1", asked)     # None where nobody gave it an i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from handrail.core.digest import sha256
 from handrail.core.events import Event
@@ -15,6 +14,7 @@ from handrail.core.names import check_name
 from handrail.core.task import Task
 from handrail.service.policy import Rules
 from handrail.store.port import Reader, Request
+from handrail.typed import Protocol
 
 Check = Callable[[Reader, Rules, Session], Sequence[Event]]
 """What looks again within the transaction; returns what belongs to the verdict, to be entered."""

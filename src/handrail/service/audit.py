@@ -12,7 +12,6 @@ in a language that no rule is for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
 
 from handrail.config import Settings
 from handrail.core.audit.ladder import Harness, Rung, Standing, residual
@@ -27,6 +26,7 @@ from handrail.service.install.git_hooks import lost_git_hooks
 from handrail.service.install.launch import lost_launch
 from handrail.service.install.site import FILE, Site
 from handrail.service.install.tracked import HOOK
+from handrail.typed import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from handrail.config.records import Trigger, When

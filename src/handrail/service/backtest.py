@@ -13,7 +13,6 @@ authors and branches were typed by whoever worked.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
 
 from handrail.config import CONFIG_FILE, Settings, parse_config
 from handrail.config.records import Agent
@@ -24,6 +23,7 @@ from handrail.core.record import Record
 from handrail.service.agents import means_author, means_branch
 from handrail.service.policy import policy_of, rules_in_force
 from handrail.store.port import Store
+from handrail.typed import Final, Protocol
 
 BRANCH: Final = "branch"
 COMMIT: Final = "commit"

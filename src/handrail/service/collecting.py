@@ -9,7 +9,6 @@ again. What cannot be had is Unavailable, and the gates that need it cannot tell
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from handrail import errors
 from handrail.core.landing import CANNOT_TELL as UNSURE
@@ -24,6 +23,7 @@ from handrail.service.evidence_runs import reports_of
 from handrail.service.identity import require_session
 from handrail.service.packet_facts import Grounds, notes_of
 from handrail.service.policy import Rules
+from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from handrail.service.verification import Sources

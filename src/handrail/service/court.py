@@ -8,7 +8,6 @@ pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.config import CONFIG_FILE, Settings
@@ -26,6 +25,7 @@ from handrail.core.landing import (
 from handrail.service.context import History
 from handrail.service.evidence import UNENROLLED, Doubt, Testimony
 from handrail.service.ranges import COMMITS_MAX, Base, base_at
+from handrail.typed import Final
 
 SQUASHES_MAX: Final = 20
 HEADS_MAX: Final = 32

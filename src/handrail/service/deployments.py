@@ -7,12 +7,11 @@ Promise: nobody is asked where nothing is claimed, and of what cannot be read no
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.config import Settings
 from handrail.gates.deployment import STATE_FILE, claim_of
 from handrail.gates.facts import Deployment
 from handrail.service.packet_facts import Grounds
+from handrail.typed import Final
 
 STATE_FORMAT: Final = "mosaic-state"
 

@@ -11,7 +11,6 @@ private key is made beside the store, or stays where it is; only its public half
 from __future__ import annotations
 
 import re
-from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import CONFIG_FILE, Settings, parse_config
@@ -25,6 +24,7 @@ from handrail.service.install.site import FILE, NOTHING, Seen, Site
 from handrail.service.publishing import Signer
 from handrail.service.sessions import person_proof
 from handrail.text import shell_quote
+from handrail.typed import Final, Protocol
 
 ADDED: Final = "added"
 REPLACED: Final = "replaced"

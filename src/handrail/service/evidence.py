@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
 
 from handrail import errors
 from handrail.core.chronicle import Chronicle, Law
@@ -29,6 +28,7 @@ from handrail.core.ledger import Entry, Head, parse_head, read_event, read_heade
 from handrail.core.record import Record
 from handrail.core.state import InForce
 from handrail.service.policy import policy_of, rules_in_force
+from handrail.typed import Final, Protocol
 
 ALIKE_MAX: Final = 2_000
 RECORDED_MAX: Final = 10_000

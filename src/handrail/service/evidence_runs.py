@@ -11,7 +11,6 @@ What an agent types never becomes a receipt.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config.records import CommandGate
@@ -30,6 +29,7 @@ from handrail.service.identity import acting
 from handrail.service.policy import rules_in_force
 from handrail.store.port import Reader
 from handrail.text import visible
+from handrail.typed import Final, Protocol
 
 LISTED_MAX: Final = 10_000
 TREE: Final = "tree"

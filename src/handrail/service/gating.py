@@ -11,7 +11,6 @@ gate is ``exclusive``. Nothing in the working tree is changed but by the command
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
@@ -51,6 +50,7 @@ from handrail.service.packet_facts import Grounds
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.waivers import seen
 from handrail.text import shell_quote
+from handrail.typed import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from handrail.service.verification import Sources

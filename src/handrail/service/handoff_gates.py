@@ -12,7 +12,6 @@ mode of the stage refuses nothing, what the gates mind is told and carried in th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
 
 from handrail.core.decide import writable
 from handrail.core.decide.handoff import fits
@@ -36,6 +35,7 @@ from handrail.service.policy import Rules, rules_in_force
 from handrail.service.verdicts import enter, judgement
 from handrail.service.waivers import counted
 from handrail.store.port import Reader
+from handrail.typed import Any, Final
 
 PRE_HANDOFF: Final = "pre-handoff"
 ENFORCE: Final = "enforce"

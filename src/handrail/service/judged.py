@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from json import loads
-from typing import Any, Final
 
 from handrail.core.decide.handoff import decide_return
 from handrail.core.task import COMPLETE, OPEN, Packet, Task
@@ -34,6 +33,7 @@ from handrail.service.handoffs import Accepted, Files, Handoffs, Offered, Offeri
 from handrail.service.identity import actor_of, require_session
 from handrail.service.lapses import desk_of, settle_of, task_named
 from handrail.service.policy import rules_in_force
+from handrail.typed import Any, Final
 
 RETURN_CHARS_MAX: Final = 2_000
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from json import loads
-from typing import TYPE_CHECKING, Any
 
 from handrail import errors
 from handrail.config.vocabulary import SPREAD
@@ -40,6 +39,7 @@ from handrail.service.tasks import acts_for_any, check_receiver, own_task, task_
 from handrail.service.threads import traced
 from handrail.store.port import Reader, Tx
 from handrail.text import visible
+from handrail.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handrail.service.fired import Fire

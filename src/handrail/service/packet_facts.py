@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Protocol
 
 from handrail.core.digest import sha256
 from handrail.core.events import KIND_OF
@@ -29,6 +28,7 @@ from handrail.service.evidence_runs import Bench, contradicted, receipt_of
 from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
+from handrail.typed import Any, Final, Protocol
 
 COPIES_MAX: Final = 100
 

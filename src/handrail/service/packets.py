@@ -6,7 +6,6 @@ Promise: what is shown is what the ledger holds; a file on disk is never read fo
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from handrail import errors
 from handrail.core.decide.handoff import fits
@@ -25,6 +24,7 @@ from handrail.service.phases import artifact_of, pending, workflow_of
 from handrail.service.policy import Rules, rules_in_force
 from handrail.service.tasks import own_task, the_one
 from handrail.store.port import Reader
+from handrail.typed import Any
 
 
 class Waiting(Record):

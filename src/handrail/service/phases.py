@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from handrail import errors
 from handrail.core.decide import View
@@ -22,6 +21,7 @@ from handrail.service.context import Context
 from handrail.service.packet_text import packet_text
 from handrail.service.policy import Rules
 from handrail.store.port import Reader
+from handrail.typed import Any
 
 
 def workflow_of(rules: Rules) -> Workflow:

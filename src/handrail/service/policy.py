@@ -13,13 +13,12 @@ from handrail.errors import MalformedConfig, NewerFormat, NotInitialised, StoreC
 from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from handrail.config.records import ProjectionFile
     from handrail.core.duty import Duty, Step
     from handrail.core.landing import Charter
     from handrail.core.lease import Session
     from handrail.store.port import Reader, Store
+    from handrail.typed import Protocol
 
     class Configured(Protocol):
         """Whatever has a configuration in force: a store's reader, a ledger."""

@@ -10,7 +10,6 @@ never written by Handrail. Where no such folder is configured nothing is asked o
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Protocol
 
 from handrail import errors
 from handrail.core.events import Event
@@ -34,6 +33,7 @@ from handrail.service.projected_rows import (
     unknown,
 )
 from handrail.store.port import Reader
+from handrail.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile

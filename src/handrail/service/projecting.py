@@ -12,7 +12,6 @@ should be stays as it is. Where no projection is configured nothing is asked or 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
 
 from handrail import errors
 from handrail.core.events import Event
@@ -37,6 +36,7 @@ from handrail.service.projected_rows import (
     unknown,
 )
 from handrail.store.port import Reader, Tx
+from handrail.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile

@@ -11,7 +11,6 @@ git, which merges it as text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
 
 from handrail.config import blob_id
 from handrail.config.records import ProjectionFile
@@ -28,6 +27,7 @@ from handrail.service.known import Here, at_path, has_written, here, is_one_of, 
 from handrail.service.policy import projections_in_force, rules_in_force
 from handrail.service.projecting import edits, with_rows
 from handrail.store.port import Reader, Tx
+from handrail.typed import Final, Protocol
 
 SIGN_CHARS: Final = 61
 """So long are the signs of a conflict while it is looked at: no text has such."""

@@ -12,7 +12,6 @@ that cannot be read protects nothing, but where one is looked for first, it lets
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import CONFIG_FILE, Settings, parse_config
@@ -21,6 +20,7 @@ from handrail.core.published import BRANCHES
 from handrail.core.record import Record
 from handrail.service.published import Published
 from handrail.service.ranges import Update, is_protected
+from handrail.typed import Final, Protocol
 
 HEADS: Final = "refs/heads/"
 FIRST_GUESSES: Final = ("HEAD", "refs/heads/main", "refs/heads/master")

@@ -20,7 +20,6 @@ and nothing false; what is missing then is unseen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from handrail.config.records import Epoch
 from handrail.core.digest import sha256
@@ -47,6 +46,7 @@ from handrail.core.state import State, apply
 from handrail.core.written import Written
 from handrail.errors import MalformedToken, NewerFormat
 from handrail.text import visible
+from handrail.typed import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from handrail.service.evidence import Ledger

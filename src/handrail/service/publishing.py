@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Final, Protocol
 
 from handrail.core.digest import sha256
 from handrail.core.ledger import GENESIS, Entry, Head, format_head, read_header
@@ -37,6 +36,7 @@ from handrail.errors import LedgerBroken
 from handrail.service.published import Source, live_state
 from handrail.service.remotes import Objects
 from handrail.store.port import Reader
+from handrail.typed import Final, Protocol
 
 _REDACTED: Final = b'"kind":"payload.redacted"'
 

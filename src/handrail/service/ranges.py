@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Final
 
 from handrail import errors
 from handrail.config import CONFIG_FILE, Settings
 from handrail.core.landing import Change
 from handrail.core.record import Record
 from handrail.service.context import History
+from handrail.typed import Final
 
 COMMITS_MAX: Final = 10_000
 FIRST_GUESSES: Final = (

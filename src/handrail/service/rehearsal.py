@@ -10,7 +10,6 @@ that answers in Handrail's place: nothing of the repository is looked at or chan
 from __future__ import annotations
 
 import json
-from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
@@ -19,6 +18,7 @@ from handrail.gates.gate import BLOCK, CANNOT_TELL, FAIL, PASS, Objection, Outco
 from handrail.gates.listing import Listing
 from handrail.service.install.preset_files import presets_of
 from handrail.text import shell_quote
+from handrail.typed import Final, Protocol
 
 TOLD: Final = "handrail check --self-test: this fails"
 REPAIR: Final = "handrail init"

@@ -6,7 +6,8 @@ Promise of whatever stands behind it: nothing is ever forced, here or there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+
+from handrail.typed import Final, Protocol
 
 DONE: Final = "done"
 FORBIDDEN: Final = "forbidden"

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol
 
 from handrail import errors
 from handrail.config.records import CommandGate
@@ -43,6 +42,7 @@ from handrail.service.policy import rules_in_force
 from handrail.service.shown_evidence import RERUN, Claim, is_told, shown
 from handrail.store.port import Reader
 from handrail.text import shell_quote
+from handrail.typed import Any, Final, Protocol
 
 EVIDENCE: Final = "evidence"
 UNSURE: Final = ":unsure"

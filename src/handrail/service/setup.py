@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Protocol
 
 from handrail import errors
 from handrail.config import (
@@ -26,6 +25,7 @@ from handrail.service.install.site import Step
 from handrail.service.policy import policy_of, rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
 from handrail.store.port import Store, Tx
+from handrail.typed import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from handrail.config.records import ProjectionFile

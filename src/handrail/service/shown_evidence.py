@@ -10,7 +10,6 @@ receipt that is named and is of another tree is a fault, not a receipt.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
 
 from handrail.config import Settings
 from handrail.config.records import CommandGate
@@ -31,6 +30,7 @@ from handrail.service.evidence_runs import (
     receipt_of,
 )
 from handrail.store.port import Reader
+from handrail.typed import Any, Final
 
 STAGES: Final = ("pre-handoff", "post-handoff")
 RERUN: Final = "rerun"

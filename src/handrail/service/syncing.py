@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings, parse_config
@@ -41,6 +40,7 @@ from handrail.service.remotes import DONE, FORBIDDEN, Remotes
 from handrail.service.taking import Left, Taking, key_of
 from handrail.store.port import Reader, Store
 from handrail.text import shell_quote
+from handrail.typed import Final, Protocol
 
 ATTEMPTS: Final = 20
 PAUSE_S: Final = 0.05

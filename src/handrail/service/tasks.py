@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
@@ -30,6 +29,7 @@ from handrail.service.policy import Rules, rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
 from handrail.store.port import Reader
 from handrail.text import visible
+from handrail.typed import Any, Final, Protocol
 
 FAMILY_MAX: Final = 1_000
 """So many tasks of one name and different numbers there are at most."""

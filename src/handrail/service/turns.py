@@ -11,7 +11,6 @@ its thread is one entry, bounded, of what Handrail itself knows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.config import Settings
@@ -29,6 +28,7 @@ from handrail.service.identity import actor_of, require_session
 from handrail.service.policy import Rules, rules_in_force
 from handrail.store.port import Reader
 from handrail.text import shell_quote, visible
+from handrail.typed import Final
 
 OFF: Final = "off"
 NOTE_BYTES_MAX: Final = 4_096

@@ -10,8 +10,6 @@ changes no answer. A suite of which nothing had anything to judge leaves no entr
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail import errors
 from handrail.core.events import Event
 from handrail.core.handed import StageJudged
@@ -20,6 +18,7 @@ from handrail.gates.gate import PASS, Outcome
 from handrail.service.context import Context
 from handrail.service.gating import Checked
 from handrail.service.identity import actor_of, require_session
+from handrail.typed import Final
 
 GATES_NAMED_MAX: Final = 32
 GATE_CHARS_MAX: Final = 80

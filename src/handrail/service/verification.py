@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
 
 from handrail import errors
 from handrail.config import Settings
@@ -39,6 +38,7 @@ from handrail.service.ranges import (
     walk,
 )
 from handrail.store.port import Store
+from handrail.typed import Final, Protocol
 
 REPLACE: Final = "refs/replace/"
 

@@ -12,7 +12,6 @@ anyway cannot be waived. Time is the store's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.config import Settings
@@ -30,6 +29,7 @@ from handrail.service.policy import Rules, rules_in_force
 from handrail.service.sessions import OR_COORDINATOR, person_proof
 from handrail.store.port import Reader, Tx
 from handrail.text import format_duration, rfc3339, shell_quote
+from handrail.typed import Final
 
 LASTS_MAX_MS: Final = 366 * 86_400_000
 USES_MAX: Final = 1_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 from handrail.facts import documents
 from handrail.facts.exports import PacketFiles
@@ -17,6 +16,7 @@ from handrail.facts.running import Order, Ran, Runner
 from handrail.facts.standing import look, look_pushed, look_tree, operation
 from handrail.gates.facts import Pushed, Standing, Tree
 from handrail.gates.gate import Gate
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.facts.begun import Begun

@@ -6,9 +6,8 @@ gates.gating.check("pre-handoff", handed=gates.around().to_check("pre-handoff", 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from handrail.service.gating import Gating, Tell
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.service.handoff_gates import HandoffGates

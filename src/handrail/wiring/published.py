@@ -6,9 +6,9 @@ SharedRefs(place.toplevel).read(settings, {}, own=None)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from handrail.config import Settings
+from handrail.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrail.service.published import Published

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from handrail.edge.cli.spec import DRY, REASON, Argument, Command, Option
+from handrail.typed import Final
 
 _TO: Final = Option("to", ("--to",), "text", "The role or family that it is for.", "ROLE")
 _TASK: Final = Argument("task", "[TASK]", required=False)

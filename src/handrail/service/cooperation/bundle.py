@@ -10,7 +10,6 @@ person approves at the end, and when somebody stops the work, to preserve what t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Protocol
 
 from handrail.core.events import KIND_OF, CommitAttested
 from handrail.core.handed import PacketAccepted, PacketOffered, TaskTaken
@@ -24,6 +23,7 @@ from handrail.service.known import here
 from handrail.service.policy import rules_in_force
 from handrail.store.port import Reader
 from handrail.text import shell_quote
+from handrail.typed import Any, Final, Protocol
 
 SOURCES: Final = "sources.json"
 HEALTH: Final = "health.json"

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from json import dumps, loads
-from typing import Any, Final, Protocol
 
 from handrail import errors
 from handrail.core.decide.phases import meets
@@ -38,6 +37,7 @@ from handrail.service.sessions import Sessions
 from handrail.service.tasks import check_receiver
 from handrail.store.port import Reader
 from handrail.text import shell_quote, visible
+from handrail.typed import Any, Final, Protocol
 
 IMPLEMENTER: Final = "implementer"
 CARRIED: Final = ("task_description", "requirements", "constraints", "planned_implementer")

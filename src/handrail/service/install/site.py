@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
 
 from handrail.core.record import Record
 from handrail.errors import Unavailable
+from handrail.typed import Final, Protocol
 
 NOTHING: Final = "nothing"
 FILE: Final = "file"

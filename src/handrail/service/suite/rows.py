@@ -10,13 +10,13 @@ Promise: what cannot be read is cannot-tell, and only a test with neither failur
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
 
 from handrail import errors
 from handrail.core.record import Record
 from handrail.gates.gate import CANNOT_TELL, FAIL, PASS, Objection
 from handrail.service.packet_facts import Grounds
 from handrail.text import visible
+from handrail.typed import Final, Protocol
 
 SHOWN_MAX: Final = 50
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import Final
 
 from handrail import errors
 from handrail.core.packet import PACKET_BYTES_MAX
@@ -25,6 +24,7 @@ from handrail.service.packets import Briefing, Packets
 from handrail.service.policy import rules_read_last, shows_state
 from handrail.service.turns import Turns
 from handrail.text import rfc3339, shell_quote, visible
+from handrail.typed import Final
 
 OFFER: Final = "handrail handoff offer"
 BLOCK: Final = "handrail task block"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
 
 from handrail import errors
 from handrail.config import CONFIG_FILE
@@ -17,6 +16,7 @@ from handrail.service.court import ENFORCE
 from handrail.service.evidence import ABSENT, UNENROLLED
 from handrail.service.verification import Verification, Verified
 from handrail.text import shell_quote, visible
+from handrail.typed import Final
 
 INPUT_BYTES_MAX: Final = 1 << 20
 SHORT: Final = 12
