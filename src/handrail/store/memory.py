@@ -315,7 +315,9 @@ class MemoryTx(MemoryReader):
 
     def retire(self, place: str) -> None:
         """Be no store any more, with the next commit."""
-        self._touched, self.data.moved = True, place
+        self._touched = True
+        self._make_own()
+        self.data.moved = place
 
     def replace(self, state: State) -> None:
         """Put these tables in place of the ones that are there."""
