@@ -82,6 +82,7 @@ from handrail.core.ledger import (
     parse_token,
     read_event,
     read_header,
+    read_if,
     seal,
     verify,
 )
@@ -1208,3 +1209,14 @@ def test_a_hash_is_64_hex_digits_in_lower_case(text: object, good: bool) -> None
 def test_the_example_in_the_documentation_holds() -> None:
     done = doctest.testmod(handrail.core.ledger, extraglobs={"StoreCreated": StoreCreated})
     assert (done.attempted > 0, done.failed) == (True, 0)
+
+
+def test_an_entry_is_decoded_by_its_kind_alone_whatever_names_are_in_it() -> None:
+    grant = LeaseGranted("s", None, "local", ".", ("src",), 1, 2, True, ())
+    named = Actor('x","kind":"lease.granted",', '"kind":"lease.granted",', None)
+    first = seal(GENESIS, "e", 0, named, StoreCreated("w", None), "00")
+    second = seal(Head(1, first.hash), "e", 0, Actor(), grant, "00")
+    assert read_if(first, "lease.granted") is None
+    assert read_if(first, "store.created") == StoreCreated("w", None)
+    assert read_if(second, "lease.granted") == grant
+    assert read_if(second._replace(payload=None), "lease.granted") is None

@@ -56,6 +56,7 @@ def simulate(
         # Whatever is no refusal breaks a promise by itself, also where it trips up the checker.
         at = 0 if world is None else world.steps
         again = f"python -m tests.sim --seed {seed} --ground {ground} --steps {steps} --trace"
+        again += "".join(f" --without {fault}" for fault in sorted(without))
         told = str(violation) if isinstance(violation, Violation) else f"raised {violation!r}"
         raise Violation(f"seed {seed}, step {at}: {told}\n  again: {again}") from violation
     finally:
