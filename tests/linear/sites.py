@@ -47,9 +47,7 @@ class Site(NamedTuple):
         app = Application.open(str(self.root), named, terminal=session is None)
         if self.url:
             address = Address(url or self.url)
-            app._store = PostgresStore(  # type: ignore[assignment]
-                address, address.parameters, self.schema, salt
-            )
+            app._store = PostgresStore(address, address.parameters, self.schema, salt)
         return app
 
     def start(self, names: Sequence[str]) -> None:
