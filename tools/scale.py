@@ -105,6 +105,8 @@ WAITERS_SHARE: Final = 0.01
 """Of agents, those that wait for a scope or watch the status at one moment."""
 CONNECTIONS_MAX: Final = 100
 """What a PostgreSQL server allows unless it is told otherwise."""
+SHARED: Final = "shared-store"
+"""The row that measures PostgreSQL under 32 clients."""
 ASSUMED_POSTGRES: Final = 2_345.0
 """Claims per second by one function under one lock, as measured before there was a store for it."""
 LEDGER_BYTES_MAX: Final = 100e9
@@ -159,7 +161,7 @@ def costs(numbers: Mapping[str, Any]) -> Costs:
         raise KeyError(f"{row}: {contains}")
 
     kinds = {kind for habit in HABITS for kind in habit.entries}
-    postgres = [row for row in rows if row["row"].startswith("postgres") and row["unit"] == "/s"]
+    postgres = [row for row in rows if row["row"] == SHARED and row["unit"] == "/s"]
     file = next(row for row in rows if "a store's file" in row["what"])
     verified = next(row for row in rows if row["what"].startswith("ledger verify"))
     entries = int("".join(filter(str.isdigit, verified["what"])))

@@ -89,7 +89,7 @@ syncs between; more means that the machine itself was away, as a shared one is."
     ),
     Asked(
         "PostgreSQL, 32 clients",
-        "postgres",
+        "shared-store",
         "",
         """\
 One statement of the floor is one round trip; a claim reads without waiting, then appends in one

@@ -75,7 +75,7 @@ def test_costs_are_taken_from_the_measurement_and_what_is_assumed_is_called_so()
     found = scale.costs(measured())
     assert found == COST._replace(postgres_per_second=2_345.0, postgres_measured=False)
     assert "PostgreSQL, 32 clients (assumed" in scale.costs_table(measured())
-    row = {"row": "postgres", "what": "32 clients", "value": 2_000.0, "unit": "/s", "ratio": 0.7}
+    row = {"row": scale.SHARED, "what": "32 clients", "value": 2_000.0, "unit": "/s", "ratio": 0.7}
     assert scale.costs(measured(row)) == COST
     assert "PostgreSQL, 32 clients (measured)" in scale.costs_table(measured(row))
     with pytest.raises(KeyError, match="first edit"):
