@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Final
 
+import apsw
 import pytest
 
 from bench.ground import PROGRAM, environment, found, session
@@ -31,6 +32,7 @@ from bench.seed import seed_leases, seed_ledger, task
 from handrail.core import decide as rules
 from handrail.service import claims
 from handrail.service.leases import Asked
+from handrail.store.sqlite import SqliteStore
 from handrail.wiring import Application
 from tests.support import SOURCE
 
@@ -175,11 +177,11 @@ def steps_of(application: Application, work: Callable[[], object]) -> int:
         steps += 1
         return False
 
-    application.store._connection.set_progress_handler(seen, 1)
+    file_of(application).set_progress_handler(seen, 1)
     try:
         work()
     finally:
-        application.store._connection.set_progress_handler(None)
+        file_of(application).set_progress_handler(None)
     return steps
 
 
@@ -194,7 +196,7 @@ def test_the_latest_of_a_task_is_found_without_searching_the_ledger(
     few = steps_of(application, look)
     seed_ledger(application, MANY)
     assert few / SLACK < steps_of(application, look) <= SLACK * few
-    application.store._connection.execute("DROP INDEX entry_subject")
+    file_of(application).execute("DROP INDEX entry_subject")
     assert steps_of(application, look) > SLACK * few, "a search would be seen"
 
 
@@ -205,6 +207,12 @@ def test_a_claim_searches_no_further_where_more_is_held(application: Application
     seed_leases(application, MANY)
     many = min(steps_of(application, claim) for _ in range(BLOCK))
     assert few / SLACK < many <= SLACK * few
+
+
+def file_of(application: Application) -> apsw.Connection:
+    """Return the connection to the store's file."""
+    assert isinstance(application.store, SqliteStore)
+    return application.store._connection
 
 
 def fewest_calls_of(work: Callable[[], object]) -> int:
@@ -235,11 +243,11 @@ def statements_of(application: Application, work: Callable[[], object]) -> list[
         told.append(statement)
         return True
 
-    application.store._connection.exec_trace = seen
+    file_of(application).exec_trace = seen
     try:
         work()
     finally:
-        application.store._connection.exec_trace = None
+        file_of(application).exec_trace = None
     return told
 
 

@@ -135,6 +135,10 @@ class Door:
         world.note_entries()
         checker.actor = actor
 
+    def wait(self, seconds: float) -> None:
+        """Nobody waits in a simulated call: time passes between events."""
+        raise AssertionError(f"a call waited for {seconds} s")
+
     def read(self) -> AbstractContextManager[Reader]:
         """Open a snapshot."""
         if self._world.is_down:

@@ -12,13 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from handrail import errors
+from handrail.core.decide import EndSession, Looked, View, decide
+from handrail.core.events import Event, Move
 from handrail.core.ledger import Entry, Head, verify
 from handrail.core.record import Record
 from handrail.core.state import State, replay
 from handrail.service.health import keep_expiries, verify_store
 from handrail.service.identity import UNATTRIBUTED
 from handrail.store.port import Reader, Store
+from handrail.typed import Final
 
+MOVED: Final = "moved"
 Place = Callable[[Sequence[Entry], State], Store]
 """Makes a store with this ledger and these tables, or takes up one that holds their beginning."""
 
@@ -52,6 +56,21 @@ def move_store(
         tx.retire(where)
         tx.commit([], UNATTRIBUTED)
     return carried
+
+
+def end_sessions(source: Store) -> int:
+    """End all sessions, before a move after which working trees have other names; tells how many.
+
+    What they hold is given back; nobody looks what of it is unfinished.
+    """
+    with source.transaction() as tx:
+        changes: list[Event | Move] = []
+        sessions = tx.sessions()
+        for session in sessions:
+            view = View(tx.epoch, tx.leases(session.id), tx.waiters())
+            changes += decide(view, EndSession(session, MOVED, Looked(dirty=None)), tx.now)
+        tx.commit(changes, UNATTRIBUTED)
+    return len(sessions)
 
 
 def _packed(reader: Reader, tick: Callable[[int], None] | None) -> tuple[list[Entry], State]:

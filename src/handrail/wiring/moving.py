@@ -27,7 +27,7 @@ from handrail.store.postgres.schema import schema_of
 from handrail.store.sqlite import SqliteStore
 from handrail.typed import Final
 from handrail.wiring.remote import NOTE_NAME, PostgresGround, Remote
-from handrail.wiring.surroundings import CONFIG_NAME, SqliteGround, new_salt
+from handrail.wiring.surroundings import CONFIG_NAME, Ground, SqliteGround, new_salt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class Way:
         if settings.store.url != "sqlite":
             remote = Remote(settings.store.url, self.workspace, joined=False)
             self.there = PostgresGround(place, state_dir, remote, environment)
+
+    def renames(self, here: Ground) -> bool:
+        """Tell whether working trees have other names there: a store of one clone names none."""
+        return isinstance(here, PostgresGround) is not isinstance(self.there, PostgresGround)
 
     def place(self, entries: Sequence[Entry], state: State) -> Store:
         """Make the store there."""

@@ -75,8 +75,10 @@ def answered(payload: bytes, environment: Mapping[str, str]) -> Answer:
 def _failed(places: Places, call: Call | None, error: Exception, payload: bytes) -> Answer:
     """Answer for Handrail's own failure, or for a payload that is none."""
     told = error if isinstance(error, errors.HandrailError) else errors.Bug(detail=_plain(error))
-    if call is not None and call.event == "PreToolUse" and isinstance(told, errors.Unavailable):
-        answer = _without_store(places, call, told)
+    if call is not None and call.event == "PreToolUse" and "handrail.wiring.remote" in sys.modules:
+        from handrail.edge.guard.lost import answered_without
+
+        answer = answered_without(places, call, told)
         if answer is not None:
             return answer
     mode = places.mode_of(call.cwd if call else os.getcwd())
@@ -84,43 +86,18 @@ def _failed(places: Places, call: Call | None, error: Exception, payload: bytes)
     event = claude.event_of(payload) if call is None else call.event
     about_an_edit = event == "PreToolUse" or (call is None and event not in LATER)
     if about_an_edit and mode == ENFORCE:
-        return Answer(DENY, "", _sentence(told))
+        return Answer(DENY, "", sentence_of(told))
     if about_an_edit:
-        return Answer(ALLOW, claude.warned(f"{_sentence(told).strip()} The edit is not checked."))
-    return Answer(ALLOW, "", _sentence(told))
-
-
-def _without_store(places: Places, call: Call, lost: errors.Unavailable) -> Answer | None:
-    """Answer by what is known without a store that does not answer; None where it is here."""
-    if "handrail.wiring.remote" not in sys.modules:
-        return None
-    from handrail.edge.without_store import judged, sentence
-
-    try:
-        targets = places.targets(call.paths, call.cwd)
-        if call.command is not None:
-            targets = places.written_by(call.command, call.cwd)
-        verdict = judged(lost, call.session, places.by_workspace(targets))
-    except errors.HandrailError:
-        return None
-    if verdict is None:
-        return None
-    if verdict.path is None:
-        return Answer()
-    places.log("edit", lost.code, f"{verdict.mode}: {sentence(verdict)}")
-    if verdict.mode == SHADOW:
-        return Answer()
-    lost.values["trusted"] = f"; {sentence(verdict)}"
-    if verdict.mode == ENFORCE:
-        return Answer(DENY, "", _sentence(lost))
-    return Answer(ALLOW, claude.warned(_sentence(lost).strip()))
+        return Answer(ALLOW, claude.warned(f"{sentence_of(told).strip()} The edit is not checked."))
+    return Answer(ALLOW, "", sentence_of(told))
 
 
 def _plain(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _sentence(error: errors.HandrailError) -> str:
+def sentence_of(error: errors.HandrailError) -> str:
+    """Write an error for the agent, with the command that leads on."""
     lines = [f"handrail: {error.code}: {error.message}"]
     if error.next:
         lines.append(f"  next: {error.next}")
@@ -179,11 +156,11 @@ def _keeps_our_entries(
 def _refused(application: Application, mode: str, refusal: errors.Refused) -> Answer | None:
     """Turn a refusal into an answer by the mode; None where the tool goes on."""
     if mode == ENFORCE:
-        return Answer(DENY, "", _sentence(_escalated(application, refusal)))
+        return Answer(DENY, "", sentence_of(_escalated(application, refusal)))
     application.hook_log.write("edit", refusal.code, f"{mode}: {refusal.message}")
     if mode == SHADOW:
         return None
-    return Answer(ALLOW, claude.warned(_sentence(refusal).strip()))
+    return Answer(ALLOW, claude.warned(sentence_of(refusal).strip()))
 
 
 def _escalated(application: Application, refusal: errors.Refused, path: str = "") -> errors.Refused:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import psycopg
-from psycopg import Connection, RawCursor
+from psycopg import RawCursor
 from psycopg.conninfo import conninfo_to_dict
 
 from handrail import errors

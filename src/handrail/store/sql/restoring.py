@@ -58,7 +58,8 @@ def restored(store: Restored, entries: Sequence[Entry], state: State | None) -> 
             there = [entry.header for entry in tx.entries()]
             begun = [entry.header for entry in entries[: len(there)]]
             if tx.epoch != epoch or (len(there) > 1 and there != begun):
-                raise errors.Usage(reason=f"Another store is at {store.path} already.")
+                reason = f"Another store is at {store.path} already."
+                raise errors.Usage(reason=reason, next="handrail store migrate --join")
             tx.refill(entries, replay(entries) if state is None else state)
             tx.commit([], Actor())
     except BaseException:

@@ -10,7 +10,7 @@ from handrail.edge.render import count
 from handrail.edge.reply import Data, Reply
 from handrail.errors.server import StoreMoved
 from handrail.service.identity import UNATTRIBUTED
-from handrail.service.moving import Carried, copy_store, move_store
+from handrail.service.moving import Carried, copy_store, end_sessions, move_store
 from handrail.service.sessions import person_proof
 from handrail.typed import Final
 from handrail.wiring import Application
@@ -35,6 +35,7 @@ def store_migrate(invocation: Invocation) -> Reply:
     try:
         with application.store.read() as reader:
             workspace, entries = reader.workspace, reader.head.seq
+            live = len(reader.sessions()) if way.renames(application.ground) else 0
     except StoreMoved as moved:
         if moved.values["place"] != there:
             raise
@@ -46,11 +47,21 @@ def store_migrate(invocation: Invocation) -> Reply:
         return _left(application, way, there, invocation)
     if invocation.flag("dry_run"):
         data: Data = {"from": here, "to": there, "entries": entries, "dry_run": True}
-        return Reply(data, f"would move {count(entries, 'entry')} from {here} to {there}")
+        ending = f", and end {count(live, 'session')}" if live else ""
+        return Reply(data, f"would move {count(entries, 'entry')} from {here} to {there}{ending}")
     tick = counting(quiet=invocation.flag("quiet"))
+    ended = 0
+    if live:
+        # Nobody's session ends for a move that cannot be made.
+        copy_store(application.store, way.place, tick)
+        ended = end_sessions(application.store)
     carried = move_store(application.store, way.place, there, tick)
     way.settle()
-    return _told(carried, here, there, "moved", APPLY)
+    reply = _told(carried, here, there, "moved", APPLY)
+    if ended:
+        note = f"{count(ended, 'session')} ended: working trees have other names there"
+        reply = reply._replace(notes=(note,))
+    return reply
 
 
 def _joined(way: Way, there: str, invocation: Invocation) -> Reply:
