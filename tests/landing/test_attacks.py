@@ -26,7 +26,7 @@ def test_ordinary_work_lands(ground: Ground) -> None:
     assert ground.landed() == ground.head
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("attack", ATTACKS, ids=[one.name for one in ATTACKS])
 def test_an_attack_is_stopped_by_what_the_table_says(attack: Attack, ground: Ground) -> None:
     done = attack.run(ground)
