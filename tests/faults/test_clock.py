@@ -32,6 +32,7 @@ def site(repo: Repo, request: pytest.FixtureRequest) -> Site:
     return site
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_a_wall_clock_that_was_set_neither_ends_nor_prolongs_a_lease(
     site: Site, shift: str
