@@ -19,6 +19,7 @@ from handrail.core.events import (
     WaitKept,
 )
 from handrail.core.lease import Session, renew_at
+from handrail.core.reading import awaited, unread
 from handrail.service.policy import rules_in_force
 from handrail.store.port import Reader
 from handrail.typed import Final
@@ -50,12 +51,11 @@ def snapshot_of(reader: Reader, clone: str, only: str | None = None) -> Snapshot
     allowed: list[Allowed] = []
     awaiting = []
     for session in sessions:
-        if reader.unread(session.id):
+        rows = reader.reading(session.id)
+        if awaited(rows):
             awaiting.append(session.id)
-        else:
+        if not unread(rows):
             allowed += _held(reader, session, clone)
-            if reader.reading(session.id):
-                awaiting.append(session.id)
     return Snapshot(
         epoch=reader.epoch,
         seq=reader.head.seq,
