@@ -73,7 +73,7 @@ class Ground:
         self.key = folder / "person"
 
     @classmethod
-    def make(cls, folder: Path) -> Ground:
+    def make(cls, folder: Path, workspace: str = "", store: str = "sqlite") -> Ground:
         """Set everything up as the documents say: adopted, enrolled, pushed."""
         folder.mkdir(parents=True, exist_ok=True)
         ground = cls(folder)
@@ -85,7 +85,8 @@ class Ground:
         for path, text in FILES.items():
             ground.repo.write(path, text)
         key = " ".join(ground.key.with_suffix(".pub").read_text().split()[:2])
-        ground.repo.write("handrail.toml", CONFIG.format(key=key, mode="enforce"))
+        text = CONFIG.format(key=key, mode="enforce") + f'\n[store]\nurl = "{store}"\n'
+        ground.repo.write("handrail.toml", text.replace("acme-3fk2ap", workspace or "acme-3fk2ap"))
         done = Handrail(ground.path)("init")
         assert done.code == 0, done
         ground.enrol()
