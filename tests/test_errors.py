@@ -71,6 +71,7 @@ GIVEN_OUT: Final[dict[int, tuple[str, ...]]] = {
         "gate_unsure",
         *(
             "store_moved",
+            "store_not_enrolled",
             "store_unreachable",
             "store_denied",
             "server_unsuitable",

@@ -121,3 +121,21 @@ def away(clones: Clones) -> None:
         assert "next: pg_isready -h" in said.err
     note.write_text(json.dumps(found))
     assert clones.at(first, "log", "--json").out == before
+
+
+def test_a_clone_joins_no_postgres_store_that_its_handrail_toml_does_not_enroll(
+    clones: Clones, tmp_path: Path
+) -> None:
+    first, third = clones.first.path, tmp_path / "third"
+    clones.first.git("clone", "--quiet", str(first), str(third))
+    text = (third / "handrail.toml").read_text()
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUCo0Lkx5sQoUjCkzRZcWqUGbM0pQvYtVh4kPq1pT3a"
+    other = f'\n[[epoch]]\nid = "zzzz2222"\nkey = "{key}"\nholder = "ada"\n'
+    (third / "handrail.toml").write_text(text + other)
+    said = clones.at(third, "init")
+    assert (said.code, "store_not_enrolled" in said.err) == (3, True), said
+    assert not (third / ".git" / "handrail" / "store.json").exists()
+    before = json.loads(clones.at(first, "log", "--json").out)["entries"]
+    (third / "handrail.toml").write_text(text)
+    assert clones.at(third, "init").code == 0
+    assert json.loads(clones.at(first, "log", "--json").out)["entries"] == before

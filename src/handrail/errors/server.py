@@ -47,6 +47,13 @@ class StoreMoved(Unavailable):
     NEXT = "handrail store migrate"
 
 
+class StoreNotEnrolled(Unavailable):
+    """The store {store} is of epoch {epoch}, and handrail.toml enrolls others only."""
+
+    code = "store_not_enrolled"
+    NEXT = "git pull"
+
+
 class StoreUnreachable(Unavailable):
     """The store {store} cannot be reached: {reason}{trusted}."""
 

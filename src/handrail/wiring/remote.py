@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from handrail import errors
+from handrail.errors.server import StoreNotEnrolled
 from handrail.facts.files import create_file, read_bounded
 from handrail.facts.repository import Place
 from handrail.jsontext import read as read_json
@@ -37,9 +38,13 @@ _CLONE_CHARS: Final = 8
 class Remote:
     """Which store on a server: its address and the workspace."""
 
-    def __init__(self, url: str, workspace: str, *, joined: bool) -> None:
+    def __init__(
+        self, url: str, workspace: str, epochs: tuple[str, ...] = (), *, joined: bool
+    ) -> None:
+        """Hold an address; ``epochs`` are those of stores that the configuration enrolls."""
         self.url = url
         self.workspace = workspace
+        self.epochs = epochs
         self.joined = joined
 
 
@@ -76,7 +81,8 @@ def named(place: Place) -> Remote | None:
         return None  # whoever sets up is told what is wrong with it
     if settings.store.url == "sqlite":
         return None
-    return Remote(settings.store.url, settings.workspace.id, joined=False)
+    epochs = tuple(one.id for one in settings.epochs)
+    return Remote(settings.store.url, settings.workspace.id, epochs, joined=False)
 
 
 class PostgresGround(Ground):
@@ -167,6 +173,12 @@ class PostgresGround(Ground):
             predecessor=predecessor,
         )
         if not self._remote.joined:
+            with store.read() as reader:
+                found = reader.epoch
+            enrolled = self._remote.epochs
+            if found != epoch and enrolled and found not in enrolled:
+                store.close()
+                raise StoreNotEnrolled(store=self.store_path(), epoch=found)
             self.join()
         return store
 
