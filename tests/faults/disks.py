@@ -92,6 +92,8 @@ LINES: Final[dict[str, tuple[str, ...]]] = {
     "metrics": ("metrics",),
     "store verify": ("store", "verify"),
     "store rebuild": ("store", "rebuild"),
+    "store migrate": ("!", "store", "migrate"),
+    "store copy": ("store", "copy", "../copy.db"),
     "completion": ("completion", "bash"),
     "off": ("!", "off", "30m"),
     "uninstall": ("!", "uninstall", "--dry-run"),

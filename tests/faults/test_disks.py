@@ -17,6 +17,7 @@ from handrail.edge.cli.nouns import COMMANDS
 from handrail.service.handoffs import Offering
 from handrail.service.tasks import Tasks
 from tests.cli.world import World, make_world
+from tests.conftest import surround
 from tests.faults.disks import ELSEWHERE, FULL, LINES, READ_ONLY, RENEWING, ROOM, WRITING
 from tests.races.handing import Quick
 from tests.support import ROOT
@@ -57,8 +58,12 @@ def furnish(world: World) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, dict[str, str]]:
-    world = make_world(tmp_path_factory.mktemp("disks"), tmp_path_factory.mktemp("templates"))
-    return world, furnish(world)
+    folder = tmp_path_factory.mktemp("disks")
+    with pytest.MonkeyPatch.context() as environment:
+        # What surrounds a test is not there yet when the first of them asks for this.
+        surround(environment, folder, "disks")
+        world = make_world(folder / "world", tmp_path_factory.mktemp("templates"))
+        return world, furnish(world)
 
 
 def on_disk(furnished: tuple[World, dict[str, str]], kind: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from tests.support import ROOT, Repo
 
 HOSTS: Final = 3
 PROCESSES: Final = 8
-ROUNDS: Final = 12
+ROUNDS: Final = 6
 ROUNDS_BY_NIGHT: Final = 50
 
 

@@ -285,6 +285,7 @@ def test_kill_9_anywhere_in_init_leaves_what_init_can_finish(
     assert min(killed[place] for place in PLACES) >= PLACES_MIN // step, killed
 
 
+@pytest.mark.nightly
 def test_kill_9_anywhere_in_a_migration_leaves_the_old_format_or_the_new(
     victim: Victim, tmp_path: Path
 ) -> None:

@@ -373,7 +373,7 @@ def test_a_giver_s_commit_after_the_offer_is_refused_at_the_landing_and_the_rece
     work.offer("ada", "src/api")
     world.repo.write("src/api/x.py", "too late\n")
     late = world.repo.commit("late", "src/api/x.py")
-    with pytest.raises(errors.ScopeHeld):
+    with pytest.raises(errors.StaleToken, match="granted to session task:fix"):
         land_again(world, "ada", late)
     world.repo.git("reset", "--hard", "--quiet", before)
     work.accept("bob")

@@ -352,7 +352,7 @@ def sqlite_forgets_a_place_in_the_queue(patch: Patch) -> None:
 
 @planted
 def sqlite_finds_nothing_below(patch: Patch) -> None:
-    from handrail.store.sqlite import reader
+    from handrail.store.sql import reader
 
     def short(original: Any, patterns: Any) -> Any:
         return [step._replace(below=step.below + "/-") for step in original(patterns)]

@@ -262,7 +262,7 @@ class SqliteGround(Ground):
 
     def open_store(self) -> SqliteStore:
         """Open the store that is there; what was copied of one elsewhere says nothing here."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(os.path.join(self.state_dir, COPY_NAME))
         return SqliteStore(self.store_path(), BootClock(), new_salt)
 
