@@ -97,8 +97,9 @@ it has the workspace's turn, and the rules run in Python between them: with more
 processors each of these trips waits until its process runs again. Taken apart beside one client, a
 claim was 1.9 ms of the client's processor and 1.3 ms of the server's, an insert 0.16 and 0.22 ms;
 so two processors could not do much more than a third of the floor in this way, however short the
-turn. The way out is one function in the database that locks, looks whether anything conflicting came
-between, numbers, chains and writes, after a decision made without the turn. It is not built.""",
+turn. The way out is one function in the database that locks, looks whether anything conflicting
+came between, numbers, chains and writes, after a decision made without the turn. It is not
+built.""",
     ),
     Asked(
         "a ledger of a million entries: the latest of a task",
