@@ -47,7 +47,7 @@ from handrail.core.scope import (
 from handrail.errors import EXIT_MALFORMED, MalformedScope
 from tests.core import scope_bruteforce as plain
 
-thorough = settings(max_examples=400, deadline=None, database=None)
+thorough = settings(max_examples=200, deadline=None, database=None)
 
 NAMES = plain.names("ab.z", 6)
 """Long enough for segments of up to three items: two of them meet in at most six characters."""
@@ -336,7 +336,7 @@ any_texts = st.one_of(
 @given(any_texts, st.booleans())
 @example("./!x", False)
 @example("ǰ*/ŉ", True)
-@settings(max_examples=400, deadline=None, database=None)
+@settings(max_examples=200, deadline=None, database=None)
 def test_any_text_is_refused_or_read_as_a_canonical_pattern(text: str, fold_case: bool) -> None:
     try:
         one = parse_pattern(text, fold_case=fold_case)
@@ -410,7 +410,7 @@ UNICODE = (
 
 
 @given(st.text(UNICODE, max_size=5), st.text(UNICODE, max_size=5), st.booleans(), st.data())
-@settings(max_examples=600, deadline=None, database=None)
+@settings(max_examples=300, deadline=None, database=None)
 def test_patterns_meet_exactly_if_they_mean_a_common_path_in_normal_form(
     left: str, right: str, fold_case: bool, data: st.DataObject
 ) -> None:
