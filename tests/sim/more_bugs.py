@@ -17,8 +17,8 @@ from handrail.errors import TASK_PREFIX
 from handrail.service import answering, claims, health, lapses, offering
 from handrail.store import memory
 from handrail.store.memory import MemoryReader, MemoryStore, MemoryTx
+from handrail.store.sql.writer import SqlTables
 from handrail.store.sqlite.reader import SqliteReader
-from handrail.store.sqlite.writer import SqliteTables
 from tests.sim import stores
 from tests.sim.bugs import Patch, nothing, planted, wrap
 
@@ -318,11 +318,11 @@ def the_guard_does_not_mind_the_working_tree(patch: Patch) -> None:
 
 @planted
 def sqlite_keeps_for_the_guard_what_was_released(patch: Patch) -> None:
-    def lax(tables: SqliteTables, token: int) -> bool:
+    def lax(tables: SqlTables, token: int) -> bool:
         found = tables._run("DELETE FROM lease WHERE token = ? RETURNING token", (token,))
         return found.fetchone() is not None
 
-    patch.setattr(SqliteTables, "drop_lease", lax)
+    patch.setattr(SqlTables, "drop_lease", lax)
 
 
 @planted
@@ -339,15 +339,15 @@ def sqlite_lets_the_guard_see_what_ran_out(patch: Patch) -> None:
 
 @planted
 def sqlite_does_not_tell_the_guard_of_a_renewal(patch: Patch) -> None:
-    def lax(tables: SqliteTables, token: int, expires_at: int) -> None:
+    def lax(tables: SqlTables, token: int, expires_at: int) -> None:
         tables._run("UPDATE lease SET expires_at = ? WHERE token = ?", (expires_at, token))
 
-    patch.setattr(SqliteTables, "move_expiry", lax)
+    patch.setattr(SqlTables, "move_expiry", lax)
 
 
 @planted
 def sqlite_forgets_a_place_in_the_queue(patch: Patch) -> None:
-    patch.setattr(SqliteTables, "keep_waiter", nothing)
+    patch.setattr(SqlTables, "keep_waiter", nothing)
 
 
 @planted

@@ -9,6 +9,7 @@ from handrail.core.state import State
 from handrail.core.task import OPEN, Packet, Task, Waiver
 from handrail.jsontext import read as read_json
 from handrail.jsontext import write_spaced as write_json
+from handrail.store.sql.dialect import Dialect
 from handrail.typed import Any, Protocol
 
 TYPE_CHECKING = False
@@ -125,6 +126,8 @@ class Handoffs:
 class HandoffTables(Handoffs):
     """The part of ``core.state.Tables`` about tasks, packets, reading and projections."""
 
+    _dialect: Dialect
+
     def put_handed(self, state: State) -> None:
         """Add all rows of a state."""
         for task in state.tasks.values():
@@ -167,7 +170,7 @@ class HandoffTables(Handoffs):
 
     def _put(self, table: str, row: tuple[object, ...]) -> None:
         """Add a row, or put it in place of the one with the same key."""
-        raise NotImplementedError
+        self._run(self._dialect.putting(table, row), row)
 
 
 def _read_reading(text: str) -> tuple[ToRead, ...]:

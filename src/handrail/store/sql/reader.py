@@ -1,7 +1,7 @@
 """What can be asked of the tables, each question one indexed statement, in any dialect of SQL.
 
 Promise: statements are written once, in what SQLite and PostgreSQL both understand, with ``?`` for
-values; what they say differently is a method of ``Dialect``.
+values; what they say differently they are asked for (``store.sql.dialect``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from handrail.errors import StoreCorrupt
 from handrail.jsontext import read as read_json
 from handrail.store.anchors import plan
 from handrail.store.clock import Reading, Timeline
+from handrail.store.sql.dialect import Dialect
 from handrail.store.sql.handoffs import Cursor, Handoffs
 from handrail.typed import Any, cast
 
@@ -32,6 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail.core.reading import ToRead
 
+PAGE_ENTRIES = 2_000
 LEASE = (
     "l.token, l.session, l.agent, l.role, l.kind, l.worktree, l.patterns,"
     " l.granted_at, l.ttl_ms, l.expires_at, l.lasting"
@@ -72,6 +74,7 @@ class SqlReader(Handoffs):
 
     def __init__(
         self,
+        dialect: Dialect,
         run: Callable[..., Cursor],
         row: StateRow | None,
         reading: Reading,
@@ -79,6 +82,7 @@ class SqlReader(Handoffs):
         place: str,
     ) -> None:
         """Begin with the row that ``STATE`` gives; ``place`` names the store in errors."""
+        self._dialect = dialect
         self._run = run
         self._kept = Kept() if kept is None else kept
         self._streams: list[Cursor] = []
@@ -95,31 +99,14 @@ class SqlReader(Handoffs):
         self._reading = reading
         self.now: int = self._timeline.now(reading, self._last_now)
 
-    # ---------------------------------------------------------- what each dialect says differently
-
-    def _near(self, points: Sequence[str], below: str) -> Cursor:
-        """Ask for the leases at these anchors, then for all below one, each by (anchor, token)."""
-        raise NotImplementedError
-
-    def _below(self, below: str) -> tuple[str, tuple[str | bytes, ...]]:
-        """Return what is true of ``anchor`` strictly below one, and the values for it."""
-        raise NotImplementedError
-
-    def _stream(self, sql: str, values: tuple[str | bytes | int, ...]) -> Cursor:
-        """Run a statement whose rows are read lazily, perhaps not to the end."""
-        raise NotImplementedError
-
-    def attested_alike(self, paths_hash: str, limit: int) -> list[Entry]:
-        """Return attestations of just these paths, the newest, newest first."""
-        raise NotImplementedError
-
-    # --------------------------------------------------------------------------- what all say alike
-
     def near(self, patterns: Sequence[Pattern]) -> Iterator[Lease]:
         """Yield what may share a path with the patterns, in the order of the plan."""
         seen: set[int] = set()
         for points, below in plan(patterns):
-            for row in self._near(points, below):
+            sql, bounds = self._dialect.near(len(points), below)
+            rows = self._run(sql, (*points, *bounds))
+            self._streams.append(rows)  # read lazily, perhaps not to the end
+            for row in rows:
                 if row[0] not in seen:
                     seen.add(row[0])
                     yield read_lease(row)
@@ -230,7 +217,7 @@ class SqlReader(Handoffs):
     def _tokens(
         self, near: str, values: tuple[str, ...], points: Sequence[str], below: str
     ) -> Iterator[int]:
-        within, bounds = self._below(below)
+        within, bounds = self._dialect.below(below)
         where = f"(anchor IN ({marks(points)}) OR ({within}))"
         for (token,) in self._run(near + where, (*values, *points, *bounds)).fetchall():
             yield int(cast("int", token))
@@ -315,13 +302,19 @@ class SqlReader(Handoffs):
         ]
 
     def entries(self, after: int = 0, until: int | None = None) -> Iterator[Entry]:
-        """Yield ledger entries with ``after < seq <= until``, oldest first."""
-        rows = self._stream(
-            "SELECT seq, header, payload FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq",
-            (after, (1 << 62) if until is None else until),
-        )
-        for row in rows:
-            yield read_entry(row)
+        """Yield ledger entries with ``after < seq <= until``, oldest first, a page at a time."""
+        last = (1 << 62) if until is None else until
+        while True:
+            rows = self._run(
+                "SELECT seq, header, payload FROM entry WHERE seq > ? AND seq <= ?"
+                f" ORDER BY seq LIMIT {PAGE_ENTRIES}",
+                (after, last),
+            ).fetchall()
+            for row in rows:
+                yield read_entry(row)
+            if len(rows) < PAGE_ENTRIES:
+                return
+            after = rows[-1][0]
 
     def newest(self, limit: int) -> list[Entry]:
         """Return the last ``limit`` entries, oldest first."""
@@ -367,6 +360,15 @@ class SqlReader(Handoffs):
     def attestations_of(self, commit: str) -> list[Entry]:
         """Return every entry that attests a commit, oldest first."""
         return self.about("commit.attested", commit)
+
+    def attested_alike(self, paths_hash: str, limit: int) -> list[Entry]:
+        """Return attestations of just these paths, the newest, newest first."""
+        rows = self._run(
+            f"SELECT seq, header, payload FROM entry WHERE {self._dialect.paths_hash} = ?"
+            " AND kind = 'commit.attested' ORDER BY seq DESC LIMIT ?",
+            (paths_hash, limit),
+        ).fetchall()
+        return [read_entry(row) for row in rows]
 
     def may_write(self, worktree: str, session: str, path: str) -> bool:
         """Look up what the guard asks; ``path`` is normalised."""

@@ -24,6 +24,7 @@ from handrail.errors import Usage
 from handrail.jsontext import write_spaced as write_json
 from handrail.store.clock import Reading, Timeline
 from handrail.store.port import REQUESTS_KEPT_MS, Request
+from handrail.store.sql.dialect import Dialect
 from handrail.store.sql.handoffs import MAY, Cursor, HandoffTables
 from handrail.store.sql.reader import (
     BY_TOKEN,
@@ -66,7 +67,8 @@ REPLACED = (
 class SqlTables(HandoffTables):
     """``core.state.Tables`` as SQL."""
 
-    def __init__(self, run: Callable[..., Cursor]) -> None:
+    def __init__(self, dialect: Dialect, run: Callable[..., Cursor]) -> None:
+        self._dialect = dialect
         self._run = run
 
     def _add(self, table: str, row: tuple[object, ...]) -> None:
@@ -262,6 +264,7 @@ class SqlTx(SqlReader):
 
     def __init__(
         self,
+        dialect: Dialect,
         run: Callable[..., Cursor],
         row: StateRow | None,
         reading: Reading,
@@ -271,7 +274,7 @@ class SqlTx(SqlReader):
         salt: Callable[[], str],
     ) -> None:
         """Begin as a reader does; ``tables`` speak the same dialect over the same connection."""
-        super().__init__(run, row, reading, kept, place)
+        super().__init__(dialect, run, row, reading, kept, place)
         self._tables = tables
         self._salt = salt
         self._touched = False

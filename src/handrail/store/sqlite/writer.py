@@ -7,20 +7,13 @@ from collections.abc import Callable
 import apsw
 
 from handrail.store.clock import Reading
-from handrail.store.sql.reader import Kept, marks
+from handrail.store.sql.reader import Kept
 from handrail.store.sql.writer import SqlTables, SqlTx
 from handrail.store.sqlite.connection import MOVED
-from handrail.store.sqlite.reader import PLACE, SqliteDialect, state_row
+from handrail.store.sqlite.reader import DIALECT, PLACE, state_row
 
 
-class SqliteTables(SqlTables):
-    """``core.state.Tables`` in the file."""
-
-    def _put(self, table: str, row: tuple[object, ...]) -> None:
-        self._run(f"INSERT OR REPLACE INTO {table} VALUES ({marks(row)})", row)
-
-
-class SqliteTx(SqliteDialect, SqlTx):
+class SqliteTx(SqlTx):
     """The exclusive transaction of the file."""
 
     def __init__(
@@ -30,8 +23,9 @@ class SqliteTx(SqliteDialect, SqlTx):
         salt: Callable[[], str],
         kept: Kept | None = None,
     ) -> None:
-        run, tables = connection.execute, SqliteTables(connection.execute)
-        SqlTx.__init__(self, run, state_row(connection), reading, kept, PLACE, tables, salt)
+        run, row = connection.execute, state_row(connection)
+        tables = SqlTables(DIALECT, run)
+        super().__init__(DIALECT, run, row, reading, kept, PLACE, tables, salt)
 
     def retire(self, place: str) -> None:
         """Be no store any more, with the next commit."""
