@@ -23,6 +23,7 @@ from handrail.store.postgres.connection import (
     translated,
 )
 from handrail.store.sql.reader import read_entry
+from handrail.store.sql.scripts import scripts_in
 from handrail.typed import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -40,12 +41,7 @@ _MIGRATIONS: Final = os.path.join(os.path.dirname(__file__), "migrations")
 @cache
 def migrations() -> dict[int, str]:
     """Return the SQL scripts that lead from one format to the next, by the number they lead to."""
-    found = {}
-    for name in sorted(os.listdir(_MIGRATIONS)):
-        if name.endswith(".sql"):
-            with open(os.path.join(_MIGRATIONS, name), encoding="utf-8") as file:
-                found[int(name[:4])] = file.read()
-    return found
+    return scripts_in(_MIGRATIONS)
 
 
 def schema_of(workspace: str) -> str:

@@ -27,12 +27,9 @@ _MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations")
 
 def migrations() -> dict[int, str]:
     """Return the SQL scripts that lead from one format to the next, by the number they lead to."""
-    found = {}
-    for name in sorted(os.listdir(_MIGRATIONS)):
-        if name.endswith(".sql"):
-            with open(os.path.join(_MIGRATIONS, name), encoding="utf-8") as file:
-                found[int(name[:4])] = file.read()
-    return found
+    from handrail.store.sql.scripts import scripts_in
+
+    return scripts_in(_MIGRATIONS)
 
 
 FORMAT = 7
