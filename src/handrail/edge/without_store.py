@@ -26,8 +26,6 @@ NAMED_MAX: Final = 5
 
 def tell_trusted(error: errors.HandrailError, application: Application) -> None:
     """Let an error say until when the asking session may rely on what it holds."""
-    if not isinstance(error, LOST):
-        return
     session, seen = application.caller.session, application.copied
     if session is None or seen is None:
         return

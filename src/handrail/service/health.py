@@ -265,12 +265,12 @@ def inheritance(entries: Sequence[Entry], file: str) -> Inheritance:
 
 
 def examine(
-    context: Context, *, integrity: Sequence[str], sqlite: str, git: str, wall_ms: int
+    context: Context, *, integrity: Sequence[str], database: str, git: str, wall_ms: int
 ) -> list[Finding]:
     """Look at everything that can be looked at quickly."""
     found = [
         Finding("git", GOOD, git),
-        Finding(sqlite.partition(" ")[0].lower(), GOOD, sqlite),
+        Finding(database.partition(" ")[0].lower(), GOOD, database),
     ]
     if integrity:
         found.append(

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 GARBAGE_THRESHOLD = 50_000
-LOST = ("store_unreachable", "store_denied", "store_busy", "store_read_only")
-"""Where a store on a server cannot be asked, a command says what may be relied on without it."""
 
 
 def entry() -> NoReturn:
@@ -121,10 +119,11 @@ def execute(command: Command, invocation: Invocation) -> int:
 
 def _tell_trusted(error: errors.HandrailError, invocation: Invocation) -> None:
     """Say what may be relied on without the server, where the store is on one."""
-    if error.code in LOST and "handrail.wiring.remote" in sys.modules:
-        from handrail.edge.without_store import tell_trusted
+    if "handrail.wiring.remote" in sys.modules:
+        from handrail.edge.without_store import LOST, tell_trusted
 
-        tell_trusted(error, invocation.application)
+        if isinstance(error, LOST):
+            tell_trusted(error, invocation.application)
 
 
 def _tell_stuck(invocation: Invocation) -> None:

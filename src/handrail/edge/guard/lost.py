@@ -7,7 +7,7 @@ is says the mode that was in force when the store was last read.
 from __future__ import annotations
 
 from handrail import errors
-from handrail.core.allowed import Allowed, Seen
+from handrail.core.allowed import Allowed
 from handrail.core.record import Record
 from handrail.edge.guard.places import Places, Target
 from handrail.edge.guard.tools import ALLOW, DENY, ENFORCE, Answer, sentence_of
@@ -64,24 +64,15 @@ def _judged(
         seen = application.copied
         if seen is None:
             return None
-        mode = seen.mode
-        held += _own(seen, application, session)
+        mode, tree = seen.mode, application.place.worktree
+        names = names_anywhere(session, application.caller.worktree)
+        held += [row for name in names for row in seen.of(tree, name)]
         ignored = application.ground.ignored([path for one in written for path in one.paths])
         for target in written:
             for path in target.paths:
                 if path in ignored and not target.below:
                     continue
-                if target.below or not _trusted(seen, application, session, path):
+                known = not target.below and any(seen.trusted(tree, one, path) for one in names)
+                if not known:
                     return Verdict(mode, path or ".", tuple(held))
     return Verdict(mode, None, tuple(held)) if mode else None
-
-
-def _own(seen: Seen, application: Application, session: str) -> list[Allowed]:
-    names = names_anywhere(session, application.caller.worktree)
-    return [row for name in names for row in seen.of(application.place.worktree, name)]
-
-
-def _trusted(seen: Seen, application: Application, session: str, path: str) -> bool:
-    tree = application.place.worktree
-    names = names_anywhere(session, application.caller.worktree)
-    return any(seen.trusted(tree, name, path) for name in names)

@@ -51,7 +51,7 @@ def doctor(invocation: Invocation) -> Reply:
         findings = examine(
             application.context,
             integrity=store.integrity(),
-            sqlite=application.database_version(),
+            database=application.database_version(),
             git=application.git_version(),
             wall_ms=time.time_ns() // 1_000_000,
         )
