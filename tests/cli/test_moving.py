@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from pathlib import Path
 from typing import Final
@@ -73,6 +74,7 @@ def test_a_workspace_moves_to_postgres_and_back(world: World, eve: Person) -> No
     back = eve.types(MIGRATE, terminal=True)
     assert back.code == 0, back
     assert (world.folder / "state.db.moved-1").exists()
+    assert not (world.folder / "guard.db").exists(), "the guard asks the store that is here"
     assert eve.types("handrail store verify").code == 0
     assert eve.types("handrail log --json").out.count('"store.created"') == 1
 
@@ -105,6 +107,13 @@ def test_a_clone_with_a_store_of_its_own_leaves_it_for_the_one_in_postgres(
     refused = person.types(MIGRATE, terminal=True)
     assert (refused.code, "Another store is at" in refused.err) == (2, True), refused
     assert f"next: {MIGRATE} --join" in refused.err
+    text = (other / "handrail.toml").read_text()
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHUCo0Lkx5sQoUjCkzRZcWqUGbM0pQvYtVh4kPq1pT3a"
+    row = f'\n[[epoch]]\nid = "zzzz2222"\nkey = "{key}"\nholder = "ada"\n'
+    (other / "handrail.toml").write_text(text + row)
+    foreign = person.types(f"{MIGRATE} --join", terminal=True)
+    assert (foreign.code, "store_not_enrolled" in foreign.err) == (3, True), foreign
+    (other / "handrail.toml").write_text(text)
     told = person.types(f"{MIGRATE} --join --dry-run")
     assert "1 lease" in told.out, told
     done = person.types(f"{MIGRATE} --join", terminal=True)
@@ -137,3 +146,25 @@ def test_a_copy_in_postgres_or_a_file_is_the_same_ledger(
     foreign.write_text("no database at all, but somebody's notes\n" * 40)
     said = eve.types(f"handrail store copy {foreign}")
     assert (said.code, foreign.read_text()[:2]) == (3, "no"), said
+
+
+def test_after_a_failover_a_successor_is_founded_in_postgres_and_old_tokens_are_dead(
+    world: World, eve: Person
+) -> None:
+    names(world, server().url())
+    assert eve.types(MIGRATE, terminal=True).code == 0
+    assert eve.types("handrail config apply", terminal=True).code == 0
+    ada = world.shell()
+    assert ada.types('eval "$(handrail session start --id s-ada)"').code == 0
+    token = json.loads(ada.types("handrail claim src --json").out)["token"]
+    assert eve.types("handrail ledger export -o ../ledger.txt").code == 0
+    head = head_of(world)
+    done = eve.types("handrail store rebuild --from ../ledger.txt", terminal=True)
+    assert (done.code, f"which follows {head}" in done.out) == (0, True), done
+    assert "damaged-1" in done.out, "the schema that was there is kept"
+    assert head_of(world).partition(":")[0] != head.partition(":")[0]
+    assert ada.types('eval "$(handrail session start --id s-ada)"').code == 0
+    dead = ada.types(f"handrail renew {token}")
+    assert (dead.code, "foreign_epoch" in dead.err) == (2, True), dead
+    assert ada.types("handrail claim src").code == 0
+    assert eve.types("handrail doctor --replay").code == 0

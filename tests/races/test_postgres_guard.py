@@ -137,3 +137,15 @@ def test_without_postgres_the_mode_that_was_in_force_counts(held: Clones, mode: 
     assert ("store_unreachable" in done.out) is (mode == "warn")
     log = (first / ".git" / "handrail" / "hook.log").read_text()
     assert f"{mode}: lib/g is not known to be held" in log
+
+
+def test_by_its_secret_a_session_is_kept_and_ended_from_another_clone_on_postgres(
+    held: Clones,
+) -> None:
+    first, second = held.first.path, held.second
+    secret = (first / ".git" / "handrail" / "secrets" / "s-ada").read_text()
+    for words in (("renew",), ("whoami",), ("session", "end")):
+        said = held.at(second, *words, HANDRAIL_SESSION="s-ada")
+        assert (said.code, "wrong_worktree" in said.err) == (1, True), said
+        done = held.at(second, *words, HANDRAIL_SESSION="s-ada", HANDRAIL_SECRET=secret)
+        assert done.code == 0, done

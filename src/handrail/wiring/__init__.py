@@ -52,6 +52,8 @@ HARNESS_MARKERS: Final = (
     "GEMINI_CLI",
     "GEMINI_SESSION_ID",
 )
+STORE_NAME: Final = "state.db"
+NOTE_NAME: Final = "store.json"
 GIT_VERSION_CHARS_MAX: Final = 80
 STATE_DIR_BYTES_MAX: Final = 400  # SQLite takes no path of more than 512
 
@@ -91,7 +93,7 @@ class Application:
     def _joined(self) -> Remote | None:
         """Return the store on a server that this clone has joined; most have none to ask about."""
         url = self._environment.get("HANDRAIL_STORE_URL")
-        if not url and not os.path.exists(os.path.join(self.state_dir, "store.json")):
+        if not url and not os.path.exists(os.path.join(self.state_dir, NOTE_NAME)):
             return None
         from handrail.wiring.remote import VARIABLE, noted
 
@@ -113,7 +115,7 @@ class Application:
 
     def _named(self) -> Remote | None:
         """Return the store that the configuration names, where this clone has none yet."""
-        if os.path.exists(os.path.join(self.state_dir, "state.db")):
+        if os.path.exists(os.path.join(self.state_dir, STORE_NAME)):
             return None
         from handrail.wiring.remote import named
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 from handrail.config import parse_config
 from handrail.core.ledger import Entry
@@ -25,9 +26,11 @@ from handrail.store.postgres import PostgresStore
 from handrail.store.postgres.connection import Address
 from handrail.store.postgres.schema import schema_of
 from handrail.store.sqlite import SqliteStore
+from handrail.store.sqlite.guard_copy import NAME as COPY_NAME
 from handrail.typed import Final
-from handrail.wiring.remote import NOTE_NAME, PostgresGround, Remote
-from handrail.wiring.surroundings import CONFIG_NAME, Ground, SqliteGround, new_salt
+from handrail.wiring import NOTE_NAME
+from handrail.wiring.remote import PostgresGround, remote_of
+from handrail.wiring.surroundings import CONFIG_NAME, Ground, SqliteGround, free_name, new_salt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +51,8 @@ class Way:
         settings = parse_config(raw, file=CONFIG_NAME)
         self.workspace = settings.workspace.id
         self.there: SqliteGround | PostgresGround = SqliteGround(place, state_dir)
-        if settings.store.url != "sqlite":
-            remote = Remote(settings.store.url, self.workspace, joined=False)
+        remote = remote_of(settings)
+        if remote is not None:
             self.there = PostgresGround(place, state_dir, remote, environment)
 
     def renames(self, here: Ground) -> bool:
@@ -61,7 +64,7 @@ class Way:
         return self.there.restore(entries, state)
 
     def check_there(self) -> None:
-        """Raise NotInitialised where no store is there to be joined."""
+        """Raise NotInitialised where no store is there to be joined, StoreNotEnrolled, and more."""
         if not isinstance(self.there, PostgresGround):
             raise NotInitialised(path=self.there.store_path())
         self.there.open_there().close()
@@ -70,10 +73,10 @@ class Way:
         """Let this clone use the store there; a note that led elsewhere is renamed."""
         note = os.path.join(self._state_dir, NOTE_NAME)
         if os.path.exists(note):
-            number = 1
-            while os.path.exists(f"{note}.left-{number}"):
-                number += 1
-            os.rename(note, f"{note}.left-{number}")
+            os.rename(note, free_name(note, "left"))
+        # What was copied of the store that was left says nothing of this one.
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(self._state_dir, COPY_NAME))
         if isinstance(self.there, PostgresGround):
             self.there.join()
 

@@ -21,18 +21,18 @@ from handrail.facts.repository import Place
 from handrail.jsontext import read as read_json
 from handrail.jsontext import write_spaced as write_json
 from handrail.typed import TYPE_CHECKING, Final
+from handrail.wiring import NOTE_NAME
 from handrail.wiring.surroundings import CONFIG_NAME, Ground, new_salt
 
 if TYPE_CHECKING:
+    from handrail.config import Settings
     from handrail.core.ledger import Entry
     from handrail.core.state import State
     from handrail.store.postgres import PostgresStore
     from handrail.store.postgres.connection import Address
 
-NOTE_NAME: Final = "store.json"
 VARIABLE: Final = "HANDRAIL_STORE_URL"
 _SCHEME: Final = b"postgresql://"
-_CLONE_CHARS: Final = 8
 
 
 class Remote:
@@ -79,6 +79,11 @@ def named(place: Place) -> Remote | None:
         settings = parse_config(raw, file=CONFIG_NAME)
     except errors.MalformedConfig:
         return None  # whoever sets up is told what is wrong with it
+    return remote_of(settings)
+
+
+def remote_of(settings: Settings) -> Remote | None:
+    """Return the store on a server that a configuration names."""
     if settings.store.url == "sqlite":
         return None
     epochs = tuple(one.id for one in settings.epochs)
@@ -152,13 +157,23 @@ class PostgresGround(Ground):
         store = PostgresStore(
             *(self.address, self._parameters(), self._schema(), new_salt), watch=watch
         )
-        with store.read() as reader:
-            found = reader.workspace
-        if found != self._remote.workspace:
+        try:
+            self._check(store)
+        except BaseException:
             store.close()
-            reason = f"it is of the workspace {found}, not {self._remote.workspace}"
-            raise errors.StoreCorrupt(path=self.store_path(), reason=reason)
+            raise
         return store
+
+    def _check(self, store: PostgresStore, own: str | None = None) -> None:
+        """Refuse a store of another workspace, or that nobody enrolled, but for one's own epoch."""
+        with store.read() as reader:
+            workspace, epoch = reader.workspace, reader.epoch
+        if workspace != self._remote.workspace:
+            reason = f"it is of the workspace {workspace}, not {self._remote.workspace}"
+            raise errors.StoreCorrupt(path=self.store_path(), reason=reason)
+        enrolled = self._remote.epochs
+        if epoch != own and enrolled and epoch not in enrolled:
+            raise StoreNotEnrolled(store=self.store_path(), epoch=epoch)
 
     def create_store(
         self, workspace: str, epoch: str, predecessor: str | None = None
@@ -173,13 +188,12 @@ class PostgresGround(Ground):
             predecessor=predecessor,
         )
         if not self._remote.joined:
-            with store.read() as reader:
-                found = reader.epoch
-            enrolled = self._remote.epochs
-            if found != epoch and enrolled and found not in enrolled:
+            try:
+                self._check(store, own=epoch)
+                self.join()
+            except BaseException:
                 store.close()
-                raise StoreNotEnrolled(store=self.store_path(), epoch=found)
-            self.join()
+                raise
         return store
 
     def restore(self, entries: Sequence[Entry], state: State) -> PostgresStore:

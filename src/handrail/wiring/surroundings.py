@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 from handrail.facts.clock import BootClock
 from handrail.facts.files import create_file, read_bounded
@@ -13,6 +12,7 @@ from handrail.facts.repository import Place
 from handrail.service.context import CommitRow, DirtyRow
 from handrail.store.sqlite import SqliteStore
 from handrail.typed import TYPE_CHECKING, Final
+from handrail.wiring import STORE_NAME
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from handrail.service.context import History
 
 CONFIG_NAME: Final = "handrail.toml"
-STORE_NAME: Final = "state.db"
-COPY_NAME: Final = "guard.db"
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -219,6 +217,14 @@ def new_salt() -> str:
     return os.urandom(16).hex()
 
 
+def free_name(path: str, why: str) -> str:
+    """Return the first name that is free for something that is kept and no longer used."""
+    number = 1
+    while os.path.exists(f"{path}.{why}-{number}"):
+        number += 1
+    return f"{path}.{why}-{number}"
+
+
 class Ground(Surroundings):
     """Where a workspace is set up, whatever its store."""
 
@@ -238,11 +244,9 @@ class Ground(Surroundings):
 
     def retire(self) -> str:
         """Rename the whole state folder, so that nothing is in force; returns the new name."""
-        number = 1
-        while os.path.exists(f"{self.state_dir}.retired-{number}"):
-            number += 1
-        os.rename(self.state_dir, f"{self.state_dir}.retired-{number}")
-        return f"{self.state_dir}.retired-{number}"
+        aside = free_name(self.state_dir, "retired")
+        os.rename(self.state_dir, aside)
+        return aside
 
     def remove_config(self) -> None:
         """Take ``handrail.toml`` out of the working tree."""
@@ -261,9 +265,7 @@ class SqliteGround(Ground):
         return os.path.exists(self.store_path()) and os.path.getsize(self.store_path()) > 0
 
     def open_store(self) -> SqliteStore:
-        """Open the store that is there; what was copied of one elsewhere says nothing here."""
-        with suppress(OSError):
-            os.unlink(os.path.join(self.state_dir, COPY_NAME))
+        """Open the store that is there."""
         return SqliteStore(self.store_path(), BootClock(), new_salt)
 
     def create_store(
@@ -292,10 +294,7 @@ class SqliteGround(Ground):
 
     def set_aside(self, why: str = "damaged") -> str:
         """Rename a store and what belongs to it; returns the new name. Deletes nothing."""
-        number = 1
-        while os.path.exists(f"{self.store_path()}.{why}-{number}"):
-            number += 1
-        aside = f"{self.store_path()}.{why}-{number}"
+        aside = free_name(self.store_path(), why)
         for suffix in ("-wal", "-shm", ""):
             if os.path.exists(self.store_path() + suffix):
                 os.rename(self.store_path() + suffix, aside + suffix)
