@@ -217,7 +217,7 @@ class PostgresGround:
 
     def close(self) -> None:
         if self._used:
-            line = self._opened[0]._connected()
+            line = self._opened[0].link.connected()
             for schema in self._used:
                 line.execute(";".join(f'DELETE FROM "{schema}".{name}' for name in TABLES))
                 line.execute(f'UPDATE "{schema}".format SET number = {FORMAT}')

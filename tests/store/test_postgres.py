@@ -223,7 +223,7 @@ def test_with_the_rights_of_the_guide_one_can_work_and_cannot_change_history(
                 f'DROP SCHEMA "{store.schema}" CASCADE',
             ):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    agent._connected().execute(words)
+                    agent.link.connected().execute(words)
             agent.close()
         finally:
             line.execute(f"DROP OWNED BY {agents}; DROP ROLE {agents}")
@@ -306,15 +306,16 @@ class CutOff:
     """Lets the server end our connection just before the statement of a number is sent."""
 
     def __init__(self, store: PostgresStore, number: int) -> None:
-        self._send = store._send
+        self._link = store.link
+        self._send = store.link.send
         self._number = number
         self.sent = 0
 
-    def __call__(self, line: Any, sql: str, values: tuple[object, ...] = ()) -> Any:
+    def __call__(self, sql: str, values: tuple[object, ...] = ()) -> Any:
         self.sent += 1
         if self.sent == self._number:
-            hang_up(line)
-        return self._send(line, sql, values)
+            hang_up(self._link.connected())
+        return self._send(sql, values)
 
 
 def hang_up(line: Any) -> None:
@@ -347,7 +348,7 @@ def test_a_connection_that_is_lost_at_any_statement_leaves_all_or_nothing(
     for number in range(1, 40):
         before, cut = seen(other), CutOff(store, number)
         with monkeypatch.context() as patch:
-            patch.setattr(store, "_send", cut)
+            patch.setattr(store.link, "send", cut)
             try:
                 claim_of(store, f"r-{number}")
             except StoreUnreachable as lost:
@@ -375,7 +376,7 @@ def test_where_the_answer_to_the_commit_is_lost_the_same_request_gives_the_first
 
     def lost(tell: bool) -> None:
         finish(tell)
-        line = store._connected()
+        line = store.link.connected()
         hang_up(line)
         line.execute("SELECT 1")
 
@@ -406,11 +407,13 @@ def test_who_stops_in_the_middle_loses_the_turn_and_is_told(
 
 
 def test_statements_are_prepared_only_where_nobody_stands_between(store: PostgresStore) -> None:
-    store._own_session(store._connected().info.backend_pid + 1)
-    assert store._connected().prepare_threshold is None, "a proxy named somebody else"
+    store.link.own_session(store.link.connected().info.backend_pid + 1)
+    assert store.link.connected().prepare_threshold is None, "a proxy named somebody else"
     for _ in range(4):
         commit(store, started(ADA))
-    prepared = store._connected().execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
+    prepared = (
+        store.link.connected().execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
+    )
     assert prepared is not None
     assert prepared[0] > 3
 
@@ -450,7 +453,7 @@ def test_who_waits_hears_of_a_commit_and_looks_again_in_any_case(
     monkeypatch.setattr(module, "HEARD_S", 0.05)
     version = waiting.version()
     commit(store, WaitEnded(1))
-    hang_up(waiting._connected())
+    hang_up(waiting.link.connected())
     waiting.wait(30)
     assert waiting.version() != version, "what was told is lost, what is asked is not"
     began = time.monotonic()

@@ -12,7 +12,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TypeVar
 
 import psycopg
 
@@ -26,11 +25,11 @@ from handrail.store.clock import Reading, Timeline
 from handrail.store.port import POLL_S, Clock, Watch
 from handrail.store.postgres.connection import (
     Address,
-    Answer,
     connect,
     spoken,
     translated,
 )
+from handrail.store.postgres.link import Link
 from handrail.store.postgres.reader import PostgresReader, reading_of
 from handrail.store.postgres.schema import (
     FORMAT,
@@ -78,17 +77,12 @@ _STATE: Final = (
     f"{STATE}, pg_backend_pid(),"
     " floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM state"
 )
-# A statement that was sent so often is planned no more, where the session is ours alone.
-PREPARE_AFTER: Final = 2
 _NOT_THERE: Final = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
     psycopg.errors.InvalidSchemaName,
 )
 _AGAIN: Final = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
-
-
-_View = TypeVar("_View")
 
 
 class PostgresStore:
@@ -110,17 +104,16 @@ class PostgresStore:
         self.path = address.shown
         self.address = address
         self.schema = schema
-        self._parameters = parameters
         self._salt = salt
         self._clock = clock
         self._busy_ms = busy_ms
         self._kept = Kept()
         self._over = False
         self._listens: Line | None = None
-        self._line: Line | None = connect(address, parameters)
+        self.link = Link(address, parameters)
         try:
             with translated(address):
-                if not exists(self._line, schema, address):
+                if not exists(self.link.connected(), schema, address):
                     raise errors.NotInitialised(path=self.path)
         except BaseException:
             self.close()
@@ -182,28 +175,17 @@ class PostgresStore:
         try:
             with translated(self.address):
                 try:
-                    tx = self._opened(self._won)
+                    tx = self.link.opened(self._won)
                     tx.watch = self._watch
                     try:
                         yield tx
                     finally:
-                        self._end_pipeline()
+                        self.link.end()
                 finally:
-                    self._settle()
+                    self.link.settle()
         finally:
             if self._watch is not None and tx is not None and tx.written:
                 self._watch.ended(self.read)
-
-    def _opened(self, begin: Callable[[Line], _View]) -> _View:
-        """Begin; on a connection that was lost while nobody looked, once more on a new one."""
-        line = self._line
-        try:
-            return begin(self._connected())
-        except psycopg.OperationalError:
-            if line is None or not line.closed:
-                raise
-            self._settle()
-            return begin(self._connected())
 
     def _won(self, line: Line) -> PostgresTx:
         """Wait for the turn; what the server undoes here was nobody's, and is tried again."""
@@ -211,7 +193,7 @@ class PostgresStore:
             try:
                 return self._begin(line)
             except _AGAIN:
-                self._settle()
+                self.link.settle()
                 if not left:
                     raise
                 time.sleep(random.uniform(0, RETRY_MS_MAX) / 1000)
@@ -223,7 +205,8 @@ class PostgresStore:
 
     def _begin(self, line: Line) -> PostgresTx:
         """Lock the workspace's row, then read the clock and what else every transaction asks."""
-        self._begin_pipeline(line)
+        self._over = False
+        self.link.begin()
         self._run(_BEGIN)
         self._run(_SETTINGS, (path_of(self.schema), f"{self._busy_ms}ms", f"{IDLE_MS}ms"))
         number = self._run("SELECT number FROM format")
@@ -241,7 +224,7 @@ class PostgresStore:
         # The first transaction of a boot keeps its anchor, whatever becomes of it.
         tx.keep_time()
         self._commit(tell=False)
-        self._settle()
+        self.link.settle()
         return self._begin(line)
 
     def _state(self, number: Cursor, state: Cursor) -> tuple[int, StateRow | None, int]:
@@ -255,18 +238,8 @@ class PostgresStore:
         found = self._format(number)
         if row is None:
             return found, None, 0
-        self._own_session(row[-2])
+        self.link.own_session(row[-2])
         return found, row[:-2], row[-1]
-
-    def _own_session(self, pid: int) -> None:
-        """Let statements be prepared where nobody stands between us and the server.
-
-        A proxy that gives every transaction another session cannot name the process that serves
-        us when we connect; where that process answers, the session is ours.
-        """
-        line = self._line
-        if line is not None and line.prepare_threshold is None and pid == line.info.backend_pid:
-            line.prepare_threshold = PREPARE_AFTER
 
     def _format(self, number: Cursor) -> int:
         row = number.fetchone()
@@ -282,16 +255,11 @@ class PostgresStore:
 
     def _run(self, sql: str, values: tuple[object, ...] = ()) -> Any:
         """Send a statement; in a pipeline its answer is waited for when it is looked at."""
-        line = self._line
-        assert line is not None, "a transaction has a connection"
         if self._over:
             self._over = False
-            self._send(line, _LOOK)
-            self._send(line, _PATH, (path_of(self.schema),))
-        return self._send(line, sql, values)
-
-    def _send(self, line: Line, sql: str, values: tuple[object, ...] = ()) -> Any:
-        return Answer(line.cursor(binary=True).execute(spoken(sql), values), self._pipeline)
+            self.link.send(_LOOK)
+            self.link.send(_PATH, (path_of(self.schema),))
+        return self.link.send(sql, values)
 
     def _commit(self, tell: bool) -> None:
         """Commit all that was sent, and wait until the server says that it is durable.
@@ -314,17 +282,18 @@ class PostgresStore:
         """Open a snapshot."""
         with translated(self.address):
             try:
-                yield self._opened(self._look)
+                yield self.link.opened(self._look)
             finally:
-                self._settle()
+                self.link.settle()
 
     def _look(self, line: Line) -> PostgresReader:
-        self._begin_pipeline(line)
+        self._over = False
+        self.link.begin()
         self._run(_LOOK)
         self._run(_PATH, (path_of(self.schema),))
         number = self._run("SELECT number FROM format")
         found, row, now_ms = self._state(number, self._run(_STATE))
-        self._end_pipeline()
+        self.link.end()
         if found < FORMAT:
             self._bring_up(line)
             return self._look(line)
@@ -333,9 +302,9 @@ class PostgresStore:
 
     def _bring_up(self, line: Line) -> None:
         """Lead an older schema on, in a transaction of its own; StoreDenied to whom may not."""
-        self._settle()
+        self.link.settle()
         with line.transaction():
-            self._send(line, _PATH, (path_of(self.schema),))
+            self.link.send(_PATH, (path_of(self.schema),))
             line.execute("SELECT 1 FROM state FOR UPDATE")
             found = line.execute("SELECT number FROM format").fetchone()
             if found is not None and found[0] < FORMAT:
@@ -345,14 +314,14 @@ class PostgresStore:
         """Return a number that changes whenever another connection commits; one round trip."""
         sql = f"SELECT commits FROM {quoted(self.schema)}.state"
         with translated(self.address):
-            row = self._opened(lambda line: self._send(line, sql).fetchone())
+            row = self.link.opened(lambda line: self.link.send(sql).fetchone())
         return -1 if row is None else int(row[0])
 
     def wait(self, seconds: float) -> None:
         """Let some time pass, less where the server tells that somebody committed."""
         seconds = min(seconds, HEARD_S)
         try:
-            line = self._connected()
+            line = self.link.connected()
             if self._listens is not line:
                 line.execute(f"LISTEN {quoted(self.schema)}")
                 self._listens = line
@@ -363,7 +332,7 @@ class PostgresStore:
 
     def software(self) -> str:
         """Say which server keeps the store."""
-        number = self._connected().info.server_version
+        number = self.link.connected().info.server_version
         return f"PostgreSQL {number // 10_000}.{number % 10_000}"
 
     def integrity(self) -> list[str]:
@@ -376,44 +345,11 @@ class PostgresStore:
     def scrub(self) -> None:
         """Let the server forget what was redacted, as far as it does: see the guide."""
         with translated(self.address):
-            self._connected().execute(f"VACUUM {quoted(self.schema)}.entry")
+            self.link.connected().execute(f"VACUUM {quoted(self.schema)}.entry")
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-
-    # ------------------------------------------------------------------------------ the connection
-
-    _pipeline: psycopg.Pipeline | None = None
-    _entered: Any = None
-
-    def _connected(self) -> Line:
-        """Return the connection, a new one where the last one was lost."""
-        if self._line is None or self._line.closed:
-            self._line = connect(self.address, self._parameters)
-        return self._line
-
-    def _begin_pipeline(self, line: Line) -> None:
-        self._over = False
-        self._entered = line.pipeline()
-        self._pipeline = self._entered.__enter__()
-
-    def _end_pipeline(self) -> None:
-        entered, self._entered, self._pipeline = self._entered, None, None
-        if entered is not None:
-            entered.__exit__(None, None, None)
-
-    def _settle(self) -> None:
-        """Leave nothing open; what cannot be undone by word is undone by hanging up."""
-        with suppress(psycopg.Error):
-            self._end_pipeline()
-        if self._line is not None:
-            try:
-                self._line.rollback()
-            except psycopg.Error:
-                self._line.close()
+        self.link.close()
 
 
 def _found(
