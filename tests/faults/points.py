@@ -61,6 +61,11 @@ class Pointed:
             yield WrappedTx(tx, {"commit": commit})
         self.reach(DONE)
 
+    def attempt(self, decide: Callable[[Any], Any], ahead: object) -> Any:
+        """Hold the exclusion: what lies in it is what is looked at here."""
+        with self.transaction() as tx:
+            return decide(tx)
+
 
 def claim(app: Application, request: str) -> str:
     return app.leases.claim(Asked(("src",), request_id=request)).token

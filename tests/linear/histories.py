@@ -256,6 +256,10 @@ class LostUpdates(Faulty):
             moved: dict[int, dict[str, int]] = {}
             yield WrappedTx(tx, {"commit": commit, "lease": lease})
 
+    def attempt(self, decide: Callable[[Any], Any], ahead: Any) -> Any:
+        with self.transaction() as tx:
+            return decide(tx)
+
 
 class StaleDecisions(Faulty):
     """Lets a share of the claims be decided on what was held some time ago."""
@@ -264,8 +268,15 @@ class StaleDecisions(Faulty):
     def transaction(self) -> Iterator[Any]:
         old = self.snapshot()
         with self._store.transaction() as tx:
-            stale = self._chance.random() < STALE_SHARE
-            yield WrappedTx(tx, {"near": old.near} if stale else {})
+            yield self._stale(tx, old)
+
+    def attempt(self, decide: Callable[[Any], Any], ahead: Any) -> Any:
+        old = self.snapshot()
+        return self._store.attempt(lambda tx: decide(self._stale(tx, old)), ahead)
+
+    def _stale(self, tx: Any, old: Any) -> WrappedTx:
+        stale = self._chance.random() < STALE_SHARE
+        return WrappedTx(tx, {"near": old.near} if stale else {})
 
 
 PLANTED: Final[dict[str, Callable[[Any, Any, random.Random], Any]]] = {

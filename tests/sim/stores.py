@@ -21,7 +21,7 @@ from handrail.core.events import ConfigApplied
 from handrail.core.lease import Actor
 from handrail.service.health import rebuild
 from handrail.store.memory import MemoryStore
-from handrail.store.port import Reader, Store, Tx
+from handrail.store.port import Ahead, Outcome, Reader, Store, Tx
 from handrail.store.sqlite import SqliteStore
 from tests.sim.outside import Clock
 
@@ -118,20 +118,42 @@ class Door:
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         """Open a transaction, unless the store is down or slow."""
+        with self._passing() as judged, self._world.ground.store.transaction() as tx:
+            judged(tx)
+            yield tx
+
+    def attempt(self, decide: Callable[[Tx], Outcome], ahead: Ahead | None) -> Outcome:
+        """Let something be decided, unless the store is down or slow."""
+
+        def decided(tx: Tx) -> Outcome:
+            judged(tx)
+            return decide(tx)
+
+        with self._passing() as judged:
+            return self._world.ground.store.attempt(decided, ahead)
+
+    @contextmanager
+    def _passing(self) -> Iterator[Callable[[Tx], None]]:
+        """Let a transaction through; what is yielded is told of each one that begins."""
         world = self._world
         world.at_the_door()
         checker = world.checker
         actor = checker.actor
         store = world.ground.store
         version = store.version()
-        with store.transaction() as tx:
+        begun: list[Tx] = []
+
+        def judged(tx: Tx) -> None:
+            begun.append(tx)
             world.now_is(tx.now)
             checker.begin(tx.now)
             if world.breaks():
                 _break(tx)
-            yield tx
+
+        yield judged
         # A version tells of the commits of others: those of one's own connection say so themselves.
-        world.version += store.version() != version or bool(getattr(tx, "written", False))
+        written = any(bool(getattr(tx, "written", False)) for tx in begun)
+        world.version += store.version() != version or written
         world.note_entries()
         checker.actor = actor
 

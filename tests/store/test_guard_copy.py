@@ -10,12 +10,13 @@ import apsw
 import pytest
 
 from handrail.core.allowed import Allowed, Snapshot
-from handrail.store.sqlite.guard_copy import GuardCopy
+from handrail.store.sqlite.guard_copy import FRESH_MS, GuardCopy
 from tests.store.grounds import FIRST_WALL_MS, FakeClock
 
 TTL_MS = 90 * 60_000
 MARGIN_MS = 30_000
 NOW = FIRST_WALL_MS
+EPOCH = "3fk2"
 
 
 def allowed(pattern: str = "src/api", *, token: int = 7, left_ms: int = TTL_MS) -> Allowed:
@@ -23,7 +24,7 @@ def allowed(pattern: str = "src/api", *, token: int = 7, left_ms: int = TTL_MS) 
 
 
 def snapshot(*rows: Allowed, now: int = NOW) -> Snapshot:
-    return Snapshot("3fk2", 12, now, "enforce", rows, ("s-ada",), ())
+    return Snapshot(EPOCH, 11, now, "enforce", rows, ("s-ada",), ())
 
 
 @pytest.fixture
@@ -210,3 +211,40 @@ def test_only_the_differences_are_written(copy: GuardCopy) -> None:
         ("b", NOW + TTL_MS + 5 - MARGIN_MS),
         ("c", NOW + TTL_MS - MARGIN_MS),
     ]
+
+
+def granted(token: int = 12, session: str = "s-ada") -> list[Allowed]:
+    return [Allowed(".", session, "lib", token, NOW + TTL_MS, NOW + TTL_MS // 2)]
+
+
+def test_what_is_granted_is_added_to_what_was_read(copy: GuardCopy, clock: FakeClock) -> None:
+    copy.take(lambda: snapshot(allowed()))
+    clock.let_pass(FRESH_MS - 1)
+    assert copy.add(granted(), EPOCH, 12)
+    assert trusted(copy, "lib/x") == NOW + TTL_MS - MARGIN_MS
+    assert trusted(copy), "the rest stays"
+
+
+def test_what_was_granted_before_it_was_read_is_not_added(copy: GuardCopy) -> None:
+    copy.take(lambda: snapshot(allowed()))
+    assert not copy.add(granted(7), EPOCH, snapshot().seq), "it may have ended since"
+    assert trusted(copy, "lib/x") is None
+
+
+@pytest.mark.parametrize("why", ["never", "announced", "long ago", "restart", "epoch", "nobody"])
+def test_a_grant_is_not_added_where_the_store_has_to_be_asked(
+    copy: GuardCopy, clock: FakeClock, why: str
+) -> None:
+    if why != "never":
+        copy.take(lambda: snapshot(allowed()))
+    if why == "announced":
+        copy.announce(60_000)
+    if why == "long ago":
+        clock.let_pass(FRESH_MS)
+    if why == "restart":
+        clock.reboot()
+    session = "s-nobody" if why == "nobody" else "s-ada"
+    assert not copy.add(granted(session=session), "other" if why == "epoch" else EPOCH, 12)
+    clock.boot = "boot-1"
+    seen = copy.seen()
+    assert seen is None or all(row.pattern != "lib" for row in seen.allowed)

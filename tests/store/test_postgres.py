@@ -264,15 +264,16 @@ def test_a_later_format_is_refused_and_an_earlier_one_is_brought_up(
         with pytest.raises(errors.NewerFormat), act():
             pass
     admin(f"UPDATE {table} SET number = {schema.FORMAT}")
-    scripts = {**schema.migrations(), 2: "ALTER TABLE state ADD COLUMN extra integer"}
+    newer = schema.FORMAT + 1
+    scripts = {**schema.migrations(), newer: "ALTER TABLE state ADD COLUMN extra integer"}
     monkeypatch.setattr(schema, "migrations", lambda: scripts)
     for where in (schema, module):
-        monkeypatch.setattr(where, "FORMAT", 2)
+        monkeypatch.setattr(where, "FORMAT", newer)
     for look in (lambda: now_of(store), lambda: commit(ground.another(store), started(ADA))):
         look()
-        assert admin(f"SELECT number FROM {table}") == [(2,)]
+        assert admin(f"SELECT number FROM {table}") == [(newer,)]
         admin(f'ALTER TABLE "{store.schema}".state DROP COLUMN extra')
-        admin(f"UPDATE {table} SET number = 1")
+        admin(f"UPDATE {table} SET number = {newer - 1}")
 
 
 def test_a_server_that_only_reads_says_so(store: PostgresStore) -> None:

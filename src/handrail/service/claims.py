@@ -27,7 +27,7 @@ from handrail.core.scope import Pattern, parse_scope
 from handrail.service.context import Context
 from handrail.service.identity import actor_of, require_session
 from handrail.service.policy import Rules, duty_in, rules_in_force, rules_read_last
-from handrail.store.port import Reader, Request, Tx
+from handrail.store.port import Ahead, Reader, Request, Tx
 from handrail.typed import Final, TypeVar
 
 RETRY_MS: Final = 2_000
@@ -60,10 +60,14 @@ class Granted(Record):
 
 
 class _Question(Record):
-    """A scope as it was understood before the transaction, and by which reading of case."""
+    """A scope as it was understood before the transaction, and by which reading of case.
+
+    ``ahead`` is what the store is going to be asked for, as far as that is known.
+    """
 
     patterns: tuple[Pattern, ...]
     fold_case: bool
+    ahead: Ahead | None
 
 
 class _Prepared(Record):
@@ -95,7 +99,8 @@ class Claims:
 
     def _claim(self, asked: Asked, looked: Looked, started: int, *, dry_run: bool) -> Granted:
         question = self._understood(asked)
-        with self._store.transaction() as tx:
+
+        def decided(tx: Tx) -> Granted:
             prepared = self._prepare(tx, asked, question, looked)
             request = _request(asked, prepared.session)
             known = tx.outcome(request) if request is not None else None
@@ -105,6 +110,8 @@ class Claims:
             if dry_run:
                 return _granted(tx, prepared, changes, self.asked_at(tx, started), seq=0)
             return self._commit(tx, prepared, changes, started, request)
+
+        return self._store.attempt(decided, question.ahead if question else None)
 
     def _with_facts(self, attempt: Callable[[Looked], Outcome]) -> Outcome:
         """Let an attempt decide without facts, as nearly all can; only then look and ask around."""
@@ -170,7 +177,8 @@ class Claims:
         self, asked: Asked, ticket: int | None, started: int, looked: Looked
     ) -> Granted | _Waiting:
         question = self._understood(asked)
-        with self._store.transaction() as tx:
+
+        def decided(tx: Tx) -> Granted | _Waiting:
             prepared = self._prepare(tx, asked, question, looked, ticket)
             request = _request(asked, prepared.session)
             known = tx.outcome(request) if request is not None else None
@@ -181,6 +189,8 @@ class Claims:
             except (errors.ScopeHeld, errors.ScopeAwaited, errors.UnanchoredLimit) as refusal:
                 return _queue(tx, prepared, refusal)
             return self._commit(tx, prepared, changes, started, request)
+
+        return self._store.attempt(decided, question.ahead if question else None)
 
     def _reclaimed(self, refusal: errors.Refused) -> bool:
         """End the session that stands in the way, if its process is gone."""
@@ -208,14 +218,15 @@ class Claims:
     def _understood(self, asked: Asked) -> _Question | None:
         """Parse the scope and follow links before the transaction: everybody else waits for that.
 
-        None where nothing is known of the configuration yet or the scope is malformed: then it is
-        done inside, where who asks is known first.
+        Where nothing is known of the configuration yet, as it is by default. None where the scope
+        is malformed: then it is done inside, where who asks is known first.
         """
         rules = rules_read_last()
-        if rules is None:
-            return None
+        fold_case = rules is not None and rules.settings.workspace.fold_case
+        session = self._context.caller.session
         with suppress(errors.MalformedScope):
-            return _Question(self.scope(rules, asked.scope), rules.settings.workspace.fold_case)
+            patterns = self._scope(asked.scope, fold_case=fold_case)
+            return _Question(patterns, fold_case, (session, patterns) if session else None)
         return None
 
     def _prepare(
@@ -253,12 +264,14 @@ class Claims:
 
     def scope(self, rules: Rules, texts: Sequence[str]) -> tuple[Pattern, ...]:
         """Parse what was asked for and follow symbolic links; raises MalformedScope."""
-        fold = rules.settings.workspace.fold_case
-        patterns = parse_scope(texts, fold_case=fold)
+        return self._scope(texts, fold_case=rules.settings.workspace.fold_case)
+
+    def _scope(self, texts: Sequence[str], *, fold_case: bool) -> tuple[Pattern, ...]:
+        patterns = parse_scope(texts, fold_case=fold_case)
         texts_now = [text for pattern in patterns for text in self._resolved(pattern)]
         if texts_now == [pattern.text for pattern in patterns]:
             return patterns
-        return parse_scope(texts_now, fold_case=fold)
+        return parse_scope(texts_now, fold_case=fold_case)
 
     def _resolved(self, pattern: Pattern) -> list[str]:
         if not pattern.anchor:
@@ -354,14 +367,16 @@ def _granted(tx: Reader, prepared: _Prepared, changes: Changes, asked_at: int, s
                 moved = lease._replace(expires_at=change.expires_at)
                 return as_granted(tx.epoch, moved, asked_at, claim.ttl_ms)
         if isinstance(change, LeaseGranted):
+            # Of the time at which it was written: it may have been decided before.
+            expires_at = tx.now + change.ttl_ms
             return Granted(
                 token=format_token(tx.epoch, seq),
                 scope=change.patterns,
                 kind=change.kind,
                 role=change.role,
                 session=change.session,
-                expires_at=change.expires_at,
-                trusted_until=trusted_until(asked_at, change.ttl_ms, change.expires_at),
+                expires_at=expires_at,
+                trusted_until=trusted_until(asked_at, change.ttl_ms, expires_at),
                 renewed=False,
                 beside=tuple(format_token(tx.epoch, token) for token in change.beside),
             )

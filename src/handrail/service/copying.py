@@ -18,7 +18,7 @@ from handrail.core.events import (
     WaitEnded,
     WaitKept,
 )
-from handrail.core.lease import Session, renew_at
+from handrail.core.lease import Lease, Session, renew_at
 from handrail.core.reading import awaited, unread
 from handrail.service.policy import rules_in_force
 from handrail.store.port import Reader
@@ -69,11 +69,15 @@ def snapshot_of(reader: Reader, clone: str, only: str | None = None) -> Snapshot
 
 
 def _held(reader: Reader, session: Session, clone: str) -> list[Allowed]:
+    return [row for lease in reader.leases(session.id) for row in allowed_by(lease, clone)]
+
+
+def allowed_by(lease: Lease, clone: str) -> list[Allowed]:
+    """Return what a lease of a clone's working tree allows, by the name that it has there."""
     return [
         Allowed(
             *(lease.worktree.removeprefix(clone), lease.session, pattern.text, lease.token),
             *(lease.expires_at, renew_at(lease)),
         )
-        for lease in reader.leases(session.id)
         for pattern in lease.patterns
     ]

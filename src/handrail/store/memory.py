@@ -30,7 +30,7 @@ from handrail.errors import StoreBusy, Usage
 from handrail.errors.server import StoreMoved
 from handrail.store.anchors import plan
 from handrail.store.memory_handoffs import Data, HandoffRows
-from handrail.store.port import POLL_S, RARE, REQUESTS_KEPT_MS, Clock, Request
+from handrail.store.port import POLL_S, RARE, REQUESTS_KEPT_MS, Ahead, Clock, Outcome, Request, Tx
 
 
 class MemoryReader(HandoffRows):
@@ -388,6 +388,11 @@ class MemoryStore:
     def _publish(self, data: Data) -> None:
         self._data = data
         self._version += 1
+
+    def attempt(self, decide: Callable[[Tx], Outcome], ahead: Ahead | None) -> Outcome:
+        """Let something be decided in the exclusive transaction: here that waits for nobody far."""
+        with self.transaction() as tx:
+            return decide(tx)
 
     @contextmanager
     def read(self) -> Iterator[MemoryReader]:

@@ -44,12 +44,13 @@ from handrail.core.record import Record
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State
 from handrail.core.task import Packet, Task, Waiver
-from handrail.typed import Final, Protocol
+from handrail.typed import Final, Protocol, TypeVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from handrail.core.reading import ToRead
 
+Outcome = TypeVar("Outcome")
 REQUESTS_KEPT_MS: Final = 7 * 86_400_000
 POLL_S: Final = 0.05
 """How long a store waits that hears of nobody."""
@@ -62,6 +63,15 @@ class Request(Record):
 
     id: str
     digest: str
+
+
+Ahead = tuple[str, tuple[Pattern, ...]]
+"""What a decision is going to ask for: a session, and what is near patterns.
+
+A store that is elsewhere is asked for all of it at once.
+"""
+Grant = tuple[str, Lease]
+"""A store's epoch, and a lease that was granted in it."""
 
 
 class Clock(Protocol):
@@ -262,8 +272,13 @@ class Watch(Protocol):
     def begins(self, changes: Sequence[Event | Move], actor: Actor) -> None:
         """Hear what is about to be committed; what it raises stops that."""
 
-    def ended(self, read: Callable[[], AbstractContextManager[Reader]]) -> None:
-        """Hear that it was committed, and look; never raises."""
+    def ended(
+        self, read: Callable[[], AbstractContextManager[Reader]], granted: Grant | None = None
+    ) -> None:
+        """Hear that it was committed, and look; never raises.
+
+        ``granted`` is told where a lease was granted to a session and nothing else was changed.
+        """
 
 
 class Store(Protocol):
@@ -271,6 +286,14 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractContextManager[Tx]:
         """Open an exclusive transaction; raises StoreBusy, StoreReadOnly, StoreCorrupt."""
+
+    def attempt(self, decide: Callable[[Tx], Outcome], ahead: Ahead | None) -> Outcome:
+        """Let something be decided and committed, as in an exclusive transaction of its own.
+
+        It may be decided several times, and only the last time counts. A store that is elsewhere
+        lets that happen on a snapshot, and takes the turn to write: where anything that the
+        snapshot told has changed by then, it is decided again.
+        """
 
     def read(self) -> AbstractContextManager[Reader]:
         """Open a consistent snapshot; waits for nobody."""

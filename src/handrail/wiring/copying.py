@@ -21,8 +21,8 @@ from handrail.core.lease import Actor
 from handrail.facts.clock import BootClock
 from handrail.facts.clone import clone_name
 from handrail.facts.repository import Place
-from handrail.service.copying import snapshot_of, takes_away
-from handrail.store.port import Reader
+from handrail.service.copying import allowed_by, snapshot_of, takes_away
+from handrail.store.port import Grant, Reader
 from handrail.store.sqlite.guard_copy import NAME, GuardCopy
 from handrail.typed import Final
 
@@ -47,15 +47,24 @@ class Copying:
         self._only = None if takes else actor.session
         self._announced = self._opened().announce(BOUND_MS) if takes else None
 
-    def ended(self, read: Callable[[], AbstractContextManager[Reader]]) -> None:
-        """Copy what may be written now."""
+    def ended(
+        self, read: Callable[[], AbstractContextManager[Reader]], granted: Grant | None = None
+    ) -> None:
+        """Copy what may be written now; of a grant alone no more than that is copied."""
 
         def look() -> Snapshot:
             with read() as reader:
                 return snapshot_of(reader, self._clone, self._only)
 
         with suppress(errors.HandrailError):
-            self._opened().take(look, self._announced)
+            if granted is None or not self._added(granted):
+                self._opened().take(look, self._announced)
+
+    def _added(self, granted: Grant) -> bool:
+        epoch, lease = granted
+        if self._announced is not None or not lease.worktree.startswith(self._clone):
+            return False
+        return self._opened().add(allowed_by(lease, self._clone), epoch, lease.token)
 
     def _opened(self) -> GuardCopy:
         if self._copy is None:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 PREPARE_AFTER: Final = 2
 """A statement that was sent so often is planned no more, where the session is ours alone."""
+# What was planned once is not planned anew for each value, and holds for tables that grow.
+_PLANS: Final = (
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', false),"
+    " set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)"
+)
 _Opened = TypeVar("_Opened")
 
 
@@ -33,6 +38,7 @@ class Link:
         self._parameters = parameters
         self._pipeline: psycopg.Pipeline | None = None
         self._entered: Any = None
+        self._plans: Line | None = None
         self.line: Line | None = connect(address, parameters)
 
     def connected(self) -> Line:
@@ -61,6 +67,13 @@ class Link:
         line = self.line
         if line is not None and line.prepare_threshold is None and pid == line.info.backend_pid:
             line.prepare_threshold = PREPARE_AFTER
+
+    def plan_once(self) -> None:
+        """Let plans be kept where the session is ours; outside all transactions, once each line."""
+        line = self.line
+        if line is not self._plans and line is not None and line.prepare_threshold is not None:
+            self._plans = line
+            self.send(_PLANS)
 
     def send(self, sql: str, values: tuple[object, ...] = ()) -> Any:
         """Send a statement; between ``begin`` and ``end`` its answer is waited for when needed."""

@@ -11,6 +11,8 @@ from handrail.store.sql.reader import Kept, SqlReader, StateRow
 from handrail.typed import Final
 
 DIALECT: Final = PostgresDialect()
+NOW: Final = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+"""The server's wall clock in ms since 1970; ``now()`` would be when the transaction began."""
 
 
 class PostgresReader(SqlReader):

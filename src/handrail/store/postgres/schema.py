@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from handrail.core.ledger import Entry
     from handrail.store.postgres.connection import Line
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MOVED: Final = 0x7FFF_FFFF
 """In place of the format of a store that is elsewhere now: no program takes it for its own."""
 _NAME_BYTES_MAX: Final = 63

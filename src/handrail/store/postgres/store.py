@@ -22,7 +22,7 @@ from handrail.core.ledger import GENESIS, Entry, read_header
 from handrail.core.state import State
 from handrail.errors.server import StoreMoved
 from handrail.store.clock import Reading, Timeline
-from handrail.store.port import POLL_S, Clock, Watch
+from handrail.store.port import POLL_S, Ahead, Clock, Outcome, Tx, Watch
 from handrail.store.postgres.connection import (
     Address,
     connect,
@@ -30,7 +30,7 @@ from handrail.store.postgres.connection import (
     translated,
 )
 from handrail.store.postgres.link import Link
-from handrail.store.postgres.reader import PostgresReader, reading_of
+from handrail.store.postgres.reader import NOW, PostgresReader, reading_of
 from handrail.store.postgres.schema import (
     FORMAT,
     MOVED,
@@ -41,6 +41,7 @@ from handrail.store.postgres.schema import (
     path_of,
     quoted,
 )
+from handrail.store.postgres.slice import Near, NeedsTurn, PostgresSlice, Stale, look
 from handrail.store.postgres.writer import PostgresTx
 from handrail.store.sql.handoffs import Cursor
 from handrail.store.sql.reader import STATE, Kept, StateRow
@@ -56,6 +57,7 @@ IDLE_MS: Final = 10_000
 # What the server tells may be lost on the way, as behind a proxy: then it takes so long.
 HEARD_S: Final = 0.5
 RETRIES_MAX: Final = 5
+SLICES_MAX: Final = 3
 RETRY_MS_MAX: Final = 50
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOOK: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -72,11 +74,8 @@ _DURABLE: Final = (
     " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true),"
     " pg_logical_emit_message(true, 'handrail', '')"
 )
-_NOW: Final = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-_STATE: Final = (
-    f"{STATE}, pg_backend_pid(),"
-    " floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM state"
-)
+_NOW: Final = f"SELECT {NOW}"
+_STATE: Final = f"{STATE.format(at='')}, pg_backend_pid(), {NOW} FROM state"
 _NOT_THERE: Final = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
@@ -187,6 +186,47 @@ class PostgresStore:
             if self._watch is not None and tx is not None and tx.written:
                 self._watch.ended(self.read)
 
+    def attempt(self, decide: Callable[[Tx], Outcome], ahead: Ahead | None) -> Outcome:
+        """Let something be decided on a snapshot, and with the turn where that does not do."""
+        if ahead is not None:
+            with suppress(NeedsTurn):
+                session, patterns = ahead
+                near = Near(patterns)
+                for _ in range(SLICES_MAX):
+                    with suppress(Stale):
+                        return self._on_slice(decide, session, near)
+        with self.transaction() as tx:
+            return decide(tx)
+
+    def _on_slice(self, decide: Callable[[Tx], Outcome], session: str, near: Near) -> Outcome:
+        tx: PostgresSlice | None = None
+        try:
+            with translated(self.address):
+                try:
+                    tx = self.link.opened(lambda _: self._slice(session, near))
+                    return decide(tx)
+                except psycopg.errors.LockNotAvailable as error:
+                    raise self._busy() from error
+                finally:
+                    self.link.settle()
+        finally:
+            if self._watch is not None and tx is not None and tx.written:
+                self._watch.ended(self.read, tx.granted)
+
+    def _slice(self, session: str, near: Near) -> PostgresSlice:
+        self.link.plan_once()
+        try:
+            looked = look(self.link, self.schema, session, near, self._kept)
+        except _NOT_THERE as error:
+            raise NeedsTurn from error
+        self.link.own_session(looked.pid)
+        return PostgresSlice(
+            *(self.link, self.schema, looked, near, self._reading(looked.server_ms), self._kept),
+            *(self.path, self._salt, self._busy_ms),
+            clock=self._clock,
+            watch=self._watch,
+        )
+
     def _won(self, line: Line) -> PostgresTx:
         """Wait for the turn; what the server undoes here was nobody's, and is tried again."""
         for left in reversed(range(RETRIES_MAX)):
@@ -198,10 +238,11 @@ class PostgresStore:
                     raise
                 time.sleep(random.uniform(0, RETRY_MS_MAX) / 1000)
             except psycopg.errors.LockNotAvailable as error:
-                raise errors.StoreBusy(
-                    path=self.path, waited_ms=self._busy_ms, pid="unknown"
-                ) from error
+                raise self._busy() from error
         raise AssertionError("the last attempt returns or raises")
+
+    def _busy(self) -> errors.StoreBusy:
+        return errors.StoreBusy(path=self.path, waited_ms=self._busy_ms, pid="unknown")
 
     def _begin(self, line: Line) -> PostgresTx:
         """Lock the workspace's row, then read the clock and what else every transaction asks."""

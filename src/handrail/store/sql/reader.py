@@ -42,10 +42,11 @@ StateRow = tuple[str, str, int, str, str, int, int, int | None, bool, bool, bool
 # What every transaction asks, in one statement: a statement more costs more than a column more.
 STATE = (
     "SELECT workspace, epoch, head_seq, head_hash, boot, offset_ms, last_now,"
-    " (SELECT seq FROM config), (SELECT compiled IS NOT NULL FROM config),"
-    " EXISTS (SELECT 1 FROM waiter), EXISTS (SELECT 1 FROM orphan),"
-    " (SELECT max(at) FROM landing), EXISTS (SELECT 1 FROM reading WHERE unread)"
+    " (SELECT seq FROM {at}config), (SELECT compiled IS NOT NULL FROM {at}config),"
+    " EXISTS (SELECT 1 FROM {at}waiter), EXISTS (SELECT 1 FROM {at}orphan),"
+    " (SELECT max(at) FROM {at}landing), EXISTS (SELECT 1 FROM {at}reading WHERE unread)"
 )
+"""``at`` is what stands before the name of a table: where it lies, or nothing."""
 # A lease lies beside those of its session. The entry of its grant names that; where the entry says
 # something else, the whole table is searched.
 BY_TOKEN = (

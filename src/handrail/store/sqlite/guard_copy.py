@@ -16,7 +16,7 @@ It is a copy: nothing waits for the disk, and one that is damaged is made anew.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import apsw
@@ -29,14 +29,17 @@ from handrail.typed import Any, Final
 
 NAME: Final = "guard.db"
 BUSY_MS: Final = 2_000
-_COPY_ID: Final = 0x48524743
+_COPY_ID: Final = 0x48524744
+FRESH_MS: Final = 5_000
+"""So long after a session was read what it is granted is added; then it is read anew."""
 _TABLES: Final = """
 CREATE TABLE state (boot TEXT NOT NULL, offset_ms INTEGER NOT NULL, last_now INTEGER NOT NULL,
     mode TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
 CREATE TABLE may_write (anchor TEXT NOT NULL, token INTEGER NOT NULL, pattern TEXT NOT NULL,
     worktree TEXT NOT NULL, session TEXT NOT NULL, until INTEGER NOT NULL,
     renew_at INTEGER NOT NULL, PRIMARY KEY (anchor, token, pattern)) STRICT, WITHOUT ROWID;
-CREATE TABLE session (id TEXT PRIMARY KEY, ended_at INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE session (id TEXT PRIMARY KEY, ended_at INTEGER, seq INTEGER NOT NULL,
+    read_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE reading (session TEXT PRIMARY KEY, awaits INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE under_way (id INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL,
     until INTEGER NOT NULL) STRICT;
@@ -96,9 +99,26 @@ class GuardCopy:
                     *(snapshot.mode, snapshot.epoch, snapshot.seq),
                 ),
             )
-            self._put(snapshot)
+            self._put(snapshot, since_boot_ms)
 
-    def _put(self, snapshot: Snapshot) -> None:
+    def add(self, granted: Sequence[Allowed], epoch: str, seq: int) -> bool:
+        """Add what entry ``seq`` granted to one session, and nothing else that it changed.
+
+        Returns False where that is not enough: nothing is said here just now, the session was
+        read some time ago, or after the grant, which may have ended since.
+        """
+        with self._turn() as run:
+            boot, since_boot_ms, _ = self._clock.read()
+            fits = run(
+                "SELECT EXISTS (SELECT 1 FROM state s, session n WHERE s.boot = ? AND s.epoch = ?"
+                " AND n.id = ? AND n.seq < ? AND n.read_at > ?)",
+                (boot, epoch, granted[0].session, seq, since_boot_ms - FRESH_MS),
+            ).get
+            for row in granted if fits else ():
+                run("INSERT OR REPLACE INTO may_write VALUES (?,?,?,?,?,?,?)", _row(row))
+            return bool(fits)
+
+    def _put(self, snapshot: Snapshot, read_at: int) -> None:
         run, only = self._connection.execute, snapshot.only
         before = set(run(f"SELECT {_ROW} FROM may_write WHERE ?1 IS NULL OR session = ?1", (only,)))
         after = {_row(row) for row in snapshot.allowed}
@@ -109,7 +129,7 @@ class GuardCopy:
         run("DELETE FROM session WHERE ?1 IS NULL OR id = ?1", (only,))
         run("DELETE FROM reading WHERE ?1 IS NULL OR session = ?1", (only,))
         for session in snapshot.sessions:
-            run("INSERT INTO session VALUES (?, NULL)", (session,))
+            run("INSERT INTO session VALUES (?, NULL, ?, ?)", (session, snapshot.seq, read_at))
         for session in snapshot.awaiting:
             run("INSERT INTO reading VALUES (?, 1)", (session,))
 

@@ -11,7 +11,7 @@ from handrail.typed import Final, cast
 
 PLACE: Final = "state.db"
 DIALECT: Final = SqliteDialect()
-_STATE: Final = f"{STATE} FROM state"
+_STATE: Final = f"{STATE.format(at='')} FROM state"
 
 
 class SqliteReader(SqlReader):

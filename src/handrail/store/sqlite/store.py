@@ -22,7 +22,7 @@ from handrail.core.state import State
 from handrail.store.clock import Timeline
 from handrail.store.fairlock import FairLock
 from handrail.store.filesystem import refuse_network, unwritable
-from handrail.store.port import POLL_S, Clock
+from handrail.store.port import POLL_S, Ahead, Clock, Outcome, Tx
 from handrail.store.sql.reader import Kept, read_entry
 from handrail.store.sql.restoring import checked, restored
 from handrail.store.sqlite.connection import (
@@ -162,6 +162,11 @@ class SqliteStore:
             os.fdatasync(self._log)
         except OSError as error:
             raise unwritable(self.path, error) from error
+
+    def attempt(self, decide: Callable[[Tx], Outcome], ahead: Ahead | None) -> Outcome:
+        """Let something be decided in the exclusive transaction: here that waits for nobody far."""
+        with self.transaction() as tx:
+            return decide(tx)
 
     @contextmanager
     def read(self) -> Iterator[SqliteReader]:
