@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,36 +149,39 @@ def test_a_read_that_fails_changes_nothing(copy: GuardCopy) -> None:
 
 
 def test_an_earlier_look_never_replaces_a_later_one(path: str, clock: FakeClock) -> None:
-    """The first to look holds the turn while it asks, so the second asks after it."""
-    order: list[str] = []
-    asking, go_on = threading.Event(), threading.Event()
+    late, early = GuardCopy(path, clock), GuardCopy(path, clock)
 
-    def first() -> None:
-        copy = GuardCopy(path, clock)
+    def slowly() -> Snapshot:
+        """Somebody else asks and is answered while this answer is on its way."""
+        late.take(lambda: snapshot(allowed("b"))._replace(seq=14, mode="warn"))
+        bob = Allowed(".", "s-bob", "c", 8, NOW + TTL_MS, NOW + TTL_MS // 2)
+        found = snapshot(allowed("a"), bob)
+        return found._replace(sessions=("s-ada", "s-bob"), awaiting=("s-ada",))
 
-        def read() -> Snapshot:
-            order.append("first")
-            asking.set()
-            assert go_on.wait(10)
-            return snapshot(allowed())
-
-        copy.take(read)
-        copy.close()
-
-    def second() -> Snapshot:
-        order.append("second")
-        return snapshot()
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert asking.wait(10)
-    late = GuardCopy(path, clock)
-    threading.Timer(0.2, go_on.set).start()
-    late.take(second)
-    thread.join()
-    assert order == ["first", "second"]
-    assert trusted(late) is None
+    early.take(slowly)
+    seen = late.seen()
+    assert seen is not None
+    assert ([row.pattern for row in seen.allowed], seen.mode) == (["b", "c"], "warn")
+    late.take(lambda: snapshot(allowed("a"))._replace(seq=14))
+    assert [trusted(late, name) is None for name in "abc"] == [False, True, True]
+    late.take(lambda: snapshot(allowed("d"))._replace(epoch="other", seq=2))
+    assert trusted(late, "d"), "a store that was made anew begins anew"
+    assert trusted(late, "a") is None
+    early.close()
     late.close()
+
+
+def test_nobody_waits_while_the_store_is_asked(path: str, clock: FakeClock) -> None:
+    copy, other = GuardCopy(path, clock), GuardCopy(path, clock)
+
+    def slowly() -> Snapshot:
+        other.announce(60_000)
+        return snapshot(allowed())
+
+    copy.take(slowly)
+    assert copy.seen() is None, "how that ended is not known yet"
+    copy.close()
+    other.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 5_000, b"SQLite format 3\0" + b"\0" * 4_080])

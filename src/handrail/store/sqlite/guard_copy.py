@@ -80,26 +80,34 @@ class GuardCopy:
     def take(self, read: Callable[[], Snapshot], ended: int | None = None) -> None:
         """Put what the store says now in place of what was there.
 
-        It is read while nobody else can change the copy: a later look is never replaced by an
-        earlier one. ``ended`` is what was announced and is over.
+        Nobody waits while it is read. Of a session that somebody read later, by the ledger, nothing
+        is put in place: an earlier look never replaces a later one. ``ended`` is what was announced
+        and is over.
         """
+        boot, since_boot_ms, _ = self._clock.read()
+        snapshot = read()
         with self._turn() as run:
-            boot, since_boot_ms, _ = self._clock.read()
-            snapshot = read()
             run(
                 "DELETE FROM under_way WHERE id = ? OR boot <> ? OR until < ?",
                 (ended, boot, since_boot_ms),
             )
             waits = run("SELECT EXISTS (SELECT 1 FROM under_way)").get
+            known = run("SELECT mode, epoch, seq, last_now FROM state").fetchone()
+            mode, seq, newest = snapshot.mode, snapshot.seq, snapshot.now
+            same = False
+            if known is not None and known[1] == snapshot.epoch:
+                same = True
+                if known[2] > seq:
+                    mode, seq, newest = known[0], known[2], max(known[3], newest)
             run("DELETE FROM state")
             run(
                 "INSERT INTO state VALUES (?,?,?,?,?,?)",
                 (
-                    *("" if waits else boot, snapshot.now - since_boot_ms, snapshot.now),
-                    *(snapshot.mode, snapshot.epoch, snapshot.seq),
+                    *("" if waits else boot, snapshot.now - since_boot_ms, newest),
+                    *(mode, snapshot.epoch, seq),
                 ),
             )
-            self._put(snapshot, since_boot_ms)
+            self._put(snapshot, since_boot_ms, same=same)
 
     def add(self, granted: Sequence[Allowed], epoch: str, seq: int) -> bool:
         """Add what entry ``seq`` granted to one session, and nothing else that it changed.
@@ -118,20 +126,27 @@ class GuardCopy:
                 run("INSERT OR REPLACE INTO may_write VALUES (?,?,?,?,?,?,?)", _row(row))
             return bool(fits)
 
-    def _put(self, snapshot: Snapshot, read_at: int) -> None:
+    def _put(self, snapshot: Snapshot, read_at: int, *, same: bool) -> None:
+        """Put sessions in place; ``same``: what is known of them is of the same epoch."""
         run, only = self._connection.execute, snapshot.only
-        before = set(run(f"SELECT {_ROW} FROM may_write WHERE ?1 IS NULL OR session = ?1", (only,)))
-        after = {_row(row) for row in snapshot.allowed}
+        sql = "SELECT id FROM session WHERE seq > ?"
+        later = {name for (name,) in run(sql, (snapshot.seq,))} if same else set[str]()
+        rows = run(f"SELECT {_ROW} FROM may_write WHERE ?1 IS NULL OR session = ?1", (only,))
+        before = {row for row in rows.fetchall() if row[4] not in later}
+        after = {_row(row) for row in snapshot.allowed if row.session not in later}
         for row in before - after:
             run("DELETE FROM may_write WHERE anchor = ? AND token = ? AND pattern = ?", row[:3])
         for row in after - before:
             run("INSERT OR REPLACE INTO may_write VALUES (?,?,?,?,?,?,?)", row)
-        run("DELETE FROM session WHERE ?1 IS NULL OR id = ?1", (only,))
-        run("DELETE FROM reading WHERE ?1 IS NULL OR session = ?1", (only,))
-        for session in snapshot.sessions:
-            run("INSERT INTO session VALUES (?, NULL, ?, ?)", (session, snapshot.seq, read_at))
-        for session in snapshot.awaiting:
-            run("INSERT INTO reading VALUES (?, 1)", (session,))
+        known = run("SELECT id FROM session WHERE ?1 IS NULL OR id = ?1", (only,)).fetchall()
+        named = {*snapshot.sessions, *snapshot.awaiting, *(name for (name,) in known)}
+        for name in named - later:
+            run("DELETE FROM session WHERE id = ?", (name,))
+            run("DELETE FROM reading WHERE session = ?", (name,))
+        for name in set(snapshot.sessions) - later:
+            run("INSERT INTO session VALUES (?, NULL, ?, ?)", (name, snapshot.seq, read_at))
+        for name in set(snapshot.awaiting) - later:
+            run("INSERT INTO reading VALUES (?, 1)", (name,))
 
     def seen(self) -> Seen | None:
         """Return what is known here without the store; None where nothing can be trusted."""
