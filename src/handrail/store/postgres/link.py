@@ -38,7 +38,8 @@ class Link:
         self._parameters = parameters
         self._pipeline: psycopg.Pipeline | None = None
         self._entered: Any = None
-        self._plans: Line | None = None
+        self._used: Line | None = None
+        self._plans = False
         self.line: Line | None = connect(address, parameters)
 
     def connected(self) -> Line:
@@ -69,11 +70,15 @@ class Link:
             line.prepare_threshold = PREPARE_AFTER
 
     def plan_once(self) -> None:
-        """Let plans be kept where the session is ours; outside all transactions, once each line."""
+        """Let plans be kept where the session is ours and used again; outside all transactions."""
         line = self.line
-        if line is not self._plans and line is not None and line.prepare_threshold is not None:
-            self._plans = line
+        if line is None or line.prepare_threshold is None:
+            return
+        if self._used is line and not self._plans:
             self.send(_PLANS)
+            self._plans = True
+        elif self._used is not line:
+            self._used, self._plans = line, False
 
     def send(self, sql: str, values: tuple[object, ...] = ()) -> Any:
         """Send a statement; between ``begin`` and ``end`` its answer is waited for when needed."""

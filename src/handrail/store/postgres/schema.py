@@ -69,9 +69,11 @@ def path_of(schema: str) -> str:
 
 def exists(line: Line, schema: str, address: Address) -> bool:
     """Tell whether there is a schema with tables; raises StoreDenied where one may not look."""
-    run = runner(line)
-    row = run(
-        "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = ?", (schema,)
+    row = runner(line)(
+        "SELECT has_schema_privilege(n.oid, 'USAGE'), EXISTS"
+        " (SELECT 1 FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'format')"
+        " FROM pg_namespace n WHERE n.nspname = ?",
+        (schema,),
     ).fetchone()
     if row is None:
         return False
@@ -79,8 +81,7 @@ def exists(line: Line, schema: str, address: Address) -> bool:
         place = {"host": address.host, "port": address.port, "database": address.database}
         reason = f"permission denied for schema {schema}"
         raise StoreDenied(store=address.shown, reason=reason, **place)
-    table = run("SELECT to_regclass(?)", (f"{quoted(schema)}.format",)).fetchone()
-    return bool(table[0] is not None)
+    return bool(row[1])
 
 
 def lay(line: Line, schema: str) -> bool:
