@@ -12,6 +12,7 @@ from bench.measure import Profile, Result
 from bench.profiles.bulk import shells
 from bench.profiles.claims import eight_claimers, one_claim
 from bench.profiles.programs import accepting, checking, claiming, first_edit, offering
+from bench.profiles.shared import one_of_them
 
 PROFILES: Final[Mapping[str, Mapping[str, Callable[[Result, bool], Profile]]]] = {
     "guard": {"guard: first edit": first_edit},
@@ -21,5 +22,6 @@ PROFILES: Final[Mapping[str, Mapping[str, Callable[[Result, bool], Profile]]]] =
     "handoff": {"offer": offering, "accept": accepting},
     "check-commit": {"": checking},
     "git-in-bulk": {"": shells},
+    "shared-store": {"": one_of_them},
 }
 """A profile is told the line that it explains, and whether a sketch is enough."""

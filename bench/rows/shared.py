@@ -23,7 +23,7 @@ from tests.postgres import Server, make_cluster, remove_cluster, start
 
 CLIENTS = 32
 START_S = 2.0
-_TABLE = "CREATE TABLE row (seq bigint GENERATED ALWAYS AS IDENTITY, header bytea, payload bytea)"
+TABLE = "CREATE TABLE row (seq bigint GENERATED ALWAYS AS IDENTITY, header bytea, payload bytea)"
 Work = Callable[[int], Callable[[int], object]]
 
 
@@ -34,13 +34,13 @@ def shared_store(quick: bool) -> Sequence[Result]:
     running = start(cluster)
     try:
         with scratch() as folder:
-            names = _workspace(folder, running)
+            names = workspace(folder, running)
             with psycopg.connect(running.url(), autocommit=True) as line:
-                line.execute(_TABLE)
+                line.execute(TABLE)
             inserts, claims, waits = [], [], []
             for _ in range(rounds):
-                inserts.append(_together(lambda _: _insert(running), length_s))
-                claims.append(_together(lambda which: _claim(folder, names[which]), length_s))
+                inserts.append(_together(lambda _: insert(running), length_s))
+                claims.append(_together(lambda which: claim(folder, names[which]), length_s))
                 waits.append(max(one["worst_wait_ms"] for one in claims[-1]))
     finally:
         running.end()
@@ -63,25 +63,27 @@ def _rates(runs: Sequence[Sequence[dict[str, float]]], length_s: float) -> list[
     return [sum(one["done"] for one in run) / length_s for run in runs]
 
 
-def _workspace(folder: Path, running: Server) -> list[str]:
+def workspace(folder: Path, running: Server, clients: int = CLIENTS) -> list[str]:
     """Set a workspace up on the server, with a session for each client; returns their names."""
     folder.mkdir(parents=True, exist_ok=True)
     text = render_preset("minimal", "bench")
     (folder / "handrail.toml").write_text(f'{text}\n[store]\nurl = "{running.url()}"\n')
     found(folder)
-    names = [f"bench-{number}" for number in range(CLIENTS)]
+    names = [f"bench-{number}" for number in range(clients)]
     for name in names:
         session(folder, name).close()
     return names
 
 
-def _insert(running: Server) -> Callable[[int], object]:
+def insert(running: Server) -> Callable[[int], object]:
+    """Return what inserts a row of an entry's size, in a transaction of its own."""
     line = psycopg.connect(running.url(), autocommit=True)
     sql = "INSERT INTO row (header, payload) VALUES (%s, %s)"
     return lambda _: line.execute(sql, (b"h" * 320, b"p" * 240))
 
 
-def _claim(folder: Path, name: str) -> Callable[[int], object]:
+def claim(folder: Path, name: str) -> Callable[[int], object]:
+    """Return what claims a scope that nobody else wants."""
     like_the_program()
     leases = Application.open(str(folder), environment(name), terminal=False).leases
     run = time.monotonic_ns()
