@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 
 import psycopg
 from psycopg import RawCursor
@@ -25,7 +25,7 @@ from handrail.errors.server import (
     StoresDiffer,
     StoreUnreachable,
 )
-from handrail.store.postgres.odd import register
+from handrail.store.postgres.odd import marked, register
 from handrail.typed import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -184,13 +184,14 @@ class Answer:
         return self._arrived().statusmessage
 
 
+def execute(line: Line, sql: str, values: tuple[object, ...] = ()) -> psycopg.Cursor[Any]:
+    """Run a statement written with ``?`` or ``?1`` for values, which may be any text."""
+    return line.cursor(binary=True).execute(spoken(sql), marked(values))
+
+
 def runner(line: Line) -> Callable[..., Any]:
-    """Return what runs a statement written with ``?`` or ``?1`` for values, and gives a cursor."""
-
-    def run(sql: str, values: tuple[object, ...] = ()) -> Any:
-        return line.cursor(binary=True).execute(spoken(sql), values)
-
-    return run
+    """Return what runs statements on a line, and gives a cursor."""
+    return partial(execute, line)
 
 
 @cache

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import psycopg
 
-from handrail.store.postgres.connection import Address, Answer, connect, spoken
+from handrail.store.postgres.connection import Address, Answer, connect, execute
 from handrail.typed import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Link:
         """Send a statement; between ``begin`` and ``end`` its answer is waited for when needed."""
         line = self.line
         assert line is not None, "whoever sends has a connection"
-        return Answer(line.cursor(binary=True).execute(spoken(sql), values), self._pipeline)
+        return Answer(execute(line, sql, values), self._pipeline)
 
     def begin(self) -> None:
         """Let what is sent from now on travel together."""

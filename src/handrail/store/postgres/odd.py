@@ -31,20 +31,33 @@ def read(text: str) -> str:
     return _WRITTEN.sub(lambda found: chr(int(found[1], 16)), text)
 
 
+class OddText(str):
+    """A text that has to be looked at before it is sent; the driver sends all others by itself."""
+
+    __slots__ = ()
+
+
+def marked(values: tuple[object, ...]) -> tuple[object, ...]:
+    """Mark the texts among values that may be odd."""
+    return tuple(
+        [
+            OddText(value)
+            if type(value) is str and ("\x00" in value or not value.isascii())
+            else value
+            for value in values
+        ]
+    )
+
+
 def register(adapters: AdaptersMap) -> None:
-    """Let a connection write and read any text."""
+    """Let a connection write texts that are marked, and read any."""
     from psycopg.adapt import Buffer
     from psycopg.pq import Format
     from psycopg.types.string import StrDumper, TextLoader
 
     class AnyTextDumper(StrDumper):
         def dump(self, obj: str) -> Buffer | None:
-            try:
-                found = obj.encode()
-            except UnicodeEncodeError:
-                return written(obj).encode()
-            odd = b"\x00" in found or SIGN in obj
-            return written(obj).encode() if odd else found
+            return written(obj).encode()
 
     class AnyTextLoader(TextLoader):
         def load(self, data: Buffer) -> Any:
@@ -54,6 +67,6 @@ def register(adapters: AdaptersMap) -> None:
     class AnyBinaryTextLoader(AnyTextLoader):
         format = Format.BINARY
 
-    adapters.register_dumper(str, AnyTextDumper)
+    adapters.register_dumper(OddText, AnyTextDumper)
     for loader in (AnyTextLoader, AnyBinaryTextLoader):
         adapters.register_loader("text", loader)

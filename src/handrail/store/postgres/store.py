@@ -26,7 +26,7 @@ from handrail.store.port import POLL_S, Ahead, Clock, Outcome, Tx, Watch
 from handrail.store.postgres.connection import (
     Address,
     connect,
-    spoken,
+    runner,
     translated,
 )
 from handrail.store.postgres.link import Link
@@ -403,10 +403,7 @@ def _found(
     address: Address,
 ) -> None:
     """Write the first entry, in the caller's transaction."""
-
-    def run(sql: str, values: tuple[object, ...] = ()) -> Any:
-        return line.cursor(binary=True).execute(spoken(sql), values)
-
+    run = runner(line)
     reading = reading_of(int(run(_NOW).fetchone()[0])) if clock is None else clock.read()
     timeline = Timeline("", 0).anchored(reading, 0)
     row = (1, workspace, epoch, *GENESIS, timeline.boot, timeline.offset_ms, 0, 0, 0)
