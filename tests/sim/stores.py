@@ -161,6 +161,10 @@ class Door:
         """Nobody waits in a simulated call: time passes between events."""
         raise AssertionError(f"a call waited for {seconds} s")
 
+    def listen(self) -> int | None:
+        """Nobody tells."""
+        return None
+
     def read(self) -> AbstractContextManager[Reader]:
         """Open a snapshot."""
         if self._world.is_down:

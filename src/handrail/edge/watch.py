@@ -34,13 +34,19 @@ def watch(board: Board, store: Store) -> None:
         _keys(),
         Live(draw(board.status()), console=console, screen=True, auto_refresh=False) as live,
     ):
-        version, drawn = store.version(), time.monotonic()
+        version, drawn, told = store.version(), time.monotonic(), store.listen()
         live.refresh()
-        while _key(TICK_S) not in QUIT_KEYS:
-            changed, late = store.version() != version, time.monotonic() - drawn > REDRAW_S
-            if changed or late:
+        # What is told is listened to after a tick: a busy store is drawn five times a second.
+        while _key(TICK_S, told if time.monotonic() - drawn > TICK_S else None) not in QUIT_KEYS:
+            heard = told is not None and _can_be_read(told)
+            if heard:
+                store.wait(0)
+            late = time.monotonic() - drawn > REDRAW_S
+            # Who is told of changes need not ask for them.
+            if heard or late or (told is None and store.version() != version):
                 version, drawn = store.version(), time.monotonic()
                 live.update(draw(board.status()), refresh=True)
+                told = store.listen()
 
 
 def draw(found: Status) -> Group:
@@ -85,10 +91,12 @@ def _keys() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def _key(seconds: float) -> str | None:
-    """Return a key pressed within the time, None if none was."""
-    if not sys.stdin.isatty():
-        time.sleep(seconds)
-        return None
-    ready, _, _ = select.select([sys.stdin], [], [], seconds)
-    return sys.stdin.read(1) if ready else None
+def _key(seconds: float, told: int | None) -> str | None:
+    """Return a key pressed within the time, None if none was, or something was told before."""
+    keys = [sys.stdin] if sys.stdin.isatty() else []
+    ready, _, _ = select.select([*keys, *([] if told is None else [told])], [], [], seconds)
+    return sys.stdin.read(1) if sys.stdin in ready else None
+
+
+def _can_be_read(descriptor: int) -> bool:
+    return bool(select.select([descriptor], [], [], 0)[0])

@@ -408,5 +408,9 @@ class MemoryStore:
         """Let some time pass."""
         time.sleep(min(seconds, POLL_S))
 
+    def listen(self) -> int | None:
+        """Return None: the version is at hand."""
+        return None
+
     def close(self) -> None:
         """Nothing to give back."""

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 Outcome = TypeVar("Outcome")
 REQUESTS_KEPT_MS: Final = 7 * 86_400_000
+LISTEN_S: Final = 20.0
+"""So long after it was asked to, a store still tells of commits."""
 POLL_S: Final = 0.05
 """How long a store waits that hears of nobody."""
 RARE: Final = ("config.applied", "commit.unattested", "commit.unattributed")
@@ -308,6 +310,13 @@ class Store(Protocol):
         """Let some time pass, less where the store hears that somebody committed.
 
         A hint alone: whether something changed is what ``version`` says.
+        """
+
+    def listen(self) -> int | None:
+        """Let the store tell of every commit for ``LISTEN_S``; costs little to say again.
+
+        Returns a file descriptor that has something to read then, which ``wait`` takes in; another
+        one the next time, perhaps. None where nobody tells: then the version has to be asked for.
         """
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from handrail.core.ledger import GENESIS, Entry, read_header
 from handrail.core.state import State
 from handrail.errors.server import StoreMoved
 from handrail.store.clock import Reading, Timeline
-from handrail.store.port import POLL_S, Ahead, Clock, Outcome, Tx, Watch
+from handrail.store.port import LISTEN_S, POLL_S, Ahead, Clock, Outcome, Tx, Watch
 from handrail.store.postgres.connection import (
     Address,
     connect,
@@ -75,7 +75,11 @@ _DURABLE: Final = (
     " pg_logical_emit_message(true, 'handrail', '')"
 )
 _NOW: Final = f"SELECT {NOW}"
-_STATE: Final = f"{STATE.format(at='')}, pg_backend_pid(), {NOW} FROM state"
+_STATE: Final = f"{STATE.format(at='')}, watched, pg_backend_pid(), {NOW} FROM state"
+_WATCHED: Final = (
+    f"UPDATE {{}}.state SET watched = {NOW} + {int(LISTEN_S * 2_000)}"
+    f" WHERE watched < {NOW} + {int(LISTEN_S * 1_000)}"
+)
 _NOT_THERE: Final = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
@@ -109,6 +113,7 @@ class PostgresStore:
         self._kept = Kept()
         self._over = False
         self._listens: Line | None = None
+        self._watched = False
         self.link = Link(address, parameters)
         try:
             with translated(address):
@@ -279,8 +284,10 @@ class PostgresStore:
         found = self._format(number)
         if row is None:
             return found, None, 0
-        self.link.own_session(row[-2])
-        return found, row[:-2], row[-1]
+        *state, watched, pid, now_ms = row
+        self.link.own_session(pid)
+        self._watched = watched > now_ms
+        return found, tuple(state), now_ms
 
     def _format(self, number: Cursor) -> int:
         row = number.fetchone()
@@ -305,9 +312,9 @@ class PostgresStore:
     def _commit(self, tell: bool) -> None:
         """Commit all that was sent, and wait until the server says that it is durable.
 
-        Telling takes a turn of the whole server, so it is done only where somebody waits.
+        Telling takes a turn of the whole server, so it is done only where somebody listens.
         """
-        if tell:
+        if tell or self._watched:
             self._run("SELECT pg_notify(?, '')", (self.schema,))
         ends = [self._run("COMMIT")]
         self._run("BEGIN")
@@ -362,14 +369,30 @@ class PostgresStore:
         """Let some time pass, less where the server tells that somebody committed."""
         seconds = min(seconds, HEARD_S)
         try:
-            line = self.link.connected()
-            if self._listens is not line:
-                line.execute(f"LISTEN {quoted(self.schema)}")
-                self._listens = line
+            line = self._listening()
             for _ in line.notifies(timeout=seconds, stop_after=1):
                 pass
         except (psycopg.Error, errors.HandrailError):
             time.sleep(min(seconds, POLL_S))  # whoever asks for the version is told
+
+    def listen(self) -> int | None:
+        """Let the server tell of every commit for a while."""
+        with suppress(psycopg.Error, errors.HandrailError):
+            line = self._listening()
+            self.link.send(_WATCHED.format(quoted(self.schema)))
+            return line.fileno()
+        return None
+
+    def _listening(self) -> Line:
+        """Return the connection once the server tells it what happens; as long as it is the same.
+
+        A proxy may give it to somebody else: then nothing is heard.
+        """
+        line = self.link.connected()
+        if self._listens is not line:
+            line.execute(f"LISTEN {quoted(self.schema)}")
+            self._listens = line
+        return line
 
     def software(self) -> str:
         """Say which server keeps the store."""
@@ -408,6 +431,6 @@ def _found(
     timeline = Timeline("", 0).anchored(reading, 0)
     row = (1, workspace, epoch, *GENESIS, timeline.boot, timeline.offset_ms, 0, 0, 0)
     run("INSERT INTO state VALUES (?,?,?,?,?,?,?,?,?,?)", row)
-    state = run(_STATE).fetchone()[:-2]
+    state = run(_STATE).fetchone()[:-3]
     tx = PostgresTx(run, state, reading, Kept(), address.shown, salt, lambda tell: None)
     tx.commit([StoreCreated(workspace, predecessor)], Actor())

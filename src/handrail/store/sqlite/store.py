@@ -199,6 +199,10 @@ class SqliteStore:
         """Let some time pass."""
         time.sleep(min(seconds, POLL_S))
 
+    def listen(self) -> int | None:
+        """Return None: the version is at hand."""
+        return None
+
     def software(self) -> str:
         """Say which database keeps the store."""
         return sqlite_version()

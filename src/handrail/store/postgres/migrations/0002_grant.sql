@@ -4,6 +4,8 @@
 
 -- How many of the commits were such grants: where no other came between, only they are looked at.
 ALTER TABLE state ADD COLUMN grants bigint NOT NULL DEFAULT 0;
+-- Until when somebody wants to be told of every commit; else only who waits for a scope is told.
+ALTER TABLE state ADD COLUMN watched bigint NOT NULL DEFAULT 0;
 
 CREATE PROCEDURE grant_lease(
     a_path text,                   -- the search path: names are found as in every transaction
@@ -97,6 +99,9 @@ BEGIN
         ON CONFLICT DO NOTHING;
     UPDATE state SET head_seq = r_seq, head_hash = encode(sha256(r_header), 'hex'),
         last_now = r_at, commits = commits + 1, grants = grants + 1;
+    IF s.watched > r_at THEN
+        PERFORM pg_notify(current_schema()::text, '');
+    END IF;
     COMMIT;
     -- The turn is given back; who asked waits until the log is on disk (ADR 0032).
     PERFORM set_config(
