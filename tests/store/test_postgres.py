@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -31,7 +32,7 @@ from handrail.store.port import Request
 from handrail.store.postgres import PostgresStore, connection, odd, schema
 from handrail.store.postgres import store as module
 from handrail.store.postgres.connection import Address
-from tests.postgres import connected, make_cluster, server, start
+from tests.postgres import connected, make_cluster, program, server, start
 from tests.store.grounds import (
     ADA,
     BOB,
@@ -289,15 +290,24 @@ def test_an_old_server_and_another_encoding_are_refused(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(connection, "SERVER_VERSION_MIN", 990_000)
-        with pytest.raises(ServerUnsuitable, match="older than"):
+        with pytest.raises(ServerUnsuitable, match="older than") as refused:
             opened(server().url(), store.schema)
+        assert str(refused.value.next).endswith(" -d handrail -c 'SELECT version()'")
     with connected(server()) as line:
         line.execute("DROP DATABASE IF EXISTS latin")
         line.execute(
             "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 OWNER handrail_owner"
         )
-    with pytest.raises(ServerUnsuitable, match="LATIN1"):
+    with pytest.raises(ServerUnsuitable, match="LATIN1") as refused:
         opened(server().url("latin"), store.schema)
+    name, user, made = (
+        f"utf8_{os.getpid()}",
+        "PGUSER=postgres",
+        program(server().folder, "createdb"),
+    )
+    making = str(refused.value.next).replace("createdb", made).replace("handrail_utf8", name)
+    subprocess.run(["sh", "-c", f"{user} {making}"], check=True, timeout=60)
+    admin(f"DROP DATABASE {name}")
 
 
 # ---------------------------------------------------------------------------- cut off in the middle

@@ -23,7 +23,7 @@ class ServerUnsuitable(Unavailable):
     """The server of the store {store} cannot keep it: {reason}."""
 
     code = "server_unsuitable"
-    NEXT = "handrail doctor"
+    NEXT = "psql -h {host} -p {port} -d {database} -c 'SELECT version()'"
 
 
 class StoreDenied(Unavailable):

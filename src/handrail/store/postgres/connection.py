@@ -26,6 +26,7 @@ from handrail.errors.server import (
     StoreUnreachable,
 )
 from handrail.store.postgres.odd import marked, register
+from handrail.text import shell_quote
 from handrail.typed import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ _CAREFUL: Final = {
     "keepalives_interval": "5",
     "keepalives_count": "4",
     "tcp_user_timeout": "30000",
-    "target_session_attrs": "read-write",
     "application_name": "handrail",
 }
+# What no URL changes: a replica shows what was, and who looks there would go by a lease that ended.
+_ALWAYS: Final = {"target_session_attrs": "read-write"}
 # What a server says in English when it does not want us; in another language it is "unreachable".
 _DENIED: Final = (
     *("authentication failed", "no password supplied", "no pg_hba.conf entry", "permission denied"),
@@ -92,6 +94,11 @@ class Address:
         self.host, self.port, self.database = host, port, database
         named = "localhost" if host.startswith("/") else host
         self.shown = f"postgresql://{named}:{port}/{database}"
+        self.place: Final = {"host": host, "port": port, "database": database}
+
+    def there(self) -> str:
+        """Return the options that lead one of PostgreSQL's programs to the server."""
+        return f"-h {shell_quote(self.host)} -p {shell_quote(self.port)}"
 
     def with_credentials(self, url: str) -> dict[str, str]:
         """Return what to connect with where ``url`` adds to it; raises StoresDiffer."""
@@ -122,7 +129,7 @@ def read_url(url: str) -> dict[str, str]:
 
 def connect(address: Address, parameters: Mapping[str, str]) -> Line:
     """Connect; raises StoreUnreachable, StoreDenied, StoreReadOnly, ServerUnsuitable."""
-    wanted: dict[str, Any] = {**_CAREFUL, "hostaddr": "", **parameters}
+    wanted: dict[str, Any] = {**_CAREFUL, "hostaddr": "", **parameters, **_ALWAYS}
     try:
         line = PatientLine.connect(
             **wanted,
@@ -133,17 +140,32 @@ def connect(address: Address, parameters: Mapping[str, str]) -> Line:
         )
     except (psycopg.Error, UnicodeError) as error:
         raise refusal(error, address) from error
-    version, encoding = line.info.server_version, line.info.parameter_status("server_encoding")
-    reason = ""
-    if version < SERVER_VERSION_MIN:
-        reason = f"it is version {version // 10_000}, older than {SERVER_VERSION_MIN // 10_000}"
-    elif encoding != "UTF8":
-        reason = f"the database is encoded in {encoding}, not in UTF8"
-    if reason:
+    unsuitable = _unsuitable(line.info, address)
+    if unsuitable is not None:
         line.close()
-        raise ServerUnsuitable(store=address.shown, reason=reason)
+        raise unsuitable
     register(line.adapters)
     return line
+
+
+def _unsuitable(info: psycopg.ConnectionInfo, address: Address) -> ServerUnsuitable | None:
+    """Return why a server that answers cannot keep a store, and what shows or makes another."""
+    version, encoding = info.server_version, info.parameter_status("server_encoding")
+    oldest = SERVER_VERSION_MIN // 10_000
+    if version < SERVER_VERSION_MIN:
+        reason = (
+            f"it is version {version // 10_000}, older than {oldest};"
+            " upgrade it, or name another one in handrail.toml"
+        )
+        return ServerUnsuitable(store=address.shown, reason=reason, **address.place)
+    if encoding != "UTF8":
+        reason = (
+            f"the database is encoded in {encoding}, not in UTF8;"
+            " make one that is, and name it in handrail.toml"
+        )
+        making = f"createdb {address.there()} -E UTF8 -T template0 handrail_utf8"
+        return ServerUnsuitable(store=address.shown, reason=reason, next=making, **address.place)
+    return None
 
 
 class Answer:
@@ -211,11 +233,9 @@ def spoken(sql: str) -> bytes:
 def refusal(error: BaseException, address: Address) -> errors.HandrailError:
     """Say in Handrail's terms why there is no connection."""
     said = " ".join(str(error).split()) or type(error).__name__
-    place = {"host": address.host, "port": address.port, "database": address.database}
+    place = address.place
     if any(words in said for words in _READ_ONLY):
-        return errors.StoreReadOnly(
-            path=address.shown, reason="the server only reads", **_look(place)
-        )
+        return _not_writable(address, "the server only reads", _READS)
     pgconn = getattr(error, "pgconn", None)
     asked = pgconn is not None and (pgconn.needs_password or pgconn.used_password)
     if asked or any(words in said for words in _DENIED):
@@ -223,9 +243,14 @@ def refusal(error: BaseException, address: Address) -> errors.HandrailError:
     return StoreUnreachable(store=address.shown, reason=said, **place)
 
 
-def _look(place: Mapping[str, str]) -> dict[str, str]:
-    words = StoreDenied(store="", reason="", **place).next
-    return {} if words is None else {"next": words}
+_READS: Final = "SHOW transaction_read_only"
+_WHERE: Final = "SHOW data_directory"
+
+
+def _not_writable(address: Address, reason: str, asked: str) -> errors.StoreReadOnly:
+    """Say that nothing can be written there, and what shows whether and where that is so still."""
+    looking = f"psql {address.there()} -d {shell_quote(address.database)} -c '{asked}'"
+    return errors.StoreReadOnly(path=address.shown, reason=reason, next=looking)
 
 
 @contextmanager
@@ -240,15 +265,17 @@ def translated(address: Address) -> Iterator[None]:
 def translate(error: BaseException, address: Address) -> errors.HandrailError:
     """Say in Handrail's terms what the server or the driver complains of."""
     said = " ".join(str(error).split()) or type(error).__name__
-    place = {"host": address.host, "port": address.port, "database": address.database}
+    place = address.place
     state = getattr(error, "sqlstate", None) or ""
     match error:
         case psycopg.errors.ReadOnlySqlTransaction():
-            return errors.StoreReadOnly(path=address.shown, reason=said, **_look(place))
+            return _not_writable(address, said, _READS)
         case psycopg.errors.InsufficientPrivilege():
             return StoreDenied(store=address.shown, reason=said, **place)
         case psycopg.errors.DiskFull():
-            return errors.StoreReadOnly(path=address.shown, reason=said, **_look(place))
+            return _not_writable(address, said, _WHERE)
+        case psycopg.NotSupportedError():
+            return ServerUnsuitable(store=address.shown, reason=said, **place)
         case (
             psycopg.errors.DataCorrupted() | psycopg.errors.IndexCorrupted() | UnicodeDecodeError()
         ):

@@ -78,9 +78,8 @@ def exists(line: Line, schema: str, address: Address) -> bool:
     if row is None:
         return False
     if not row[0]:
-        place = {"host": address.host, "port": address.port, "database": address.database}
         reason = f"permission denied for schema {schema}"
-        raise StoreDenied(store=address.shown, reason=reason, **place)
+        raise StoreDenied(store=address.shown, reason=reason, **address.place)
     return bool(row[1])
 
 
