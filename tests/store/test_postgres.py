@@ -32,7 +32,7 @@ from handrail.store.port import Request
 from handrail.store.postgres import PostgresStore, connection, odd, schema
 from handrail.store.postgres import store as module
 from handrail.store.postgres.connection import Address
-from tests.postgres import connected, make_cluster, program, server, start
+from tests.postgres import DATABASE, OWNER, connected, make_cluster, program, server, start
 from tests.store.grounds import (
     ADA,
     BOB,
@@ -494,6 +494,84 @@ def test_postgres_that_is_killed_and_comes_back_has_lost_nothing_that_was_acknow
         store.close()
     finally:
         running.end()
+
+
+# --------------------------------------------------------------------------------------- the schema
+
+
+MENDED: Final = (
+    ('DROP INDEX "{0}".entry_subject', "there is no index entry_subject: "),
+    ('ALTER TABLE "{0}".request DROP CONSTRAINT request_pkey', "there is no constraint request_"),
+)
+LOST: Final = (
+    ('ALTER TABLE "{0}".lease DROP COLUMN role', "there is no column lease.role"),
+    ('DROP TABLE "{0}".waiver', "there is no table waiver"),
+    ('ALTER TABLE "{0}".task ALTER title TYPE varchar(9)', "the column task.title is character v"),
+    ('ALTER TABLE "{0}".task ALTER role SET NOT NULL', "the column task.role is text NOT NULL C"),
+    ('ALTER TABLE "{0}".landing SET UNLOGGED', "the table landing is UNLOGGED: a crash"),
+    ('ALTER TABLE "{0}".notice ENABLE ROW LEVEL SECURITY', "row security hides rows of the tab"),
+    ('UPDATE "{0}".state SET head_seq = 7', "the head is entry 7, and the newest entry is 1"),
+)
+
+
+@pytest.mark.parametrize(("done", "said"), [*MENDED, *LOST])
+def test_what_is_gone_or_altered_in_the_schema_is_named(done: str, said: str) -> None:
+    store, name = found_apart()
+    try:
+        assert store.integrity() == []
+        admin(done.format(name))
+        (told,) = store.integrity()
+        assert told.startswith(said)
+        if (done, said) in MENDED:
+            admin(told.partition(": ")[2])
+            assert store.integrity() == []
+    finally:
+        store.close()
+        admin(f'DROP SCHEMA "{name}" CASCADE')
+
+
+def found_apart(database: str = DATABASE) -> tuple[PostgresStore, str]:
+    """Found a store in a schema that no other test uses again."""
+    address, name = Address(server().url(database)), f"handrail_apart_{os.getpid()}"
+    store = PostgresStore.create(
+        *(address, address.parameters, name, counting_salt()), workspace=WORKSPACE, epoch=EPOCH
+    )
+    return store, name
+
+
+def test_an_index_that_is_not_valid_is_named_and_what_somebody_added_is_not() -> None:
+    store, name = found_apart()
+    try:
+        admin(f'CREATE INDEX mine ON "{name}".entry (kind); CREATE TABLE "{name}".m (x integer)')
+        admin(f'ALTER TABLE "{name}".lease ADD COLUMN mine integer')
+        assert store.integrity() == []
+        index = f"'\"{name}\".lease_session'::regclass"
+        admin(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = {index}")
+        assert [told.partition(" is ")[0] for told in store.integrity()] == [
+            "the index lease_session"
+        ]
+    finally:
+        store.close()
+        admin(f'DROP SCHEMA "{name}" CASCADE')
+
+
+def test_to_whom_temporary_tables_are_forbidden_the_rest_is_told() -> None:
+    database = f"bare_{os.getpid()}"
+    admin(f"CREATE DATABASE {database} OWNER {OWNER}")
+    store, name = found_apart(database)
+    role("only_looks")
+    with psycopg.connect(server().url(database, "postgres"), autocommit=True) as line:
+        line.execute(f'GRANT USAGE ON SCHEMA "{name}" TO only_looks')
+        line.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{name}" TO only_looks')
+        line.execute(f'DROP TABLE "{name}".waiver; ALTER TABLE "{name}".landing SET UNLOGGED')
+        looking = opened(server().url(database, "only_looks"), name)
+        assert len(looking.integrity()) == 2
+        line.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")
+        told = [sentence.partition(":")[0] for sentence in looking.integrity()]
+        assert told == ["the table landing is UNLOGGED"]
+        looking.close()
+    store.close()
+    admin(f"DROP DATABASE {database} WITH (FORCE)")
 
 
 # ---------------------------------------------------------------------------------------- the clock

@@ -23,6 +23,7 @@ from handrail.store.port import Reader, Store
 GOOD: Final = "good"
 NOTE: Final = "note"
 BAD: Final = "bad"
+DAMAGE_SHOWN_MAX: Final = 20
 DRIFT_MAX_MS: Final = 60_000
 
 
@@ -272,10 +273,7 @@ def examine(
         Finding("git", GOOD, git),
         Finding(database.partition(" ")[0].lower(), GOOD, database),
     ]
-    if integrity:
-        found.append(
-            Finding("store", BAD, f"the file is damaged: {integrity[0]}", "handrail store rebuild")
-        )
+    found += damage(integrity)
     with context.store.read() as reader:
         sentence = f"epoch {reader.epoch}, {reader.head.seq} entries, workspace {reader.workspace}"
         found.append(Finding("store", GOOD, sentence))
@@ -293,6 +291,14 @@ def examine(
             found.append(Finding("leases", NOTE, sentence))
         found.append(_session_finding(context, reader))
     return found
+
+
+def damage(integrity: Sequence[str]) -> list[Finding]:
+    """Say what is wrong with the file or the schema itself, one finding for each thing."""
+    return [
+        Finding("store", BAD, f"it is damaged: {sentence}", "handrail store rebuild")
+        for sentence in integrity[:DAMAGE_SHOWN_MAX]
+    ]
 
 
 def _config_finding(text: bytes | None, in_force: str) -> Finding:

@@ -400,8 +400,16 @@ class PostgresStore:
         return f"PostgreSQL {number // 10_000}.{number % 10_000}"
 
     def integrity(self) -> list[str]:
-        """Say which tables and indexes are gone; the rest PostgreSQL has means of its own for."""
-        return []
+        """Say what of the schema is gone or altered; the rest PostgreSQL has means of its own for.
+
+        A schema of an earlier format is brought up first.
+        """
+        from handrail.store.postgres.soundness import unsound
+
+        with suppress(errors.StoreCorrupt), self.read():
+            pass
+        with translated(self.address):
+            return unsound(self.link.connected(), self.schema)
 
     def check_writable(self) -> None:
         """Nothing to find out: locking the workspace's row needs a server that can be written."""

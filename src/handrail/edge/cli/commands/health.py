@@ -19,6 +19,7 @@ from handrail.service.health import (
     NOTE,
     Finding,
     Verified,
+    damage,
     examine,
     inheritance,
     rebuild,
@@ -65,8 +66,18 @@ def doctor(invocation: Invocation) -> Reply:
             verified = verify_store(store, (), counting(quiet=invocation.flag("quiet")))
             findings.append(_replay_finding(verified))
     except errors.Unavailable as error:
+        if isinstance(error, errors.StoreCorrupt):
+            findings += _damage(invocation)
         findings.append(Finding(error.code, BAD, error.message, error.next))
     return found_reply(findings)
+
+
+def _damage(invocation: Invocation) -> list[Finding]:
+    """Say what a damaged store is damaged in, if that can be told at all."""
+    try:
+        return damage(invocation.application.store.integrity())
+    except errors.Unavailable:
+        return []
 
 
 def found_reply(findings: Sequence[Finding]) -> Reply:
