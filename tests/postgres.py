@@ -44,6 +44,7 @@ _SETTINGS: Final = (
 _HBA: Final = (
     "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 )
+_NESTED: Final = ("unshare", "--user", "--map-user=1", "--map-group=1")
 # What a server needs that others copy; those that copy need it too.
 COPIED: Final = ("wal_level=replica", "max_wal_senders=4", "hot_standby=on")
 
@@ -139,27 +140,32 @@ def make_cluster(base: Path | None = None) -> Path:
     return folder
 
 
-def start(folder: Path, settings: tuple[str, ...] = (), port: int | None = None) -> Server:
-    """Start a server on its folder, on a free port, and wait until it answers."""
+def start(
+    folder: Path, settings: tuple[str, ...] = (), port: int | None = None, *, nested: bool = False
+) -> Server:
+    """Start a server on its folder, on a free port, and wait until it answers.
+
+    ``nested``: in a namespace of its own, for whoever is root in that of a user only.
+    """
     found = Server(folder, 0, 0)
     for _ in range(5):
-        found, process = launch(folder, settings, port)
+        found, process = launch(folder, settings, port, nested=nested)
         if answers(found, process):
             return found
     raise AssertionError(f"PostgreSQL does not start: {found.log()}")
 
 
 def launch(
-    folder: Path, settings: tuple[str, ...] = (), port: int | None = None
+    folder: Path, settings: tuple[str, ...] = (), port: int | None = None, *, nested: bool = False
 ) -> tuple[Server, subprocess.Popen[bytes]]:
     """Start a server on its folder, and do not wait."""
-    chosen = port or _free_port()
+    chosen = port or free_port()
     args = ["-D", str(folder / "data"), "-k", str(folder), "-p", str(chosen)]
     for setting in (*_SETTINGS, *settings):
         args += ["-c", setting]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            [program(folder, "postgres"), *args],
+            [*(_NESTED if nested else ()), program(folder, "postgres"), *args],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -217,10 +223,15 @@ def _as_whom() -> dict[str, Any]:
         "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
         "cwd": "/",
     }
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and not is_confined():
         uid, gid = _ordinary()
         around |= {"user": uid, "group": gid, "extra_groups": []}
     return around
+
+
+def is_confined() -> bool:
+    """Tell whether there are not all users here: then nobody can become another one."""
+    return "4294967295" not in Path("/proc/self/uid_map").read_text()
 
 
 def _ordinary() -> tuple[int, int]:
@@ -278,7 +289,8 @@ def _installed() -> Path:
     return Path(spec.origin).parent / "pginstall18"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens at."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

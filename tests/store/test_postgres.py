@@ -31,7 +31,7 @@ from handrail.errors.server import (
 from handrail.store.port import Request
 from handrail.store.postgres import PostgresStore, connection, odd, schema
 from handrail.store.postgres import store as module
-from handrail.store.postgres.connection import Address
+from handrail.store.postgres.connection import Address, translated
 from tests.postgres import DATABASE, OWNER, connected, make_cluster, program, server, start
 from tests.store.grounds import (
     ADA,
@@ -397,6 +397,31 @@ def test_where_the_answer_to_the_commit_is_lost_the_same_request_gives_the_first
             claim_of(store)
     assert [entry.seq for entry in claim_of(store)] == [2, 3]
     assert len(ledger(store)) == 3
+
+
+def test_what_the_server_says_when_it_falls_is_not_taken_for_a_refusal() -> None:
+    full, field = psycopg.errors.DiskFull, psycopg.pq.DiagnosticField.SEVERITY_NONLOCALIZED
+    for severity, code in ((b"ERROR", "store_read_only"), (b"PANIC", "store_unreachable")):
+        said = connection.translate(
+            full("no room", info={field: severity}), Address("postgresql://h/d")
+        )
+        assert (said.code, said.exit_status) == (code, 3)
+
+
+def test_what_was_sent_after_a_failure_does_not_hide_it() -> None:
+    def fail() -> None:
+        try:
+            raise psycopg.errors.DiskFull("no room")
+        finally:
+            raise psycopg.errors.PipelineAborted("pipeline aborted")
+
+    with (
+        pytest.raises(errors.StoreReadOnly, match="no room"),
+        translated(Address("postgresql://h/d")),
+    ):
+        fail()
+    with pytest.raises(StoreUnreachable), translated(Address("postgresql://h/d")):
+        raise psycopg.errors.PipelineAborted("pipeline aborted")
 
 
 def test_who_stops_in_the_middle_loses_the_turn_and_is_told(

@@ -56,6 +56,8 @@ _DENIED: Final = (
     *("authentication failed", "no password supplied", "no pg_hba.conf entry", "permission denied"),
     *("does not exist", "is not permitted to log in", "pg_hba.conf rejects"),
 )
+# How the server says that it hangs up, whatever else it says: what was under way nobody knows.
+_ENDING: Final = ("FATAL", "PANIC")
 _READ_ONLY: Final = ("session is read-only", "server is in hot standby mode", "is not writable")
 
 
@@ -264,10 +266,17 @@ def translated(address: Address) -> Iterator[None]:
 
 def translate(error: BaseException, address: Address) -> errors.HandrailError:
     """Say in Handrail's terms what the server or the driver complains of."""
+    # What was sent after a statement that failed says only that it was not done.
+    while isinstance(error, psycopg.errors.PipelineAborted) and isinstance(
+        error.__context__, DRIVER_ERRORS
+    ):
+        error = error.__context__
     said = " ".join(str(error).split()) or type(error).__name__
     place = address.place
     state = getattr(error, "sqlstate", None) or ""
     match error:
+        case psycopg.Error() if error.diag.severity_nonlocalized in _ENDING:
+            return StoreUnreachable(store=address.shown, reason=said, **place)
         case psycopg.errors.ReadOnlySqlTransaction():
             return _not_writable(address, said, _READS)
         case psycopg.errors.InsufficientPrivilege():

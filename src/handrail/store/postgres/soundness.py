@@ -51,6 +51,7 @@ _CARELESS: Final = (
 _HEAD: Final = "SELECT head_seq, (SELECT max(seq) FROM {0}.entry) FROM {0}.state"
 
 
+_NO_SCRATCH: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.DiskFull)
 # Something that a schema is made of: kind, table ('' for what belongs to none) and name.
 Part = tuple[str, str, str]
 
@@ -58,7 +59,8 @@ Part = tuple[str, str, str]
 def unsound(line: Line, schema: str) -> list[str]:
     """Say what of a schema is gone or other than it was made; leaves nothing behind.
 
-    To whom temporary tables were forbidden only what is seen without them is told.
+    Where no temporary tables can be made, because they were forbidden or there is no room, only
+    what is seen without them is told.
     """
     found: list[str] = []
     run = runner(line)
@@ -66,7 +68,7 @@ def unsound(line: Line, schema: str) -> list[str]:
         with line.transaction(force_rollback=True):
             line.execute("SET TRANSACTION READ WRITE")
             number = run("SELECT oid FROM pg_namespace WHERE nspname = ?", (schema,)).fetchone()[0]
-            for name, fleeting, hidden in run(_CARELESS, (number,)):
+            for name, fleeting, hidden in run(_CARELESS, (number,)).fetchall():
                 if fleeting:
                     found.append(f"the table {name} is UNLOGGED: a crash of the server empties it")
                 if hidden:
@@ -77,7 +79,7 @@ def unsound(line: Line, schema: str) -> list[str]:
             (scratch,) = run("SELECT pg_my_temp_schema()").fetchone()
             gone = _gone(_parts(line, scratch), real, schema)
             found += gone or _behind(line, schema)
-    except psycopg.errors.InsufficientPrivilege:
+    except _NO_SCRATCH:
         pass
     return found
 
