@@ -67,6 +67,7 @@ def unsound(line: Line, schema: str) -> list[str]:
     try:
         with line.transaction(force_rollback=True):
             line.execute("SET TRANSACTION READ WRITE")
+            line.execute("SET LOCAL quote_all_identifiers = off")
             number = run("SELECT oid FROM pg_namespace WHERE nspname = ?", (schema,)).fetchone()[0]
             for name, fleeting, hidden in run(_CARELESS, (number,)).fetchall():
                 if fleeting:
