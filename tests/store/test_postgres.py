@@ -32,7 +32,7 @@ from handrail.store.port import Request
 from handrail.store.postgres import PostgresStore, connection, odd, schema
 from handrail.store.postgres import store as module
 from handrail.store.postgres.connection import Address, translated
-from tests.postgres import DATABASE, OWNER, connected, make_cluster, program, server, start
+from tests.postgres import DATABASE, OWNER, connected, make_cluster, server, start
 from tests.store.grounds import (
     ADA,
     BOB,
@@ -163,6 +163,47 @@ def test_whom_the_server_does_not_let_in_is_denied_and_no_password_is_shown(
     assert said in refused.value.message
     assert PASSWORD not in f"{refused.value.message}{refused.value.next}"
     assert str(refused.value.next).startswith("psql -h 127.0.0.1 -p ")
+
+
+# Says of everybody what the name of the user says: code and sentence, parted by a bar.
+SAYING: Final = """
+import socket
+with socket.create_server(("127.0.0.1", 0)) as listening:
+    print(listening.getsockname()[1], flush=True)
+    while True:
+        guest, _ = listening.accept()
+        with guest:
+            name = guest.recv(4_096)[8:].split(b"\\0")[1]
+            state, _, said = name.partition(b"|")
+            told = b"SFATAL\\0VFATAL\\0C" + state + b"\\0M" + said + b"\\0\\0"
+            guest.sendall(b"E" + (4 + len(told)).to_bytes(4, "big") + told)
+"""
+
+
+def test_what_a_server_says_in_whatever_language_is_understood() -> None:
+    told: dict[str, str] = {}
+    expected = {
+        "28000|kein pg_hba.conf-Eintrag für Host »10.0.0.9«": "store_denied",
+        "3D000|Datenbank »d« existiert nicht": "store_denied",
+        "42501|keine Berechtigung für Datenbank »d«": "store_denied",
+        "57P03|das Datenbanksystem startet": "store_unreachable",
+        "57P03|the database system is starting up": "store_unreachable",
+        "53300|sorry, too many clients already": "store_unreachable",
+        "08P01|server login has been failing, try again later": "store_unreachable",
+        "08P01|no such database: d": "store_denied",
+    }
+    saying = [sys.executable, "-c", SAYING]
+    with subprocess.Popen(saying, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        url = f"postgresql://127.0.0.1:{port}/d?sslmode=disable&gssencmode=disable"
+        for name in expected:
+            with pytest.raises(errors.Unavailable) as refused:
+                opened(url, "handrail_w", user=name)
+            told[name] = refused.value.code
+            assert name.partition("|")[2] in refused.value.message
+        process.kill()
+    assert told == expected
 
 
 def test_tls_that_the_server_does_not_speak_is_a_refusal_to_connect(store: PostgresStore) -> None:
@@ -300,14 +341,8 @@ def test_an_old_server_and_another_encoding_are_refused(
         )
     with pytest.raises(ServerUnsuitable, match="LATIN1") as refused:
         opened(server().url("latin"), store.schema)
-    name, user, made = (
-        f"utf8_{os.getpid()}",
-        "PGUSER=postgres",
-        program(server().folder, "createdb"),
-    )
-    making = str(refused.value.next).replace("createdb", made).replace("handrail_utf8", name)
-    subprocess.run(["sh", "-c", f"{user} {making}"], check=True, timeout=60)
-    admin(f"DROP DATABASE {name}")
+    making = f"createdb -h {server().folder} -p {server().port} -E UTF8 -T template0 handrail_utf8"
+    assert refused.value.next == making
 
 
 # ---------------------------------------------------------------------------- cut off in the middle

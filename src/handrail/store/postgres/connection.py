@@ -15,7 +15,8 @@ from functools import cache, partial
 
 import psycopg
 from psycopg import RawCursor
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import PGconn, Ping
 
 from handrail import errors
 from handrail.errors.server import (
@@ -51,11 +52,18 @@ _CAREFUL: Final = {
 }
 # What no URL changes: a replica shows what was, and who looks there would go by a lease that ended.
 _ALWAYS: Final = {"target_session_attrs": "read-write"}
-# What a server says in English when it does not want us; in another language it is "unreachable".
+# What a server says in English when it does not want us, ever or just now. Of what it says in any
+# other language only a second look can tell which of the two it is.
 _DENIED: Final = (
     *("authentication failed", "no password supplied", "no pg_hba.conf entry", "permission denied"),
     *("does not exist", "is not permitted to log in", "pg_hba.conf rejects"),
 )
+_LATER: Final = (
+    *("the database system is", "too many", "remaining connection slots", "timeout"),
+    *("server login", "server conn", "cannot connect", "terminat"),  # what a proxy says
+)
+_SERVER_SAYS: Final = ":  "
+"""Stands between how bad it is and what it is, in each language; libpq itself never says so."""
 # How the server says that it hangs up, whatever else it says: what was under way nobody knows.
 _ENDING: Final = ("FATAL", "PANIC")
 _READ_ONLY: Final = ("session is read-only", "server is in hot standby mode", "is not writable")
@@ -141,7 +149,7 @@ def connect(address: Address, parameters: Mapping[str, str]) -> Line:
             cursor_factory=RawCursor,
         )
     except (psycopg.Error, UnicodeError) as error:
-        raise refusal(error, address) from error
+        raise refusal(error, address, wanted) from error
     unsuitable = _unsuitable(line.info, address)
     if unsuitable is not None:
         line.close()
@@ -232,7 +240,9 @@ def spoken(sql: str) -> bytes:
     return "".join(parts).encode("ascii")
 
 
-def refusal(error: BaseException, address: Address) -> errors.HandrailError:
+def refusal(
+    error: BaseException, address: Address, wanted: Mapping[str, Any]
+) -> errors.HandrailError:
     """Say in Handrail's terms why there is no connection."""
     said = " ".join(str(error).split()) or type(error).__name__
     place = address.place
@@ -240,9 +250,17 @@ def refusal(error: BaseException, address: Address) -> errors.HandrailError:
         return _not_writable(address, "the server only reads", _READS)
     pgconn = getattr(error, "pgconn", None)
     asked = pgconn is not None and (pgconn.needs_password or pgconn.used_password)
-    if asked or any(words in said for words in _DENIED):
-        return StoreDenied(store=address.shown, reason=said, **place)
-    return StoreUnreachable(store=address.shown, reason=said, **place)
+    denied = asked or any(words in said for words in _DENIED)
+    if not denied and _SERVER_SAYS in str(error) and not any(words in said for words in _LATER):
+        denied = _is_served(wanted)
+    refused = StoreDenied if denied else StoreUnreachable
+    return refused(store=address.shown, reason=said, **place)
+
+
+def _is_served(wanted: Mapping[str, Any]) -> bool:
+    """Tell whether the server serves others: libpq looks at the code of what it says, not we."""
+    quickly = {**wanted, "connect_timeout": "2"}
+    return PGconn.ping(make_conninfo(**quickly).encode()) == Ping.OK
 
 
 _READS: Final = "SHOW transaction_read_only"
