@@ -170,7 +170,7 @@ def launch(
             stdout=log,
             stderr=log,
             start_new_session=True,
-            **_as_whom(),
+            **as_whom(),
         )
     return Server(folder, chosen, process.pid), process
 
@@ -211,13 +211,13 @@ def run_program(folder: Path, name: str, *args: str, said: str = "") -> None:
         input=said.encode(),
         capture_output=True,
         check=False,
-        **_as_whom(),
+        **as_whom(),
     )
     told = (done.stdout + done.stderr).decode(errors="replace")
     assert done.returncode == 0, f"{name} fails: {told[-2_000:]}"
 
 
-def _as_whom() -> dict[str, Any]:
+def as_whom() -> dict[str, Any]:
     """Say as whom PostgreSQL runs: root becomes an ordinary user."""
     around: dict[str, Any] = {
         "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},

@@ -156,6 +156,7 @@ class SqliteGround:
             store.close()
 
 
+BOUNCED: Final = "postgres behind pgbouncer"
 TABLES: Final = (*REPLACED, "entry", "request", "process", "notice", "moved", "state")
 _free: Final[list[str]] = []
 _made: Final = itertools.count(1)
@@ -166,8 +167,8 @@ class PostgresGround:
 
     name = "postgres"
 
-    def __init__(self) -> None:
-        self._address = Address(server().url())
+    def __init__(self, url: str | None = None) -> None:
+        self._address = Address(url or server().url())
         self._opened: list[PostgresStore] = []
         self._used: list[str] = []
         self._clocks: dict[str, FakeClock] = {}
@@ -227,10 +228,26 @@ class PostgresGround:
             store.close()
 
 
+class BouncedGround(PostgresGround):
+    """The same behind a proxy that gives every transaction another session of the server's."""
+
+    def __init__(self) -> None:
+        from tests.faults.bouncer import Bouncer
+
+        self._bouncer = Bouncer(server())
+        super().__init__(self._bouncer.url)
+
+    def close(self) -> None:
+        super().close()
+        self._bouncer.close()
+
+
 def ground_of(kind: str, folder: Path) -> Ground:
     """Return where stores of a kind are made."""
     if kind == "memory":
         return MemoryGround()
+    if kind == BOUNCED:
+        return BouncedGround()
     return SqliteGround(folder) if kind == "sqlite" else PostgresGround()
 
 

@@ -70,6 +70,7 @@ from tests.core.scope_bruteforce import find, names
 from tests.store.grounds import (
     ADA,
     BOB,
+    BOUNCED,
     EPOCH,
     FIRST_WALL_MS,
     TTL_MS,
@@ -103,7 +104,7 @@ def opened(kind: str) -> Iterator[Ground]:
             ground.close()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[*KINDS, pytest.param(BOUNCED, marks=pytest.mark.nightly)])
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     with opened(request.param) as ground:
         yield ground
