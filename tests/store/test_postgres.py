@@ -173,7 +173,11 @@ with socket.create_server(("127.0.0.1", 0)) as listening:
     while True:
         guest, _ = listening.accept()
         with guest:
-            name = guest.recv(4_096)[8:].split(b"\\0")[1]
+            asked = guest.recv(4_096)
+            if len(asked) == 8:  # whether TLS is spoken here
+                guest.sendall(b"S")
+                continue
+            name = asked[8:].split(b"\\0")[1]
             state, _, said = name.partition(b"|")
             told = b"SFATAL\\0VFATAL\\0C" + state + b"\\0M" + said + b"\\0\\0"
             guest.sendall(b"E" + (4 + len(told)).to_bytes(4, "big") + told)
@@ -202,6 +206,8 @@ def test_what_a_server_says_in_whatever_language_is_understood() -> None:
                 opened(url, "handrail_w", user=name)
             told[name] = refused.value.code
             assert name.partition("|")[2] in refused.value.message
+        with pytest.raises(StoreUnreachable, match="root certificate file"):
+            opened(url.replace("disable", "verify-full", 1) + "&sslrootcert=/none", "handrail_w")
         process.kill()
     assert told == expected
 
@@ -610,6 +616,25 @@ def test_an_index_that_is_not_valid_is_named_and_what_somebody_added_is_not() ->
         assert [told.partition(" is ")[0] for told in store.integrity()] == [
             "the index lease_session"
         ]
+    finally:
+        store.close()
+        admin(f'DROP SCHEMA "{name}" CASCADE')
+
+
+def test_a_routine_that_is_gone_or_another_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = "CREATE FUNCTION one() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;"
+    scripts = schema.migrations()
+    first = {**scripts, 1: scripts[1] + made}
+    monkeypatch.setattr(schema, "migrations", lambda: first)
+    store, name = found_apart()
+    try:
+        assert store.integrity() == []
+        with connected(server()) as line:
+            other = made.replace("CREATE", "CREATE OR REPLACE").replace("1;", "2;")
+            line.execute(f'SET search_path = "{name}"; {other}')
+            assert store.integrity() == ["the routine one is another one"]
+            line.execute("DROP FUNCTION one()")
+            assert store.integrity() == ["there is no routine one"]
     finally:
         store.close()
         admin(f'DROP SCHEMA "{name}" CASCADE')

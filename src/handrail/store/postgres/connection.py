@@ -55,7 +55,7 @@ _ALWAYS: Final = {"target_session_attrs": "read-write"}
 # What a server says in English when it does not want us, ever or just now. Of what it says in any
 # other language only a second look can tell which of the two it is.
 _DENIED: Final = (
-    *("authentication failed", "no password supplied", "no pg_hba.conf entry", "permission denied"),
+    *("authentication failed", "no pg_hba.conf entry", "permission denied"),
     *("does not exist", "is not permitted to log in", "pg_hba.conf rejects"),
 )
 _LATER: Final = (
@@ -250,9 +250,9 @@ def refusal(
         return _not_writable(address, "the server only reads", _READS)
     pgconn = getattr(error, "pgconn", None)
     asked = pgconn is not None and (pgconn.needs_password or pgconn.used_password)
-    denied = asked or any(words in said for words in _DENIED)
-    if not denied and _SERVER_SAYS in str(error) and not any(words in said for words in _LATER):
-        denied = _is_served(wanted)
+    denied = asked
+    if not asked and _SERVER_SAYS in str(error) and not any(words in said for words in _LATER):
+        denied = any(words in said for words in _DENIED) or _is_served(wanted)
     refused = StoreDenied if denied else StoreUnreachable
     return refused(store=address.shown, reason=said, **place)
 
