@@ -130,7 +130,7 @@ def store_verify(invocation: Invocation) -> Reply:
     """Check file, ledger and tables."""
     store = invocation.application.store
     verified = verify_store(store, store.integrity(), counting(quiet=invocation.flag("quiet")))
-    problems = [f"file: {line}" for line in verified.integrity]
+    problems = [f"store: {line}" for line in verified.integrity]
     if verified.report.problem is not None:
         problem = verified.report.problem
         problems.append(f"ledger: entry {problem.seq}: {problem.reason}")
