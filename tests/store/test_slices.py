@@ -203,14 +203,22 @@ BETWEEN: Final[dict[str, tuple[Between, int]]] = {
         ),
         3,
     ),
-    "something is left": (
-        lambda store, clock: tell(
-            store,
-            commit(store, LeaseOrphaned(grant(store, BOB, "q"), (("q", "0" * 40),), "ended")),
-        ),
+    "something is left elsewhere": (lambda store, clock: tell(store, left(store, BOB, "q")), 1),
+    "something is left in another tree": (
+        lambda store, clock: tell(store, left(store, BOB, "src/q", worktree="other")),
+        1,
+    ),
+    "something is left at a point": (
+        lambda store, clock: tell(store, left(store, ADA, "src")),
         3,
     ),
-    "something lands": (lambda store, clock: tell(store, landed(store)), 3),
+    "something is left below": (lambda store, clock: tell(store, left(store, ADA, "src/q")), 3),
+    "something lands elsewhere": (lambda store, clock: tell(store, landed(store, BOB, "r")), 1),
+    "something of one's own lands": (
+        lambda store, clock: tell(store, landed(store, ADA, "src/r", release=True)),
+        1,
+    ),
+    "one's own lease runs out": (lambda store, clock: clock.let_pass(TTL_MS), 3),
     "another configuration": (
         lambda store, clock: tell(
             store, commit(store, ConfigApplied("1" * 40, TEXT + "\n", "terminal"))
@@ -243,9 +251,16 @@ def renewed(store: Store) -> object:
     return commit(store, LeaseRenewed(token, now_of(store) + 2 * TTL_MS))
 
 
-def landed(store: Store) -> object:
-    token = grant(store, BOB, "r")
-    return commit(store, CommitAttested("c" * 40, "d" * 40, (), 1, "0" * 64, ((token, 9),)))
+def landed(store: Store, actor: Actor, scope: str, *, release: bool = False) -> object:
+    token = grant(store, actor, scope)
+    cover = ((token, now_of(store) + TTL_MS),)
+    changes: list[Event] = [CommitAttested("c" * 40, "d" * 40, (), 1, "0" * 64, cover)]
+    return commit(store, *changes, *([LeaseReleased(token, "asked")] if release else []))
+
+
+def left(store: Store, actor: Actor, scope: str, *, worktree: str = ".") -> object:
+    token = grant(store, actor, scope, worktree=worktree)
+    return commit(store, LeaseOrphaned(token, ((scope, "0" * 40),), "ended"))
 
 
 @pytest.mark.parametrize("what", BETWEEN)
@@ -254,6 +269,8 @@ def test_a_claim_is_decided_again_where_what_it_was_told_has_changed(
 ) -> None:
     store = begun(ground.create(clock))
     grant(store, BOB, "held-by-bob")
+    if "one's own lease" in what:
+        grant(store, ADA, "src", kind=LOCAL, worktree="tree")
     other = ground.another(store)
     between, times = BETWEEN[what]
     token, found = claims(store, ("src",), lambda: between(other, clock))
@@ -278,6 +295,22 @@ def test_what_somebody_else_got_meanwhile_is_refused(
         claims(store, ("lib",), lambda: commit(other, SessionEnded("s-ada", "ended")))
     with other.read() as reader:
         assert [lease.session for lease in reader.leases()] == ["s-bob"]
+
+
+@pytest.mark.parametrize("scope", ["src", "src/r", "src/*/r"])
+def test_what_somebody_else_landed_meanwhile_has_to_be_looked_at(
+    scope: str, ground: PostgresGround, clock: FakeClock
+) -> None:
+    store = begun(ground.create(clock))
+    other = ground.another(store)
+    clock.let_pass(1)
+
+    def land() -> None:
+        landed(other, BOB, scope, release=True)
+
+    with pytest.raises(NeedsFacts):
+        claims(store, ("src",), land)
+    assert claims(store, ("lib",))[1] == 1, "elsewhere nothing has"
 
 
 def test_a_refusal_waits_for_nobody(ground: PostgresGround, clock: FakeClock) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 import psycopg
 
 from handrail.core.events import Event, LeaseGranted, Move
-from handrail.core.lease import Actor, Lease, Session, renew_at
+from handrail.core.lease import Actor, Landing, Lease, Orphan, Session, renew_at
 from handrail.core.ledger import Entry, Head
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, lease_of
@@ -30,8 +30,29 @@ from handrail.store.sql.reader import LEASE, STATE, Kept, StateRow, read_lease
 from handrail.typed import Any, Final
 
 _STATE_COLUMNS: Final = 13
+# What has its anchor near: at the points, or below one of those that are asked for.
+_AT: Final = "n.anchor = ANY (string_to_array(?4, chr(10)))"
+_BELOW: Final = (
+    "string_to_table(?5, chr(10)) WITH ORDINALITY AS low (anchor, number)"
+    " JOIN string_to_table(?6, chr(10)) WITH ORDINALITY AS high (anchor, number) USING (number)"
+    " JOIN {at}%s n ON n.anchor > low.anchor AND n.anchor < high.anchor"
+)
+_LEFT_NEAR: Final = (
+    "EXISTS (SELECT 1 FROM {at}orphan) AND ("
+    f"EXISTS (SELECT 1 FROM {{at}}orphan_anchor n WHERE n.worktree = x.worktree AND {_AT})"
+    f" OR EXISTS (SELECT 1 FROM {_BELOW % 'orphan_anchor'} WHERE n.worktree = x.worktree))"
+)
+_SINCE: Final = "d.at >= x.started_at AND d.session <> x.id"
+_LANDED_NEAR: Final = (
+    f"EXISTS (SELECT 1 FROM {{at}}landing d WHERE {_SINCE}) AND ("
+    "EXISTS (SELECT 1 FROM {at}landing_anchor n JOIN {at}landing d ON d.token = n.token"
+    f" WHERE {_AT} AND {_SINCE})"
+    f" OR EXISTS (SELECT 1 FROM {_BELOW % 'landing_anchor'}"
+    f" JOIN {{at}}landing d ON d.token = n.token WHERE {_SINCE}))"
+)
 _LOOK: Final = (
     f"{STATE}, pg_backend_pid(), {NOW}, (SELECT number FROM {{at}}format), commits - grants,"
+    f" {_LEFT_NEAR}, {_LANDED_NEAR},"
     " c.blob, c.text, c.seq, c.compiled,"
     " x.id, x.agent, x.role, x.worktree, x.started_at, x.ended_at, x.secret_hash,"
     f" l.anchor, {LEASE} FROM {{at}}state"
@@ -39,15 +60,12 @@ _LOOK: Final = (
     " LEFT JOIN {at}config c ON (c.seq, c.compiled IS NOT NULL)"
     " IS DISTINCT FROM (?1::bigint, ?2::boolean)"
     " LEFT JOIN {at}session x ON x.id = ?3"
-    " LEFT JOIN (SELECT a.anchor, n.* FROM {at}may_write a JOIN {at}lease n ON n.token = a.token"
-    " WHERE a.anchor = ANY (string_to_array(?4, chr(10))) UNION ALL SELECT a.anchor, n.*"
-    " FROM string_to_table(?5, chr(10)) WITH ORDINALITY AS low (anchor, number)"
-    " JOIN string_to_table(?6, chr(10)) WITH ORDINALITY AS high (anchor, number) USING (number)"
-    " JOIN {at}may_write a ON a.anchor > low.anchor AND a.anchor < high.anchor"
-    " JOIN {at}lease n ON n.token = a.token) l ON TRUE"
+    " LEFT JOIN (SELECT n.anchor, e.* FROM {at}may_write n JOIN {at}lease e ON e.token = n.token"
+    f" WHERE {_AT} UNION ALL SELECT n.anchor, e.* FROM {_BELOW % 'may_write'}"
+    " JOIN {at}lease e ON e.token = n.token) l ON TRUE"
 )
 _TYPES: Final = (
-    *("text", "text", "integer", "text", "text", "bigint", "bigint", "bigint"),
+    *("text", "text", "integer", "text", "text", "bigint", "bigint", "bigint", "bigint"),
     *("text", "text", "text", "text", "bigint", "text", "bigint", "text", "text", "text"),
     *("bigint", "text", "text", "text", "text", "text", "bigint", "bigint", "boolean", "text"),
 )
@@ -105,12 +123,12 @@ class Looked:
             raise NeedsTurn
         self.state: StateRow = first[:at]
         self.pid, self.server_ms = first[at], first[at + 1]
-        self.others = first[at + 3]
-        config, session = first[at + 4 : at + 8], first[at + 8 : at + 15]
+        self.others, self.left_near, self.landed_near = first[at + 3 : at + 6]
+        config, session = first[at + 6 : at + 10], first[at + 10 : at + 17]
         if config[0] is not None:
             kept.key, kept.config = (first[7], first[8]), InForce(*config)
         self.session = None if session[0] is None else Session(*session)
-        self.leases = near.in_order(row[at + 15 :] for row in rows if row[at + 15] is not None)
+        self.leases = near.in_order(row[at + 17 :] for row in rows if row[at + 17] is not None)
 
 
 def look(link: Link, schema: str, session: str, near: Near, kept: Kept) -> Looked:
@@ -155,7 +173,6 @@ class PostgresSlice(PostgresTx):
             raise NeedsTurn
         self._link, self._schema, self._busy_ms = link, schema, busy_ms
         self._looked, self._near = looked, near
-        self._since: int | None = None
         self.granted: Grant | None = None
         self.watch = watch
         self._clock = clock
@@ -171,15 +188,32 @@ class PostgresSlice(PostgresTx):
             self._looked.leases if tuple(patterns) == self._near.patterns else _nothing_more()
         )
 
+    def orphans(
+        self, worktree: str | None = None, patterns: Sequence[Pattern] | None = None
+    ) -> list[Orphan]:
+        """Return that nothing is left unfinished near, where nothing is."""
+        session = self._looked.session
+        asked = session is not None and (worktree, patterns) == (
+            *(session.worktree, self._near.patterns),
+        )
+        if not asked or self._looked.left_near:
+            raise NeedsTurn
+        return []
+
     def landings(
         self,
         since: int = 0,
         without: str | None = None,
         patterns: Sequence[Pattern] | None = None,
-    ) -> Any:
-        """Return that nothing landed, where nothing did."""
-        self._since = since if self._since is None else min(self._since, since)
-        return super().landings(since, without, patterns)
+    ) -> list[Landing]:
+        """Return that nobody else landed anything near since the session began, where it is so."""
+        session = self._looked.session
+        asked = session is not None and (since, without, patterns) == (
+            *(session.started_at, session.id, self._near.patterns),
+        )
+        if not asked or self._looked.landed_near:
+            raise NeedsTurn
+        return []
 
     def commit(
         self,
@@ -213,6 +247,7 @@ class PostgresSlice(PostgresTx):
         if reading is not None and reading[0] != self._timeline.boot:
             raise NeedsTurn
         form = unplaced(self.epoch, actor, grant, self._salt())
+        ends = [near.expires_at for near in self._looked.leases if near.live(self.now)]
         lease = lease_of(0, 0, actor, grant._replace(expires_at=grant.ttl_ms))
         try:
             seq, at, header, payload = self._link.send(
@@ -220,7 +255,8 @@ class PostgresSlice(PostgresTx):
                 (
                     *(path_of(self._schema), f"{self._busy_ms}ms"),
                     *(FORMAT, self.epoch, self._timeline.boot, self.head.seq),
-                    *(self._config_key[0], self._since, *session[:5], session.secret_hash),
+                    *(self._config_key[0], min(ends, default=None), session.started_at),
+                    *(*session[:5], session.secret_hash),
                     *(self._looked.others, *self._near.lines),
                     None if reading is None else reading[1],
                     *("\n".join(form.header), "\n".join(form.payload)),

@@ -14,7 +14,8 @@ CREATE PROCEDURE grant_lease(
     a_format integer, a_epoch text, a_boot text,
     a_seq bigint,                  -- the newest entry that it knew
     a_config bigint,               -- the entry of the configuration
-    a_landed bigint,               -- nothing landed at or after this time; NULL: that was not asked
+    a_ends bigint,                 -- when the first of the leases near ends that were in force
+    a_landed bigint,               -- nobody else landed anything near at or after this time
     a_id text, a_agent text, a_role text, a_worktree text, a_started bigint, a_secret text,
     a_others bigint,               -- how many commits it knew that were no such grants
     a_points text, a_lows text, a_highs text,           -- anchors of what is near it, one a line
@@ -32,6 +33,9 @@ DECLARE
     s record;
     header CONSTANT text[] := string_to_array(a_header, E'\n');
     payload CONSTANT text[] := string_to_array(a_payload, E'\n');
+    points CONSTANT text[] := string_to_array(a_points, E'\n');
+    lows CONSTANT text[] := string_to_array(a_lows, E'\n');
+    highs CONSTANT text[] := string_to_array(a_highs, E'\n');
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         r_seq := 0;  -- what was committed while we waited would not be seen
@@ -46,16 +50,16 @@ BEGIN
     PERFORM pg_advisory_xact_lock('state'::regclass::oid::bigint);
     SELECT * INTO s FROM state FOR UPDATE;
     -- From here on each statement sees all that was committed before the turn was won.
-    IF s.epoch <> a_epoch OR s.boot <> a_boot
+    r_at := greatest(
+        s.offset_ms + coalesce(a_clock, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint),
+        s.last_now
+    );
+    IF s.epoch <> a_epoch OR s.boot <> a_boot OR r_at >= a_ends
         OR s.head_seq > a_seq AND (
-            EXISTS (
-                SELECT 1 FROM may_write m
-                WHERE m.anchor = ANY (string_to_array(a_points, E'\n')) AND m.token > a_seq
-            )
+            EXISTS (SELECT 1 FROM may_write m WHERE m.anchor = ANY (points) AND m.token > a_seq)
             OR EXISTS (
-                SELECT 1 FROM string_to_table(a_lows, E'\n') WITH ORDINALITY AS l (low, n)
-                JOIN string_to_table(a_highs, E'\n') WITH ORDINALITY AS h (high, n) USING (n)
-                JOIN may_write m ON m.anchor > l.low AND m.anchor < h.high
+                SELECT 1 FROM unnest(lows, highs) AS below (low, high)
+                JOIN may_write m ON m.anchor > below.low AND m.anchor < below.high
                 WHERE m.token > a_seq
             )
         )
@@ -69,17 +73,32 @@ BEGIN
                     AND x.started_at = a_started AND x.secret_hash = a_secret
             )
             OR EXISTS (SELECT 1 FROM waiter)
-            OR EXISTS (SELECT 1 FROM orphan)
             OR EXISTS (SELECT 1 FROM reading r WHERE r.unread)
-            OR EXISTS (SELECT 1 FROM landing d WHERE d.at >= a_landed)
+            OR EXISTS (
+                SELECT 1 FROM orphan_anchor o
+                WHERE o.worktree = a_worktree AND o.anchor = ANY (points)
+            )
+            OR EXISTS (
+                SELECT 1 FROM unnest(lows, highs) AS below (low, high)
+                JOIN orphan_anchor o ON o.anchor > below.low AND o.anchor < below.high
+                WHERE o.worktree = a_worktree
+            )
+            OR EXISTS (SELECT 1 FROM landing d WHERE d.at >= a_landed) AND (
+                EXISTS (
+                    SELECT 1 FROM landing_anchor n JOIN landing d ON d.token = n.token
+                    WHERE n.anchor = ANY (points) AND d.at >= a_landed AND d.session <> a_id
+                )
+                OR EXISTS (
+                    SELECT 1 FROM unnest(lows, highs) AS below (low, high)
+                    JOIN landing_anchor n ON n.anchor > below.low AND n.anchor < below.high
+                    JOIN landing d ON d.token = n.token
+                    WHERE d.at >= a_landed AND d.session <> a_id
+                )
+            )
         )
     THEN
         RETURN;
     END IF;
-    r_at := greatest(
-        s.offset_ms + coalesce(a_clock, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint),
-        s.last_now
-    );
     r_seq := s.head_seq + 1;
     r_payload := convert_to(payload[1] || (r_at + a_ttl) || payload[2], 'UTF8');
     r_header := convert_to(
