@@ -155,6 +155,7 @@ def globs_never_meet(patch: Patch) -> None:
             *rest,
         )
 
+    wrap(patch, leases, "overlap", literal)
     wrap(patch, leases, "overlap_outside", literal)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handrail.core.record import Record
-from handrail.core.scope import Overlap, Pattern, overlap, overlap_outside
+from handrail.core.scope import Overlap, Pattern, matches, overlap, overlap_outside
 from handrail.errors import MalformedTtl
 from handrail.text import format_duration
 from handrail.typed import Final, Literal, Protocol
@@ -241,14 +241,13 @@ def conflict(
     Returns the answer of the table and the overlap with its witness; None where they share no
     path. On a contended path both sides count as local, whatever they are elsewhere.
     """
+    shared = overlap(held.patterns, patterns)
+    if shared is None:
+        return None
     same = held.worktree == worktree
-    if contended:
-        shared = overlap_outside(held.patterns, patterns, contended)
-    else:
-        shared = overlap(held.patterns, patterns)
-    if shared is not None:
-        return answer(held=held.kind, asked=kind, same_worktree=same), shared
-    shared = overlap(held.patterns, patterns) if contended else None
-    if shared is not None:
-        return answer(held=LOCAL, asked=LOCAL, same_worktree=same), shared
-    return None
+    if any(matches(pattern, shared.witness) for pattern in contended):
+        outside = overlap_outside(held.patterns, patterns, contended)
+        if outside is None:
+            return answer(held=LOCAL, asked=LOCAL, same_worktree=same), shared
+        shared = outside
+    return answer(held=held.kind, asked=kind, same_worktree=same), shared

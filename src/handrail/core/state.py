@@ -36,7 +36,7 @@ from handrail.core.events import (
     WaitKept,
 )
 from handrail.core.lease import Actor, Landing, Lease, Notice, Orphan, Process, Session, Waiter
-from handrail.core.ledger import Entry, read_event, read_header
+from handrail.core.ledger import Entry, read_event, read_verified
 from handrail.core.record import Record
 from handrail.core.scope import SCOPE_PATTERNS_MAX, Pattern, stored_pattern
 from handrail.core.scope.naming import scope_for
@@ -280,8 +280,10 @@ class State:
     def copy(self) -> State:
         """Return an independent copy."""
         other = State.__new__(State)
-        for name, table in vars(self).items():
-            other.__dict__[name] = table.copy() if isinstance(table, dict) else table
+        other.__dict__ = {
+            name: table.copy() if type(table) is dict else table
+            for name, table in vars(self).items()
+        }
         return other
 
     def put_lease(self, lease: Lease) -> None:
@@ -432,7 +434,7 @@ def replay(entries: Iterable[Entry]) -> State:
     """
     state = State()
     for entry in entries:
-        header = read_header(entry.header)
+        header = read_verified(entry.header)
         event = read_event(entry, header)
         if event is not None:
             actor = Actor(header.session, header.agent, header.role)

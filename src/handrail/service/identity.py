@@ -34,15 +34,12 @@ def require_session(reader: Reader, context: Context, *, anywhere: bool = False)
         reason = f"HANDRAIL_SESSION is not set{marker if caller.harness else ''}"
         raise errors.UnknownSession(reason=reason)
     session = reader.session(caller.session)
-    again = f'eval "$(handrail session start --id {shell_quote(caller.session)})"'
     if session is None:
-        reason = f"{caller.session} was never started here"
-        raise errors.UnknownSession(session=caller.session, reason=reason, next=again)
+        raise _unknown(caller.session, "was never started here")
     if session.worktree != caller.worktree and not (anywhere and _came_with(session, caller)):
         raise errors.WrongWorktree(session=session.id, worktree=session.worktree)
     if not session.live:
-        reason = f"{session.id} has ended"
-        raise errors.UnknownSession(session=session.id, reason=reason, next=again)
+        raise _unknown(session.id, "has ended")
     if caller.secret is not None:
         shown = hash_secret(caller.secret)
     else:
@@ -52,6 +49,11 @@ def require_session(reader: Reader, context: Context, *, anywhere: bool = False)
     if shown != session.secret_hash:
         raise errors.WrongSecret(session=session.id)
     return session
+
+
+def _unknown(session: str, why: str) -> errors.UnknownSession:
+    again = f'eval "$(handrail session start --id {shell_quote(session)})"'
+    return errors.UnknownSession(session=session, reason=f"{session} {why}", next=again)
 
 
 def _came_with(session: Session, caller: Caller) -> bool:

@@ -8,7 +8,7 @@ from handrail import errors
 from handrail.core.decide import Changes, Past, Release, Renew, View, dead_token, decide
 from handrail.core.events import LeaseExpired, LeaseGranted, LeaseOrphaned, LeaseReleased
 from handrail.core.lease import Lease, Session, check_ttl
-from handrail.core.ledger import format_token, parse_token, read_event, read_if
+from handrail.core.ledger import format_token, parse_token, read_if
 from handrail.core.record import Record
 from handrail.core.scope import matches, normalise_path
 from handrail.service.claims import Asked, Claims, Granted, as_granted
@@ -135,12 +135,12 @@ class Leases(Claims):
 def past_lease(reader: Reader, seq: int) -> Past | None:
     """Find the grant of a token in the ledger and how it ended; None if it never was one."""
     entry = next(reader.entries(seq - 1, seq), None)
-    grant = None if entry is None else read_event(entry)
+    grant = None if entry is None else read_if(entry, "lease.granted")
     if not isinstance(grant, LeaseGranted):
         return None
     for kind in ("lease.expired", "lease.orphaned", "lease.released"):
         end = reader.latest(kind, str(seq))
-        event = None if end is None else read_event(end)
+        event = None if end is None else read_if(end, kind)
         if isinstance(event, LeaseExpired | LeaseOrphaned | LeaseReleased):
             return Past(seq, grant, event)
     return Past(seq, grant, None)

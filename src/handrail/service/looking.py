@@ -15,7 +15,7 @@ from handrail import errors
 from handrail.core.decide import Dirty, Landed, Looked, NeedsFacts
 from handrail.core.events import CommitAttested
 from handrail.core.lease import Landing, Lease, Orphan, Session, conflict
-from handrail.core.ledger import read_event, read_header
+from handrail.core.ledger import read_header, read_if
 from handrail.core.record import Record
 from handrail.core.scope import Pattern, matches, normalise_path
 from handrail.service.context import Context, DirtyRow
@@ -245,8 +245,11 @@ def landed_since(
     found = []
     for commit, seq in sorted(reader.attestations(since).items(), key=lambda row: row[1]):
         entry = next(reader.entries(seq - 1, seq))
-        event, session = read_event(entry), read_header(entry.header).session or ""
-        if session == without or not isinstance(event, CommitAttested):
+        session = read_header(entry.header).session or ""
+        if session == without:
+            continue
+        event = read_if(entry, "commit.attested")
+        if not isinstance(event, CommitAttested):
             continue
         scopes = [reader.landing(token) for token, _ in event.cover]
         known = tuple(scope for scope in scopes if scope is not None)

@@ -21,7 +21,7 @@ from handrail.core.events import Event
 from handrail.core.handed import PacketOffered, TaskOpened
 from handrail.core.handing import packet_of
 from handrail.core.lease import Session
-from handrail.core.ledger import Entry, read_event, read_header
+from handrail.core.ledger import Entry, read_header, read_if
 from handrail.core.packet import draft, overwritten, pretty, read_packet
 from handrail.core.record import Record
 from handrail.core.scope import Pattern
@@ -265,7 +265,7 @@ def _left(tx: Reader, session: Session, offer: Offer) -> tuple[str, ...]:
 
 def _offered(entries: Sequence[Entry], given: dict[str, Any], left: tuple[str, ...]) -> Offered:
     for entry in entries:
-        event = read_event(entry)
+        event = read_if(entry, "packet.offered")
         if isinstance(event, PacketOffered):
             # The row as it was then; what became of it is another question.
             at = read_header(entry.header).at

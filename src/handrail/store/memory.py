@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from handrail.core.decide import writable
 from handrail.core.events import KIND_OF, Event, Move, StoreCreated, subject_of
@@ -23,7 +23,7 @@ from handrail.core.lease import (
     Waiter,
     renew_at,
 )
-from handrail.core.ledger import GENESIS, Entry, Head, read_event, seal
+from handrail.core.ledger import Entry, Head, read_event, seal
 from handrail.core.scope import Pattern
 from handrail.core.state import InForce, State, apply
 from handrail.errors import StoreBusy, Usage
@@ -31,6 +31,9 @@ from handrail.errors.server import StoreMoved
 from handrail.store.anchors import plan
 from handrail.store.memory_handoffs import Data, HandoffRows
 from handrail.store.port import POLL_S, RARE, REQUESTS_KEPT_MS, Ahead, Clock, Outcome, Request, Tx
+from handrail.typed import TypeVar
+
+SomeReader = TypeVar("SomeReader", bound="MemoryReader")
 
 
 class MemoryReader(HandoffRows):
@@ -43,21 +46,33 @@ class MemoryReader(HandoffRows):
         self.epoch = data.epoch
         self.now = data.timeline.now(reading, data.last_now)
 
+    def __enter__(self: SomeReader) -> SomeReader:
+        """Be the snapshot that was opened."""
+        return self
+
+    def __exit__(self, *failed: object) -> None:
+        """Nothing to give back."""
+
     @property
     def head(self) -> Head:
         """The newest (sequence, hash)."""
-        ledger = self.data.ledger
-        return Head(ledger[-1].seq, ledger[-1].hash) if ledger else GENESIS
+        return self.data.head
 
     def near(self, patterns: Sequence[Pattern]) -> Iterator[Lease]:
         """Yield what may share a path with the patterns, in the order of the plan."""
-        rows = self.index_rows()
+        leases = self.data.state.leases
         seen: set[int] = set()
         for step in plan(patterns):
-            for anchor, token in rows:
-                if token not in seen and step.takes(anchor):
+            rows = [
+                (pattern.anchor, lease.token)
+                for lease in leases.values()
+                for pattern in lease.patterns
+                if step.takes(pattern.anchor)
+            ]
+            for _, token in sorted(rows):
+                if token not in seen:
                     seen.add(token)
-                    yield self.data.state.leases[token]
+                    yield leases[token]
 
     def lease(self, token: int) -> Lease | None:
         """Return the lease under ``token`` if it has not ended."""
@@ -65,8 +80,8 @@ class MemoryReader(HandoffRows):
 
     def leases(self, session: str | None = None) -> list[Lease]:
         """Return all leases, or those of one session, by token."""
-        leases = sorted(self.data.state.leases.values())
-        return [lease for lease in leases if session is None or lease.session == session]
+        leases = self.data.state.leases.values()
+        return sorted(lease for lease in leases if session is None or lease.session == session)
 
     def session(self, session: str) -> Session | None:
         """Return a session, ended or not."""
@@ -105,6 +120,8 @@ class MemoryReader(HandoffRows):
         self, worktree: str | None = None, patterns: Sequence[Pattern] | None = None
     ) -> list[Orphan]:
         """Return what ended leases left: everywhere, in a worktree, or there near patterns."""
+        if not self.data.state.orphans:
+            return []
         steps = None if patterns is None else plan(patterns)
         return [
             orphan
@@ -130,14 +147,12 @@ class MemoryReader(HandoffRows):
 
         What one session landed is left out.
         """
-        steps = None if patterns is None else plan(patterns)
-        return [
-            one
-            for one in sorted(self.data.state.landings.values())
-            if one.at >= since
-            and one.session != without
-            and (steps is None or any(s.takes(p.anchor) for s in steps for p in one.patterns))
-        ]
+        landings = self.data.state.landings.values()
+        found = sorted(one for one in landings if one.at >= since and one.session != without)
+        if not found or patterns is None:
+            return found
+        steps = plan(patterns)
+        return [one for one in found if any(s.takes(p.anchor) for s in steps for p in one.patterns)]
 
     def acts_for(self, process: Process) -> str | None:
         """Return the session that a process acts for."""
@@ -332,6 +347,19 @@ class MemoryTx(MemoryReader):
         self.data.state.waiters.clear()
 
 
+class _Turn:
+    """The time in which one has the store to oneself."""
+
+    def __init__(self, begin: Callable[[], MemoryTx], turn: threading.Lock) -> None:
+        self._begin, self._turn = begin, turn
+
+    def __enter__(self) -> MemoryTx:
+        return self._begin()
+
+    def __exit__(self, *failed: object) -> None:
+        self._turn.release()
+
+
 class MemoryStore:
     """A workspace in this process."""
 
@@ -355,10 +383,12 @@ class MemoryStore:
         with self.transaction() as tx:
             tx.commit([StoreCreated(workspace, predecessor)], Actor())
 
-    @contextmanager
-    def transaction(self) -> Iterator[MemoryTx]:
+    def transaction(self) -> AbstractContextManager[MemoryTx]:
         """Open the exclusive transaction; raises StoreBusy."""
-        self._take_turn(time.monotonic() + self._busy_ms / 1000)
+        return _Turn(self._begin, self._turn)
+
+    def _begin(self) -> MemoryTx:
+        self._take_turn()
         try:
             self._check_there()
             reading = self._clock.read()
@@ -368,11 +398,13 @@ class MemoryStore:
                 data.timeline = data.timeline.anchored(reading, data.last_now)
                 data.last_now = data.timeline.now(reading, data.last_now)
                 self._publish(data)
-            yield MemoryTx(self._data, reading, self._salt, self._publish)
-        finally:
+            return MemoryTx(self._data, reading, self._salt, self._publish)
+        except BaseException:
             self._turn.release()
+            raise
 
-    def _take_turn(self, deadline: float) -> None:
+    def _take_turn(self) -> None:
+        deadline = time.monotonic() + self._busy_ms / 1000
         if self._queue.acquire(timeout=self._busy_ms / 1000):
             try:
                 if self._turn.acquire(timeout=max(deadline - time.monotonic(), 0)):
@@ -394,11 +426,10 @@ class MemoryStore:
         with self.transaction() as tx:
             return decide(tx)
 
-    @contextmanager
-    def read(self) -> Iterator[MemoryReader]:
+    def read(self) -> AbstractContextManager[MemoryReader]:
         """Open a snapshot."""
         self._check_there()
-        yield MemoryReader(self._data, self._clock.read())
+        return MemoryReader(self._data, self._clock.read())
 
     def version(self) -> int:
         """Return a number that changes whenever somebody commits."""

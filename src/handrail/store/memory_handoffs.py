@@ -5,7 +5,7 @@ Promise: as ``store.port``.
 
 from __future__ import annotations
 
-from handrail.core.ledger import Entry
+from handrail.core.ledger import GENESIS, Entry, Head
 from handrail.core.projected import KeptRow
 from handrail.core.reading import ToRead, unread
 from handrail.core.state import State
@@ -27,15 +27,24 @@ class Data:
         self.last_now = 0
         self.moved = ""
 
+        self._headed: tuple[Entry | None, Head] = (None, GENESIS)
+
+    @property
+    def head(self) -> Head:
+        """The newest (sequence, hash); hashed once an entry."""
+        last = self.ledger[-1] if self.ledger else None
+        if self._headed[0] is not last:
+            self._headed = (last, GENESIS if last is None else Head(last.seq, last.hash))
+        return self._headed[1]
+
     def copy(self) -> Data:
         """Return what a transaction may change."""
-        other = Data(self.workspace, self.epoch)
+        other = Data.__new__(Data)
+        vars(other).update(vars(self))
         other.state = self.state.copy()
         other.ledger = list(self.ledger)
         other.subjects = list(self.subjects)
         other.requests = dict(self.requests)
-        other.timeline = self.timeline
-        other.last_now = self.last_now
         return other
 
 

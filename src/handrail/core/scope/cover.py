@@ -97,6 +97,8 @@ def uncovered(pattern: Pattern, lanes: Sequence[Pattern]) -> str | None:
     path = sample(pattern.segments) or FILLER
     if not any(matches(lane, path) for lane in near):
         return path
+    if _is_tree_in(pattern, near):
+        return None
     try:
         # A second guess finds most of what is outside, and looks better than the shortest.
         fresh = _fresh(near)
@@ -123,6 +125,8 @@ def overlap_outside(
             if path is None:
                 continue
             if any(matches(lane, path) for lane in lanes):
+                if _is_tree_in(mine, lanes) or _is_tree_in(other, lanes):
+                    continue
                 # This path lies in a lane; the two may share another that does not.
                 try:
                     path = _search((mine, other), lanes, work)
@@ -131,6 +135,17 @@ def overlap_outside(
             if path is not None:
                 return Overlap(mine, other, path)
     return None
+
+
+def _is_tree_in(pattern: Pattern, lanes: Sequence[Pattern]) -> bool:
+    """Tell whether a pattern is a path of which one lane means all that lies below it, too.
+
+    Then there is nothing to search for: what ends in ``**`` reads on from wherever it got to.
+    """
+    return pattern.is_literal and any(
+        (lane.is_literal or lane.segments[-1] == _GLOB) and matches(lane, pattern.text)
+        for lane in lanes
+    )
 
 
 def _holds(outer: Pattern, inner: Pattern, work: list[int]) -> bool:
