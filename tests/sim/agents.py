@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.sim.books import SECOND, Asked, Held
@@ -83,11 +84,11 @@ class Plan:
         self.paths = chance.choice((2, 8))
         self.naps = chance.choice(((20, 400), (20, 400), (200, 3_000)))
         self.scopes = list(SCOPES)
-        self.scope_weights = list(WEIGHTS)
+        self.scopes_summed = list(itertools.accumulate(WEIGHTS))
         if chance.random() < 0.5:
             # Few scopes meet often.
             self.scopes = chance.choices(SCOPES, WEIGHTS, k=chance.choice((2, 3, 6)))
-            self.scope_weights = [1] * len(self.scopes)
+            self.scopes_summed = list(range(1, 1 + len(self.scopes)))
         self.calm = False
 
     def patience_ms(self, agents: int) -> int:
@@ -192,7 +193,7 @@ class Agent:
 
     def _wish(self) -> None:
         world = self.world
-        (wish,) = world.random.choices(world.plan.wishes, cum_weights=world.plan.summed)
+        wish = world.random.pick(world.plan.wishes, world.plan.summed)
         if wish == "write":
             self._write()
             self._nap(*world.plan.naps)
@@ -258,7 +259,8 @@ class Agent:
         if self.tokens and world.random.random() < 0.2:
             return world.checker.held[world.random.choice(self.tokens)].scope
         count = world.random.choice((1, 1, 1, 2))
-        return tuple(dict.fromkeys(world.random.choices(plan.scopes, plan.scope_weights, k=count)))
+        chosen = [world.random.pick(plan.scopes, plan.scopes_summed) for _ in range(count)]
+        return tuple(dict.fromkeys(chosen))
 
     def _said(self, scope: tuple[str, ...]) -> tuple[str, ...]:
         """Spell a scope: where case is folded, in any case."""
@@ -304,7 +306,7 @@ class Agent:
             self.waits = None
             self._send(self._call("leave", ticket=old.ticket))
             return
-        asked = Asked(**{**vars(old.asked), "ticket": old.ticket})
+        asked = old.asked._replace(ticket=old.ticket)
         again = self._call("wait", asked=asked, said=old.said, ttl=old.ttl, ticket=old.ticket)
         again.request = old.request
         self._send(again)
@@ -451,7 +453,7 @@ class Agent:
     def _again(self, call: Call) -> None:
         call.tries += 1
         if call.tries < TRIES_MAX or call.op in ("start", "wait"):
-            again = Call(**{**vars(call), "sent": self.world.clock.true})
+            again = replace(call, sent=self.world.clock.true)
             self._send(again)
             return
         self.pending = None

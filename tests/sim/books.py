@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tests.sim.chain import Chain, Seen, Violation
 from tests.sim.universe import PLACES, inside, mask, unanchored
@@ -56,9 +56,11 @@ class Queued:
     until: int
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A claim as it was asked for; ``scope`` in the spelling in which this workspace compares."""
+class Asked(NamedTuple):
+    """A claim as it was asked for; ``scope`` in the spelling in which this workspace compares.
+
+    ``giver`` is whose leases stand in nobody's way, where a task reserves what it is given.
+    """
 
     session: str
     tree: str
@@ -67,6 +69,7 @@ class Asked:
     kind: str
     ttl: int
     ticket: int | None = None
+    giver: str = ""
 
 
 @dataclass(frozen=True)

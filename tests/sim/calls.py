@@ -8,7 +8,7 @@ and any other exception breaks a promise by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -107,12 +107,12 @@ class Checker(Books):
         tokens = [token for token, _ in seen.payload["cover"]]
         self.attested[commit.id] = (seen.seq, seen.session or "", commit, tokens)
 
-    def request_of(self, call: Call, digest: str) -> str | None:
+    def request_of(self, call: Call) -> str | None:
         """Say what becomes of a request whose id was used before."""
         known = self.requests.get(call.request or "")
         if known is None or not self.is_live(call.session):
             return None
-        return "repeated" if known[0] == digest else "usage"
+        return "repeated" if known[0] == digest_of(call) else "usage"
 
 
 Question = Callable[[Checker, Call], str]
@@ -151,7 +151,7 @@ def digest_of(call: Call) -> str:
 
 def ask_claim(checker: Checker, call: Call) -> str:
     assert call.asked is not None
-    return checker.request_of(call, digest_of(call)) or checker.expected_of(call.asked)
+    return checker.request_of(call) or checker.expected_of(call.asked)
 
 
 def _asked(call: Call) -> AskedFor:
@@ -209,12 +209,12 @@ def ask_wait(checker: Checker, call: Call) -> str:
 def judge_place(checker: Checker, call: Call, answer: Answer, ticket: int | None) -> None:
     """Judge a place in the queue as soon as it was taken or kept, and the refusal behind it."""
     assert call.asked is not None
-    asked, held = replace(call.asked, ticket=ticket), answer["behind"]
+    asked, held = call.asked._replace(ticket=ticket), answer["behind"]
     if not (held["code"] == checker.expected_of(asked)):
         raise Violation(f"{call} waits for {held}")
     checker.judge_claim(asked, held, ())
     checker.judge_wait(asked, answer)
-    call.asked = replace(asked, ticket=answer["ticket"])
+    call.asked = asked._replace(ticket=answer["ticket"])
 
 
 def judge_claim(
@@ -496,7 +496,7 @@ def judge_open(
 
 
 def ask_offer(checker: Checker, call: Call) -> str:
-    again = checker.request_of(call, digest_of(call))
+    again = checker.request_of(call)
     expected = again or checker.expected_offer(call.session, call.task, call.scope)
     if expected == "offered":
         task = checker.tasks[call.task]
@@ -557,7 +557,7 @@ def _remember(checker: Checker, call: Call, outcome: int | str) -> None:
 
 
 def ask_accept(checker: Checker, call: Call) -> str:
-    again = checker.request_of(call, digest_of(call))
+    again = checker.request_of(call)
     expected = again or checker.expected_accept(call.session, call.task)
     if expected in ("accepted", "taken"):
         task = checker.tasks[call.task]
@@ -617,7 +617,7 @@ def _enter_renewal(checker: Checker, call: Call, task: Task) -> None:
 
 def _ask_settle(how: str) -> Question:
     def ask(checker: Checker, call: Call) -> str:
-        again = checker.request_of(call, digest_of(call))
+        again = checker.request_of(call)
         expected = again or checker.expected_settle(call.session, call.task, how)
         if expected == how:
             task = checker.tasks[call.task]

@@ -43,7 +43,7 @@ class Chain:
 
     def take(self, seq: int, header: bytes, payload: bytes | None) -> Seen:
         """Judge an entry against the one before it."""
-        told = json.loads(header)
+        told = json.loads(header.decode("ascii"))
         if list(told) != FIELDS:
             raise Violation(f"P5: the header of entry {seq} has the fields {list(told)}")
         wanted = (1, self.epoch, self.seq + 1, self.hash)
@@ -57,7 +57,9 @@ class Chain:
         self.seq, self.at = seq, told["at"]
         self.hash = hashlib.sha256(header).hexdigest()
         self.hashes.append(self.hash)
-        return Seen(seq, told["at"], told["kind"], told["session"], json.loads(payload))
+        return Seen(
+            seq, told["at"], told["kind"], told["session"], json.loads(payload.decode("ascii"))
+        )
 
     def audit(self, entries: Iterable[Any], head: Sequence[Any]) -> None:
         """See that a whole ledger is what was seen when it came, and ends in its head."""

@@ -7,11 +7,29 @@ machine that runs it.
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 START_MS: Final = 1_767_225_600_000
 LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+class Chance(random.Random):
+    """A source of chance whose whole numbers are those of the library, without its questions."""
+
+    def randint(self, least: int, most: int) -> int:
+        """Return one of the numbers from the least to the most."""
+        count = most - least + 1
+        bits = count.bit_length()
+        found = self.getrandbits(bits)
+        while found >= count:
+            found = self.getrandbits(bits)
+        return least + found
+
+    def pick(self, those: Sequence[Any], summed: Sequence[float]) -> Any:
+        """Return one of those, by the sums of their weights, as ``choices`` does."""
+        return those[bisect(summed, self.random() * (summed[-1] + 0.0), 0, len(those) - 1)]
 
 
 class Clock:
@@ -41,6 +59,10 @@ class Commit(NamedTuple):
     id: str
     paths: tuple[str, ...]
     knows: frozenset[str]
+
+    def __repr__(self) -> str:
+        # Not what it knows: a set is spelled in another order by each process.
+        return f"{self.id} of {', '.join(self.paths)}"
 
 
 class Row(NamedTuple):

@@ -234,14 +234,14 @@ class Handoffs(Books):
 
     def as_reserved(self, task: Task, session: str, scope: Scope) -> Asked:
         """Return the claim of a task; what the giver gives stands in nobody's way."""
-        return _Reserving(TASK + task.name, "", None, scope, "exclusive", 0, giver=session)
+        return Asked(TASK + task.name, "", None, scope, "exclusive", 0, giver=session)
 
     def holders(self, asked: Asked) -> list[Held]:
         """List who stands in the way; a giver not to its own task."""
         found = super().holders(asked)
-        if not isinstance(asked, _Reserving):
-            return found
-        return [held for held in found if held.session != asked.giver]
+        if asked.giver:
+            return [held for held in found if held.session != asked.giver]
+        return found
 
     def expected_accept(self, session: str, name: str) -> str:
         """Say what an acceptance leads to."""
@@ -388,8 +388,3 @@ class Handoffs(Books):
         wanted = (sorted(predicted[0]), sorted(predicted[1]))
         if not ((ended, moved) == wanted):
             raise Violation(f"scope went {(ended, moved)}, not {wanted}")
-
-
-@dataclass(frozen=True)
-class _Reserving(Asked):
-    giver: str = ""

@@ -11,8 +11,9 @@ lets others act between two transactions of one call.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -21,7 +22,7 @@ from handrail.core.events import ConfigApplied
 from handrail.core.lease import Actor
 from handrail.service.health import rebuild
 from handrail.store.memory import MemoryStore
-from handrail.store.port import Ahead, Outcome, Reader, Store, Tx
+from handrail.store.port import Reader, Store, Tx
 from handrail.store.sqlite import SqliteStore
 from tests.sim.outside import Clock
 
@@ -115,55 +116,13 @@ class Door:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    @contextmanager
-    def transaction(self) -> Iterator[Tx]:
+    def transaction(self) -> AbstractContextManager[Tx]:
         """Open a transaction, unless the store is down or slow."""
-        with self._passing() as judged, self._world.ground.store.transaction() as tx:
-            judged(tx)
-            yield tx
-
-    def attempt(self, decide: Callable[[Tx], Outcome], ahead: Ahead | None) -> Outcome:
-        """Let something be decided, unless the store is down or slow."""
-
-        def decided(tx: Tx) -> Outcome:
-            judged(tx)
-            return decide(tx)
-
-        with self._passing() as judged:
-            return self._world.ground.store.attempt(decided, ahead)
-
-    @contextmanager
-    def _passing(self) -> Iterator[Callable[[Tx], None]]:
-        """Let a transaction through; what is yielded is told of each one that begins."""
-        world = self._world
-        world.at_the_door()
-        checker = world.checker
-        actor = checker.actor
-        store = world.ground.store
-        version = store.version()
-        begun: list[Tx] = []
-
-        def judged(tx: Tx) -> None:
-            begun.append(tx)
-            world.now_is(tx.now)
-            checker.begin(tx.now)
-            if world.breaks():
-                _break(tx)
-
-        yield judged
-        # A version tells of the commits of others: those of one's own connection say so themselves.
-        written = any(bool(getattr(tx, "written", False)) for tx in begun)
-        world.version += store.version() != version or written
-        world.note_entries()
-        checker.actor = actor
+        return _Turn(self._world)
 
     def wait(self, seconds: float) -> None:
         """Nobody waits in a simulated call: time passes between events."""
         raise AssertionError(f"a call waited for {seconds} s")
-
-    def listen(self) -> int | None:
-        """Nobody tells."""
-        return None
 
     def read(self) -> AbstractContextManager[Reader]:
         """Open a snapshot."""
@@ -177,6 +136,41 @@ class Door:
 
     def close(self) -> None:
         """Others use the store still."""
+
+
+class _Turn:
+    """One transaction of a call: what it begins with and what it leaves is judged."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __enter__(self) -> Tx:
+        world = self._world
+        world.at_the_door()
+        self._actor = world.checker.actor
+        self._store = store = world.ground.store
+        self._version = store.version()
+        self._turn = store.transaction()
+        self._tx = tx = self._turn.__enter__()
+        try:
+            world.now_is(tx.now)
+            world.checker.begin(tx.now)
+            if world.breaks():
+                _break(tx)
+        except BaseException:
+            self._turn.__exit__(*sys.exc_info())
+            raise
+        return tx
+
+    def __exit__(self, *failed: Any) -> None:
+        self._turn.__exit__(*failed)
+        if failed[0] is not None:
+            return
+        world, written = self._world, bool(getattr(self._tx, "written", False))
+        # A version tells of the commits of others: those of one's own connection say so themselves.
+        world.version += self._store.version() != self._version or written
+        world.note_entries()
+        world.checker.actor = self._actor
 
 
 def _break(tx: Tx) -> None:

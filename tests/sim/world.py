@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +21,7 @@ from tests.sim.agents import FAULTS, Agent, Plan
 from tests.sim.books import Charter
 from tests.sim.calls import OPS, Answer, Call, Checker, digest_of, judge_place, refusal
 from tests.sim.chain import Violation
-from tests.sim.outside import Clock, Commit, Outside, Secrets
+from tests.sim.outside import Chance, Clock, Commit, Outside, Secrets
 from tests.sim.stores import EPOCH, GROUNDS, Door, apply_config
 
 SECOND: Final = 1_000
@@ -76,7 +75,7 @@ class World:
         trace: list[str] | None = None,
         without: frozenset[str] = frozenset(),
     ) -> None:
-        self.random = chance = random.Random(seed)
+        self.random = chance = Chance(seed)
         self.trace = trace
         self.clock = Clock()
         self.fold = chance.random() < 0.25
@@ -225,7 +224,7 @@ class World:
         self.calls += 1
         self.current = call
         if call.asked is not None:
-            call.asked = replace(call.asked, ticket=call.ticket)
+            call.asked = call.asked._replace(ticket=call.ticket)
         call.placed = partial(judge_place, checker, call)
         checker.question, checker.asked_at = (lambda: op.ask(checker, call)), None
         checker.actor, checker.fresh, checker.expected = call.session, [], ""
