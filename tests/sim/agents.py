@@ -19,13 +19,13 @@ from tests.sim.calls import Answer, Call
 from tests.sim.chain import Violation
 from tests.sim.outside import Commit
 from tests.sim.stores import EPOCH
-from tests.sim.universe import PATHS, SCOPES, WEIGHTS, some_of
+from tests.sim.universe import PATHS, PLACES, SCOPES, WEIGHTS, mask_of, some_of
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
 FAULTS: Final = (
-    *("pause", "crash", "down", "busy", "lost", "twice", "late", "slow"),
+    *("pause", "crash", "down", "busy", "lost", "twice", "late", "slow", "unsaid"),
     *("restart", "guard", "reboot", "wall", "confused"),
 )
 TREES: Final = ("tree-1", "tree-2", "tree-3")
@@ -35,6 +35,7 @@ TASKS: Final = ("t-one", "t-two", "t-three")
 PATIENCE_MS: Final = 4 * SECOND
 TRIES_MAX: Final = 4
 MEMORY_MAX: Final = 6
+OLD_MAX: Final = 12
 POLL_MS: Final = (40, 60)
 CALM_MS: Final = (300, 900)
 RETRY_MS: Final = 2 * SECOND
@@ -115,6 +116,7 @@ class Agent:
         self.waits: Call | None = None
         self.version = self.look_at = 0
         self.made: list[Commit] = []
+        self.pulled: frozenset[str] = frozenset()
 
     @property
     def session(self) -> str:
@@ -225,7 +227,9 @@ class Agent:
     def _commit(self, paths: list[str]) -> Commit:
         world = self.world
         name = f"c{len(world.commits) + 1}"
-        commit = Commit(name, tuple(paths), frozenset(world.checker.attested))
+        if world.random.random() < 0.5:
+            self.pulled = frozenset(world.checker.attested)
+        commit = Commit(name, tuple(paths), self.pulled)
         world.commits[name] = commit
         self.made.append(commit)
         return commit
@@ -258,6 +262,12 @@ class Agent:
         world, plan = self.world, self.world.plan
         if self.tokens and world.random.random() < 0.2:
             return world.checker.held[world.random.choice(self.tokens)].scope
+        if self.made and world.random.random() < 0.15:
+            # It comes back to what it has not landed yet.
+            place = PLACES[world.random.choice(self.made[-OLD_MAX:]).paths[0]]
+            around = [text for text in plan.scopes if mask_of(text) >> place & 1]
+            if around:
+                return (world.random.choice(around),)
         count = world.random.choice((1, 1, 1, 2))
         chosen = [world.random.pick(plan.scopes, plan.scopes_summed) for _ in range(count)]
         return tuple(dict.fromkeys(chosen))
@@ -333,12 +343,23 @@ class Agent:
 
     def _wish_attest(self) -> Call:
         """Attest a commit that was made some time ago, or one that nobody asked about before."""
-        world = self.world
-        if self.made and world.random.random() < 0.8:
-            commit = world.random.choice(self.made[-12:])
+        chance = self.world.random
+        known = self.made[-OLD_MAX:]
+        ready = [commit for commit in known if self._could_land(commit)]
+        if ready and chance.random() < 0.6:
+            commit = chance.choice(ready)
+        elif known and chance.random() < 0.6:
+            commit = chance.choice(known)
         else:
-            commit = self._commit(self._paths(world.random.randint(1, 3)))
+            commit = self._commit(self._paths(chance.randint(1, 3)))
         return self._call("attest", commit=commit)
+
+    def _could_land(self, commit: Commit) -> bool:
+        """Tell whether a commit is not attested yet, and lies where this session holds leases."""
+        checker = self.world.checker
+        return commit.id not in checker.attested and all(
+            checker.covering(self.session, self.tree, path) for path in commit.paths
+        )
 
     def _wish_end(self) -> Call:
         return self._call("end")
@@ -523,8 +544,6 @@ class Agent:
 
 def _least(scope: tuple[str, ...]) -> tuple[str, ...]:
     """Leave out what lies inside another part of a scope, as a scope is written down."""
-    from tests.sim.universe import mask_of
-
     kept: list[str] = []
     for text in scope:
         if not any(not mask_of(text) & ~mask_of(other) for other in kept):

@@ -25,7 +25,7 @@ from handrail.service.sessions import Sessions
 from handrail.service.tasks import Tasks
 from tests.sim.books import SECOND, TTL_MOST, Asked
 from tests.sim.chain import Seen, Violation
-from tests.sim.packets import BLOCK_LAPSE_MS, Moved, Task
+from tests.sim.packets import BLOCK_LAPSE_MS, ENDS, Moved, Task
 from tests.sim.packets import Handoffs as Books
 from tests.sim.universe import PLACES, mask
 
@@ -669,6 +669,21 @@ def judge_close(
             raise Violation(f"{call} left {task.newest}")
 
 
+def judge_unsaid(checker: Checker, call: Call, fresh: Sequence[Seen]) -> None:
+    """Enter what came of a call that was done and not answered: asked again, it says so."""
+    kinds = {seen.kind for seen in fresh}
+    for seen in fresh:
+        mine = seen.session == call.session
+        if seen.kind == "session.started" and mine:
+            checker.begun[call.session] = seen.seq
+        elif seen.kind == "commit.attested" and call.commit is not None:
+            checker.commit_of(seen, call.commit)
+        elif seen.kind == "lease.granted" and mine and not kinds & HANDED:
+            _remember(checker, call, seen.seq)
+        elif seen.kind in HANDED and mine:
+            _remember(checker, call, seen.payload.get("number", "taken"))
+
+
 def refusal(error: errors.HandrailError) -> Answer:
     """Return a refusal in plain values."""
     answer: Answer = {**error.values, "code": error.code}
@@ -678,6 +693,7 @@ def refusal(error: errors.HandrailError) -> Answer:
     return answer
 
 
+HANDED: Final = {*ENDS, "packet.offered", "task.taken"}
 NOT_COVERED: Final = ("scope_held", "stale_token", "lease_expired", "not_holder")
 OPS: Final[dict[str, Op]] = {
     "claim": Op(ask_claim, run_claim, judge_claim, {"repeated": ("granted",)}),

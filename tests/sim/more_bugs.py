@@ -17,6 +17,8 @@ from handrail.errors import TASK_PREFIX
 from handrail.service import answering, claims, health, lapses, offering
 from handrail.store import memory
 from handrail.store.memory import MemoryReader, MemoryStore, MemoryTx
+from handrail.store.postgres import PostgresStore, dialect
+from handrail.store.postgres.writer import PostgresTables, PostgresTx
 from handrail.store.sql.writer import SqlTables
 from handrail.store.sqlite.reader import SqliteReader
 from tests.sim import stores
@@ -220,6 +222,29 @@ def what_was_rolled_back_is_in_the_ledger(patch: Patch) -> None:
 
 
 @planted
+def a_request_is_remembered_after_its_commit(patch: Patch) -> None:
+    late: dict[MemoryTx, tuple[Any, Any]] = {}
+
+    def forgetful(
+        original: Any, self: MemoryTx, changes: Any, actor: Any, request: Any = None
+    ) -> Any:
+        entries = original(self, changes, actor)
+        if entries and request is not None:
+            late[self] = request, entries[0].seq
+        return entries
+
+    def ended(original: Any, turn: Any, *failed: Any) -> None:
+        for tx, asked in late.items():
+            if failed[0] is None:
+                tx._remember(*asked)
+        late.clear()
+        original(turn, *failed)
+
+    wrap(patch, MemoryTx, "commit", forgetful)
+    wrap(patch, memory._Turn, "__exit__", ended)
+
+
+@planted
 def half_of_a_transaction_is_committed(patch: Patch) -> None:
     def half(original: Any, self: MemoryTx, changes: Any, *rest: Any) -> Any:
         kept = list(changes)
@@ -358,3 +383,39 @@ def sqlite_finds_nothing_below(patch: Patch) -> None:
         return [step._replace(below=step.below + "/-") for step in original(patterns)]
 
     wrap(patch, reader, "plan", short)
+
+
+@planted
+def postgres_does_not_come_back_after_the_server_hung_up(patch: Patch) -> None:
+    patch.setattr(PostgresStore, "_opened", lambda self, begin: begin(self._line))
+
+
+@planted
+def postgres_commits_nothing_and_says_it_did(patch: Patch) -> None:
+    def lax(original: Any, self: PostgresTx) -> None:
+        if self.head.seq % 5:
+            original(self)
+
+    wrap(patch, PostgresTx, "_finish", lax)
+
+
+@planted
+def postgres_finds_nothing_below(patch: Patch) -> None:
+    patch.setattr(dialect, "_between", lambda below: (below + "/", below + "/") if below else ())
+
+
+@planted
+def postgres_puts_nothing_in_the_place_of_a_row(patch: Patch) -> None:
+    def keeping(original: Any, table: str) -> str:
+        return str(original(table).partition("DO UPDATE")[0]) + "DO NOTHING"
+
+    wrap(patch, dialect, "_replacing", keeping)
+
+
+@planted
+def postgres_gives_a_ticket_again(patch: Patch) -> None:
+    def again(original: Any, self: PostgresTables, *given: Any) -> None:
+        original(self, *given)
+        self._run("UPDATE state SET tickets = tickets - 1 WHERE tickets > 1")
+
+    wrap(patch, PostgresTables, "put_waiter", again)

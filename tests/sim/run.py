@@ -13,14 +13,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from handrail.errors import HandrailError
 from tests.sim.agents import FAULTS
 from tests.sim.chain import Violation
 from tests.sim.universe import SCOPES, mask_of
 from tests.sim.world import World
 
 STEPS: Final = 1_000
+MISTAKES: Final = (LookupError, TypeError, ValueError, AttributeError)
 SQLITE_EVERY: Final = 20
-SQLITE_STEPS: Final = 300
+STEPS_ON: Final = {"sqlite": 300, "postgres": 150}
 
 
 def ground_of(seed: int) -> str:
@@ -38,7 +40,7 @@ def simulate(
 ) -> World:
     """Run a world, judged all the way: first with faults, then without, until all is settled."""
     ground = ground or ground_of(seed)
-    steps = steps or (SQLITE_STEPS if ground == "sqlite" else STEPS)
+    steps = steps or STEPS_ON.get(ground, STEPS)
     folder = None if ground == "memory" else tempfile.TemporaryDirectory(prefix="handrail-sim-")
     world: World | None = None
     # Nothing here is garbage before the end of a run, and looking for it takes its time.
@@ -52,7 +54,7 @@ def simulate(
         world.look()
         world.settle()
         world.audit()
-    except (Violation, LookupError, TypeError, ValueError, AttributeError) as violation:
+    except (Violation, HandrailError, *MISTAKES) as violation:
         # Whatever is no refusal breaks a promise by itself, also where it trips up the checker.
         at = 0 if world is None else world.steps
         again = f"python -m tests.sim --seed {seed} --ground {ground} --steps {steps} --trace"

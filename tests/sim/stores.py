@@ -10,21 +10,29 @@ lets others act between two transactions of one call.
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
+
+import psycopg
 
 from handrail import errors
-from handrail.core.events import ConfigApplied
+from handrail.core.events import ConfigApplied, Event, Move
 from handrail.core.lease import Actor
 from handrail.service.health import rebuild
 from handrail.store.memory import MemoryStore
 from handrail.store.port import Reader, Store, Tx
+from handrail.store.postgres import PostgresStore
+from handrail.store.postgres.connection import Address
 from handrail.store.sqlite import SqliteStore
+from tests.postgres import server
 from tests.sim.outside import Clock
+from tests.store.grounds import TABLES
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -44,6 +52,12 @@ class Ground(Protocol):
     def lose_guard(self, chance: random.Random) -> None:
         """Damage the guard's copy of what may be written, and mend it."""
 
+    def fail(self, tx: Tx) -> None:
+        """Let the store go away just before a transaction's commit."""
+
+    def unsay(self, tx: Tx) -> None:
+        """Let the answer to a transaction's commit be lost, if it only adds to the ledger."""
+
     def close(self) -> None:
         """Give everything back."""
 
@@ -62,6 +76,14 @@ class MemoryGround:
     def lose_guard(self, chance: random.Random) -> None:
         """Its guard asks the leases themselves: all that can be lost is what tables say."""
         self.restart()
+
+    def fail(self, tx: Tx) -> None:
+        """Be busy instead."""
+        _break(tx)
+
+    def unsay(self, tx: Tx) -> None:
+        """Commit, and say that the store was busy."""
+        _after(tx, _say_busy)
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -92,15 +114,106 @@ class SqliteGround:
                 run(f"UPDATE may_write SET until = until + 1000000 WHERE {key}", row)
         rebuild(self.store)
 
+    def fail(self, tx: Tx) -> None:
+        """Be busy instead."""
+        _break(tx)
+
+    def unsay(self, tx: Tx) -> None:
+        """Commit, and say that the store was busy."""
+        _after(tx, _say_busy)
+
     def close(self) -> None:
         """Close the file."""
         self.store.close()
+
+
+class PostgresGround:
+    """A schema of the tests' server; one that was used is emptied and used again."""
+
+    _free: ClassVar[list[str]] = []
+    _made: ClassVar[Iterator[int]] = itertools.count(1)
+
+    def __init__(self, clock: Clock, salt: Callable[[], str], folder: Path | None) -> None:
+        self._address = Address(server().url())
+        schema = self._free.pop() if self._free else f"sim_{os.getpid()}_{next(self._made)}"
+        self._schema, self._clock, self._salt, self._restarts = schema, clock, salt, 0
+        self._beside = psycopg.connect(server().url(), autocommit=True)
+        self.store = PostgresStore.create(
+            *(self._address, self._address.parameters, schema, salt),
+            workspace=WORKSPACE,
+            epoch=EPOCH,
+            clock=clock,
+        )
+
+    def restart(self) -> bool:
+        """Hang up on the store while nobody looks; or connect anew, as another process would."""
+        self._restarts += 1
+        if self._restarts % 2:
+            self._hang_up()
+        else:
+            self.store.close()
+            self.store = PostgresStore(
+                *(self._address, self._address.parameters, self._schema, self._salt),
+                clock=self._clock,
+            )
+        return False
+
+    def _hang_up(self) -> None:
+        line = self.store._line
+        if line is not None and not line.closed:
+            pid = line.info.backend_pid
+            self._beside.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+
+    def lose_guard(self, chance: random.Random) -> None:
+        """Lose some rows of the guard's table, falsify others, and let ``doctor`` mend them."""
+        run, table = self._beside.execute, f'"{self._schema}".may_write'
+        key = "anchor = %s AND token = %s AND pattern = %s"
+        rows = run(f"SELECT anchor, token, pattern FROM {table} ORDER BY 1, 2, 3").fetchall()
+        for row in rows:
+            if chance.random() < 0.3:
+                run(f"DELETE FROM {table} WHERE {key}", row)
+            elif chance.random() < 0.3:
+                run(f"UPDATE {table} SET until = until + 1000000 WHERE {key}", row)
+        rebuild(self.store)
+
+    def fail(self, tx: Tx) -> None:
+        """Let the server hang up before the commit reaches it; the store says what that is."""
+        commit: Callable[..., Any] = tx.commit
+
+        def cut(*given: Any) -> Any:
+            self._hang_up()
+            return commit(*given)
+
+        cast("Any", tx).commit = cut
+
+    def unsay(self, tx: Tx) -> None:
+        """Let the server hang up once it has committed, as far as that is seen from here."""
+        finish = cast("Any", tx)._commit_durably
+
+        def cut(tell: bool) -> None:
+            finish(tell)
+            self._hang_up()
+            raise psycopg.OperationalError("the server closed the connection unexpectedly")
+
+        def prepare() -> None:
+            cast("Any", tx)._commit_durably = cut
+
+        _after(tx, lambda: None, prepare)
+
+    def close(self) -> None:
+        """Empty the schema for the next one, and hang up."""
+        self.store.close()
+        for name in TABLES:
+            self._beside.execute(f'DELETE FROM "{self._schema}".{name}')
+        self._beside.close()
+        self._free.append(self._schema)
 
 
 MakeGround = Callable[[Clock, Callable[[], str], Path | None], Ground]
 GROUNDS: Final[dict[str, MakeGround]] = {
     "memory": cast("MakeGround", MemoryGround),
     "sqlite": cast("MakeGround", SqliteGround),
+    "postgres": cast("MakeGround", PostgresGround),
 }
 
 
@@ -155,17 +268,24 @@ class _Turn:
         try:
             world.now_is(tx.now)
             world.checker.begin(tx.now)
-            if world.breaks():
-                _break(tx)
+            how = world.breaks()
+            if how == "before":
+                world.ground.fail(tx)
+            elif how == "after":
+                world.ground.unsay(tx)
         except BaseException:
             self._turn.__exit__(*sys.exc_info())
             raise
         return tx
 
     def __exit__(self, *failed: Any) -> None:
-        self._turn.__exit__(*failed)
         if failed[0] is not None:
+            try:
+                self._turn.__exit__(*failed)
+            finally:
+                self._world.note_unsaid()
             return
+        self._turn.__exit__(None, None, None)
         world, written = self._world, bool(getattr(self._tx, "written", False))
         # A version tells of the commits of others: those of one's own connection say so themselves.
         world.version += self._store.version() != self._version or written
@@ -177,6 +297,31 @@ def _break(tx: Tx) -> None:
     """Let the store go away just before the commit."""
 
     def fail(*given: Any) -> Any:
-        raise errors.StoreBusy(path="simulated", waited_ms=5_000, pid="unknown")
+        _say_busy()
 
     cast("Any", tx).commit = fail
+
+
+def _after(tx: Tx, say: Callable[[], None], prepare: Callable[[], None] = lambda: None) -> None:
+    """Prepare a commit, and say something in place of its answer; but not where it moves anything.
+
+    What is no entry shows in answers alone: of a renewal or a place in the queue that nobody was
+    told of, nobody could say what it should be.
+    """
+    commit: Callable[..., Any] = tx.commit
+
+    def unsaid(changes: Iterable[Event | Move], *rest: Any) -> Any:
+        changes = list(changes)
+        history = bool(changes) and not any(isinstance(change, Move) for change in changes)
+        if history:
+            prepare()
+        entries = commit(changes, *rest)
+        if history:
+            say()
+        return entries
+
+    cast("Any", tx).commit = unsaid
+
+
+def _say_busy() -> None:
+    raise errors.StoreBusy(path="simulated", waited_ms=5_000, pid="unknown")

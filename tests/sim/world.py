@@ -16,10 +16,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from handrail import errors
+from handrail.errors.server import StoreUnreachable
 from handrail.service.context import Caller, Context
 from tests.sim.agents import FAULTS, Agent, Plan
 from tests.sim.books import Charter
-from tests.sim.calls import OPS, Answer, Call, Checker, digest_of, judge_place, refusal
+from tests.sim.calls import (
+    OPS,
+    Answer,
+    Call,
+    Checker,
+    digest_of,
+    judge_place,
+    judge_unsaid,
+    refusal,
+)
 from tests.sim.chain import Violation
 from tests.sim.outside import Chance, Clock, Commit, Outside, Secrets
 from tests.sim.stores import EPOCH, GROUNDS, Door, apply_config
@@ -86,7 +96,7 @@ class World:
         )
         self.checker = Checker(charter, EPOCH)
         self.checker.expiry_of = self.expiry_of
-        self.is_down = False
+        self.is_down = self.broke = self.unsaid = False
         self.nested = self.version = 0
         self.current: Call | None = None
         self.anchor: tuple[int, int, int] | None = None
@@ -160,13 +170,26 @@ class World:
         if self.is_down:
             raise errors.StoreBusy(path="simulated", waited_ms=5_000, pid="unknown")
 
-    def breaks(self) -> bool:
-        """Tell whether the store goes away before this transaction's commit."""
-        if self.current is not None:
-            self.current.dwell = self.clock.true - self.current.sent
-        return bool(
-            "down" in self.faults and self.current is not None and self.random.random() < 0.01
-        )
+    def breaks(self) -> str:
+        """Say whether the store goes away before or after this transaction's commit."""
+        if self.current is None:
+            return ""
+        self.current.dwell = self.clock.true - self.current.sent
+        how = ""
+        if "down" in self.faults and self.random.random() < 0.01:
+            how = "before"
+        elif "unsaid" in self.faults and self.random.random() < 0.02:
+            how = "after"
+        self.broke = bool(how)
+        return how
+
+    def note_unsaid(self) -> None:
+        """Show the checker what a transaction left although it said that it had failed."""
+        known = self.checker.chain.seq
+        if self.broke:
+            self.note_entries()
+        self.unsaid = self.checker.chain.seq > known
+        self.version += self.unsaid
 
     def now_is(self, now: int, *, reading: bool = False) -> None:
         """Judge store time; since the first transaction of a boot it follows the boot clock."""
@@ -229,10 +252,14 @@ class World:
         checker.question, checker.asked_at = (lambda: op.ask(checker, call)), None
         checker.actor, checker.fresh, checker.expected = call.session, [], ""
         checker.before, checker.held_up = [], False
-        version = self.version
+        version, self.broke, self.unsaid = self.version, False, False
         try:
             answer = op.run(self.context(call, ahead), call)
         except errors.StoreBusy:
+            answer = {"code": "store_busy"}
+        except StoreUnreachable as error:
+            if not self.broke:
+                raise Violation(f"{call}: {error}, and the store is there") from error
             answer = {"code": "store_busy"}
         except errors.HandrailError as error:
             answer = refusal(error)
@@ -251,7 +278,9 @@ class World:
         op, checker = OPS[call.op], self.checker
         code, expected = str(answer["code"]), checker.expected
         if code == "store_busy":
-            checker.count("store_busy")
+            checker.count("unsaid" if self.unsaid else "store_busy")
+            if self.unsaid:
+                judge_unsaid(checker, call, checker.fresh)
             return
         if not expected:
             # It was refused before its first transaction.
@@ -261,12 +290,15 @@ class World:
         if code == "waiting":
             expected = code  # judged when the place was taken
         elif (
-            code != expected
+            (code != expected or code == "scope_held")
             and checker.held_up
             and any(code == one or code in op.also.get(one, ()) for one in checker.before if one)
         ):
-            # It was refused so in its transaction, and held up before the next one.
+            # It was refused so in its transaction, and held up before the next one; by then
+            # whoever held the scope may hold it no more, though it is held.
             checker.count("raced")
+            if call.op == "wait" and call.asked is not None:
+                checker.leave_queue(call.asked.ticket)
             return
         checker.count(f"{call.op}: {expected}")
         good = code == expected or code in op.also.get(expected, ())
