@@ -18,6 +18,7 @@ from tests.sim.books import SECOND, Asked, Held
 from tests.sim.calls import Answer, Call
 from tests.sim.chain import Violation
 from tests.sim.outside import Commit
+from tests.sim.reading import NAMED, OTHERS
 from tests.sim.stores import EPOCH
 from tests.sim.universe import PATHS, PLACES, SCOPES, WEIGHTS, mask_of, some_of
 
@@ -117,6 +118,7 @@ class Agent:
         self.version = self.look_at = 0
         self.made: list[Commit] = []
         self.pulled: frozenset[str] = frozenset()
+        self.must_read = False
 
     @property
     def session(self) -> str:
@@ -196,6 +198,9 @@ class Agent:
     def _wish(self) -> None:
         world = self.world
         wish = world.random.pick(world.plan.wishes, world.plan.summed)
+        if self.must_read and world.random.random() < 0.6:
+            # What it is given it holds before it has read, and may not write.
+            wish = world.random.choice(("reading", "accept", "write", "write"))
         if wish == "write":
             self._write()
             self._nap(*world.plan.naps)
@@ -219,6 +224,8 @@ class Agent:
     def _write(self) -> None:
         """Ask the guard about a path, and make a commit of it if the answer is yes."""
         world = self.world
+        if world.reads and world.random.random() < 0.2:
+            world.rewrite()
         path = world.random.choice(self._paths(1))
         tree = self.tree if world.random.random() < 0.9 else world.random.choice(TREES)
         if world.may_write(self.session, tree, path) and world.random.random() < 0.5:
@@ -360,6 +367,12 @@ class Agent:
         return commit.id not in checker.attested and all(
             checker.covering(self.session, self.tree, path) for path in commit.paths
         )
+
+    def _wish_reading(self) -> Call:
+        """Read a document or two, or say so; now and then one that nobody asked for."""
+        chance = self.world.random
+        paths = chance.sample((*NAMED, *NAMED, *OTHERS), chance.randint(1, 2))
+        return self._call(chance.choice(("read", "read", "vow")), paths=tuple(paths))
 
     def _wish_end(self) -> Call:
         return self._call("end")
@@ -509,7 +522,11 @@ class Agent:
         elif code == "accepted" and "token" in answer:
             self._hold(answer["token"], 0)
         elif code in ("started", "resumed"):
-            self.begun = True
+            self.begun, self.must_read = True, bool(answer["left"])
+        elif code in ("read", "vowed"):
+            self.must_read = bool(answer["left"])
+        elif code == "reading_required":
+            self.must_read = True
         elif code in ("ended", "unknown_session"):
             self.begun, self.tokens, self.trusted, self.waits = False, [], {}, None
             self._anew()

@@ -84,6 +84,7 @@ class Charter:
     ttl: int
     lapse: int
     halt_after: int
+    reading: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Books:
@@ -504,9 +505,13 @@ class Books:
         place = PLACES[path]
         return [h for h in self.live(session) if h.tree == tree and h.mask >> place & 1]
 
+    def free_to_write(self, session: str) -> bool:
+        """Tell whether nothing but leases stands between a session and its edits."""
+        return True
+
     def judge_may_write(self, session: str, tree: str, path: str, answer: bool) -> None:
         """Judge what the guard is told about a path."""
-        covered = bool(self.covering(session, tree, path))
+        covered = bool(self.covering(session, tree, path)) and self.free_to_write(session)
         self.count("may write: True" if covered else "may write: False")
         if not (answer == covered):
             raise Violation(f"{session} may write {path} in {tree}: {answer}")

@@ -21,12 +21,13 @@ from handrail.service.claims import Granted
 from handrail.service.context import Context
 from handrail.service.handoffs import Handoffs, Offering
 from handrail.service.leases import Leases
+from handrail.service.readings import Readings
 from handrail.service.sessions import Sessions
 from handrail.service.tasks import Tasks
 from tests.sim.books import SECOND, TTL_MOST, Asked
 from tests.sim.chain import Seen, Violation
 from tests.sim.packets import BLOCK_LAPSE_MS, ENDS, Moved, Task
-from tests.sim.packets import Handoffs as Books
+from tests.sim.reading import CLAIMED, READ, Readers
 from tests.sim.universe import PLACES, mask
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Call:
     kind: str = "complete"
     scope: tuple[str, ...] = ()
     commit: Commit | None = None
+    paths: tuple[str, ...] = ()
     ticket: int | None = None
     placed: Callable[[Answer, int | None], None] = lambda answer, ticket: None
     dwell: int = 0
@@ -67,6 +69,7 @@ class Call:
             **({"token": self.token} if self.token else {}),
             **({"task": self.task, "scope": self.scope} if self.task else {}),
             **({"commit": self.commit} if self.commit else {}),
+            **({"paths": self.paths} if self.paths else {}),
             **({"ttl": self.ttl} if self.ttl else {}),
             **({"ticket": self.ticket} if self.ticket else {}),
             **({"request": self.request} if self.request else {}),
@@ -76,12 +79,13 @@ class Call:
         )
 
 
-class Checker(Books):
+class Checker(Readers):
     """The books, and what became of requests and commits."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.tasks = {}
+        self.papers, self.reading, self.receipts = {}, {}, []
         self.requests: dict[str, tuple[str, int | str]] = {}
         self.attested: dict[str, tuple[int, str, Commit, list[int]]] = {}
         self.begun: dict[str, int] = {}
@@ -145,6 +149,7 @@ def digest_of(call: Call) -> str:
             call.task,
             call.scope,
             call.to_role,
+            call.kind,
         )
     )
 
@@ -343,7 +348,7 @@ def ask_start(checker: Checker, call: Call) -> str:
 def run_start(context: Context, call: Call) -> Answer:
     agent = f"agent-{call.session.partition('.')[0]}"
     done = Sessions(context).start(id=call.session, agent=agent, role=call.role)
-    return {"code": "resumed" if done.resumed else "started"}
+    return {"code": "resumed" if done.resumed else "started", "left": done.unread}
 
 
 def judge_start(
@@ -353,7 +358,11 @@ def judge_start(
     if not (found == (call.tree, call.role, True)):
         raise Violation(f"{call} led to {found}")
     if expected == "started":
-        checker.begun[call.session] = fresh[-1].seq
+        asks = bool(checker.charter.reading.get(call.role or ""))
+        kinds = [seen.kind for seen in fresh]
+        if kinds != ["session.started", "reading.asked"][: 1 + asks]:
+            raise Violation(f"{call} led to {kinds}")
+        checker.begun[call.session] = fresh[0].seq
 
 
 def ask_end(checker: Checker, call: Call) -> str:
@@ -386,6 +395,9 @@ def ask_attest(checker: Checker, call: Call) -> str:
         return "unknown_session"
     if call.commit.id in checker.attested:
         return "before"
+    guarded = any(not checker.exempt >> PLACES[path] & 1 for path in call.commit.paths)
+    if guarded and not checker.free_to_write(call.session):
+        return "reading_required"
     if gaps_of(checker, call):
         return "not_covered"
     return "stale_bytes" if _overtaken(checker, call) else "attested"
@@ -470,6 +482,50 @@ def _judge_reason(checker: Checker, call: Call, answer: Answer) -> None:
         assert own is not None
         if code == "stale_token" and not checker.later_conflict(own):
             raise Violation(f"{answer}: nothing came after {own}")
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def ask_read(checker: Checker, call: Call) -> str:
+    return checker.expected_read(call.session, call.paths)
+
+
+def run_read(context: Context, call: Call) -> Answer:
+    done = Readings(context).saw(call.paths, READ)
+    return {"code": "read", "left": [row.path for row in done.left]}
+
+
+def judge_read(
+    checker: Checker, call: Call, expected: str, answer: Answer, fresh: Sequence[Seen]
+) -> None:
+    if expected != "read":
+        return
+    told = [path for seen in fresh for path, _, _ in seen.payload["receipts"]]
+    if told != checker.receipts and not checker.held_up:
+        raise Violation(f"reading: {call} led to receipts for {told}, not {checker.receipts}")
+    if answer["left"] != checker.left(call.session):
+        raise Violation(f"reading: {answer}, and {checker.left(call.session)} is left")
+
+
+def ask_vow(checker: Checker, call: Call) -> str:
+    return checker.expected_vow(call.session, call.paths)
+
+
+def run_vow(context: Context, call: Call) -> Answer:
+    done = Readings(context).claim(call.paths)
+    return {"code": "vowed", "left": [row.path for row in done.standing.left]}
+
+
+def judge_vow(
+    checker: Checker, call: Call, expected: str, answer: Answer, fresh: Sequence[Seen]
+) -> None:
+    if expected != "vowed":
+        return
+    if any(seen.payload["how"] != CLAIMED for seen in fresh):
+        raise Violation(f"reading: {call} led to {fresh}")
+    if set(call.paths) & set(checker.left(call.session)):
+        raise Violation(f"reading: {call} left {checker.left(call.session)}")
 
 
 # --- tasks and packets ---------------------------------------------------------------------------
@@ -707,6 +763,8 @@ OPS: Final[dict[str, Op]] = {
     "start": Op(ask_start, run_start, judge_start),
     "end": Op(ask_end, run_end, judge_end),
     "attest": Op(ask_attest, run_attest, judge_attest, {"not_covered": NOT_COVERED}),
+    "read": Op(ask_read, run_read, judge_read),
+    "vow": Op(ask_vow, run_vow, judge_vow),
     "open": Op(ask_open, run_open, judge_open),
     "offer": Op(ask_offer, run_offer, judge_offer, {"repeated": ("offered",)}),
     "accept": Op(ask_accept, run_accept, judge_accept, {"repeated": ("accepted", "taken")}),

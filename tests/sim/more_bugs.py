@@ -14,11 +14,13 @@ from handrail.core.lease import Lease
 from handrail.core.ledger import GENESIS, Entry, Head, read_event
 from handrail.core.task import ACCEPTED, OPEN, WITHDRAWN, Task
 from handrail.errors import TASK_PREFIX
-from handrail.service import answering, claims, health, lapses, offering
+from handrail.service import answering, claims, health, lapses, offering, readings
 from handrail.store import memory
 from handrail.store.memory import MemoryReader, MemoryStore, MemoryTx
 from handrail.store.postgres import PostgresStore, dialect
 from handrail.store.postgres.writer import PostgresTables, PostgresTx
+from handrail.store.sql import writer
+from handrail.store.sql.handoffs import MAY
 from handrail.store.sql.writer import SqlTables
 from handrail.store.sqlite.reader import SqliteReader
 from tests.sim import stores
@@ -419,3 +421,41 @@ def postgres_gives_a_ticket_again(patch: Patch) -> None:
         self._run("UPDATE state SET tickets = tickets - 1 WHERE tickets > 1")
 
     wrap(patch, PostgresTables, "put_waiter", again)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+@planted
+def whoever_has_not_read_claims(patch: Patch) -> None:
+    patch.setattr(claims, "duty_in", nothing)
+
+
+@planted
+def the_guard_lets_those_write_who_have_not_read(patch: Patch) -> None:
+    def lax(original: Any, self: MemoryReader, worktree: str, session: str, path: str) -> bool:
+        return writable(self.data.state.leases.values(), session, worktree, path, self.now)
+
+    wrap(patch, MemoryReader, "may_write", lax)
+
+
+@planted
+def a_receipt_for_other_bytes_counts(patch: Patch) -> None:
+    def lax(original: Any, self: readings.Readings, documents: Any, how: str) -> Any:
+        rows = {row.path: row for row in self.standing().rows}
+        return original(self, [rows[one.path] for one in documents], how)
+
+    wrap(patch, readings.Readings, "received", lax)
+
+
+@planted
+def a_role_asks_for_its_first_document_alone(patch: Patch) -> None:
+    def short(original: Any, session: str, role: str, paths: Any, looked: Any) -> Any:
+        return original(session, role, paths[:1], looked)
+
+    wrap(patch, readings, "asked_by_role", short)
+
+
+@planted
+def sqlite_tells_the_guard_of_those_who_have_not_read(patch: Patch) -> None:
+    patch.setattr(writer, "_SHOWN", writer._SHOWN.replace(MAY.format("?5"), "TRUE"))

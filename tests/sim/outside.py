@@ -76,6 +76,16 @@ class Row(NamedTuple):
     change: str | None
 
 
+class Paper(NamedTuple):
+    """A document as the service is told of it."""
+
+    path: str
+    digest: str
+    commit: str = ""
+    fault: str = ""
+    text: str = ""
+
+
 class Secrets:
     """The secrets of one machine, in memory."""
 
@@ -108,12 +118,14 @@ class Outside:
         clock: Clock,
         chance: random.Random,
         commits: dict[str, Commit],
+        papers: dict[str, list[str]],
         sent: int,
         ahead: int,
     ) -> None:
         self._clock = clock
         self._chance = chance
         self._commits = commits
+        self._papers = papers
         self._sent: int | None = sent
         self._ahead = ahead
 
@@ -141,6 +153,10 @@ class Outside:
     def at_head(self) -> tuple[str, str]:
         """Return HEAD's commit and tree."""
         return "", ""
+
+    def documents(self, paths: Sequence[str]) -> list[Paper]:
+        """Return documents as they lie there now."""
+        return [Paper(path, self._papers[path][-1]) for path in paths]
 
     def commits(self, text: str) -> list[Row]:
         """Return the commit of a name."""

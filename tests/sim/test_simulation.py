@@ -1,6 +1,6 @@
 """A workspace full of agents, simulated from a seed: what is granted and refused is judged.
 
-Agents in several working trees claim, wait, renew, release, attest commits and hand tasks over,
+Agents in several working trees read, claim, wait, renew, release, attest commits and hand over,
 through the use cases of the service, while calls are lost, doubled and late, agents stop and crash,
 and the store goes away, starts anew and loses what its guard knows (``world``, ``agents``).
 A checker that shares no code with the core judges every answer, every entry and the rows
@@ -101,6 +101,7 @@ def test_what_the_checker_judges_happens_and_the_rate_is_told(
         *("accept: accepted", "accept: no_handoff", "accept: not_your_handoff"),
         *("decline: declined", "withdraw: withdrawn", "close: closed", "store_busy"),
         *("may write: True", "may write: False", "unsaid"),
+        *("claim: reading_required", "read: read", "vow: vowed", "vow: reading_not_asked"),
     ):
         assert rate.judged[what] >= 3, (what, rate.judged)
     assert rate.steps > 40 * STEPS

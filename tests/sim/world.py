@@ -12,6 +12,7 @@ import heapq
 import random
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from tests.sim.calls import (
 )
 from tests.sim.chain import Violation
 from tests.sim.outside import Chance, Clock, Commit, Outside, Secrets
+from tests.sim.reading import NAMED, OTHERS
 from tests.sim.stores import EPOCH, GROUNDS, Door, apply_config
 
 SECOND: Final = 1_000
@@ -60,12 +62,14 @@ lane = ["**"]
 name = "left"
 family = "maker"
 lane = ["a", "*.md"]
+{reading}
 [[role]]
 name = "reader"
 family = "reviewer"
 lane = ["a"]
 sandbox = "read-only"
 may_write = ["b/**", "zz"]
+{reading}
 [[contended]]
 paths = ["c.md", "b/*.md"]
 """
@@ -89,13 +93,18 @@ class World:
         self.trace = trace
         self.clock = Clock()
         self.fold = chance.random() < 0.25
+        # Of a source of its own: what others do is the same whether there is something to read.
+        self.reads = random.Random(seed ^ 0x2EAD).random() < 0.3
         self.faults = {fault for fault in FAULTS if chance.random() < 0.5} - without
         self.plan = Plan(chance)
         charter = Charter(
-            LANES, FAMILIES, frozenset(["reader"]), CONTENDED, EXEMPT, 600_000, 120_000, 3
+            *(LANES, FAMILIES, frozenset(["reader"]), CONTENDED, EXEMPT, 600_000, 120_000, 3),
+            {role: NAMED for role in ("left", "reader") if self.reads},
         )
         self.checker = Checker(charter, EPOCH)
         self.checker.expiry_of = self.expiry_of
+        for path in (*NAMED, *OTHERS):
+            self.checker.papers[path] = [sha256(path.encode()).hexdigest()]
         self.is_down = self.broke = self.unsaid = False
         self.nested = self.version = 0
         self.current: Call | None = None
@@ -110,7 +119,8 @@ class World:
         self.ground = GROUNDS[ground](self.clock, salt, folder)
         self.door = Door(self)
         self._note_first_entries()
-        apply_config(self.door, CONFIG.format(fold=str(self.fold).lower()))
+        reading = f"reading = {list(NAMED)}" if self.reads else ""
+        apply_config(self.door, CONFIG.format(fold=str(self.fold).lower(), reading=reading))
         self.secrets = Secrets()
         self.agents = [Agent(self, number) for number in range(self.plan.agents)]
         for agent in self.agents:
@@ -238,7 +248,8 @@ class World:
     def context(self, call: Call, ahead: int) -> Context:
         """Return what the service needs for a call, by a clock that is so much ahead."""
         caller = Caller(call.tree, "folder", call.session)
-        outside = Outside(self.clock, self.random, self.commits, call.sent, ahead)
+        papers = self.checker.papers
+        outside = Outside(self.clock, self.random, self.commits, papers, call.sent, ahead)
         return Context(self.door, caller, self.secrets, outside)  # type: ignore[arg-type]
 
     def perform(self, call: Call, ahead: int) -> Answer:
@@ -359,7 +370,19 @@ class World:
                     (held.tree, held.session, text, held.token, held.expires)
                     for held in checker.open.values()
                     for text in held.scope
+                    if checker.free_to_write(held.session)
                 ),
+            )
+            checker.judge_rows(
+                "reading",
+                {
+                    name: {row.path: (row.digest, row.how) for row in rows}
+                    for name, rows in reader.readings().items()
+                },
+                {
+                    name: {path: (row.digest, row.how) for path, row in rows.items()}
+                    for name, rows in checker.reading.items()
+                },
             )
             checker.judge_rows(
                 "attestations",
@@ -381,6 +404,13 @@ class World:
             answer = reader.may_write(tree, session, path)
         self.checker.judge_may_write(session, tree, path, answer)
         return answer
+
+    def rewrite(self) -> None:
+        """Let somebody edit a document."""
+        papers = self.checker.papers
+        path = self.random.choice(list(papers))
+        papers[path].append(sha256(f"{path} {len(papers[path])}".encode()).hexdigest())
+        self.tell(f"{path} is edited")
 
     # --- what goes wrong -------------------------------------------------------------------------
 
