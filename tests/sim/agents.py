@@ -213,6 +213,8 @@ class Agent:
 
     def _check_trust(self) -> None:
         """See that what it trusts by its own clock is its own; what it gave away it knows."""
+        if not self.trusted:
+            return
         checker, now = self.world.checker, self.world.store_time()
         for token, until in list(self.trusted.items()):
             held = checker.held[token]

@@ -55,7 +55,7 @@ _SHOWN: Final[dict[str, tuple[int, str, str]]] = {
     "nobody looks at the lane": (1, "memory", "the rules say sandbox_read_only"),
     "a lane that is touched will do": (2, "memory", "the rules say outside_lane"),
     "those who wait are overtaken": (4, "memory", "the rules say waiting"),
-    "the queue is served from its end": (4, "memory", "the rules say waiting"),
+    "the queue is served from its end": (15, "memory", "the rules say waiting"),
     "a place in the queue never lapses": (2, "memory", "waits for"),
     "circles of waiting are not seen": (4, "memory", "waits in a circle"),
     "a served claim stays in the queue": (3, "memory", "waiting claims:"),

@@ -36,15 +36,15 @@ def with_facts(
     """
 
     def looked(patterns: Sequence[Pattern]) -> Looked:
+        with context.store.read() as reader:
+            rules = rules_in_force(reader)
+            session = require_session(reader, context)
         found = look(context, rules, session, patterns)
         if seen is None or found.dirty is None:
             return found
         rows = [row if row.path in seen else row._replace(landed=None) for row in found.dirty]
         return found._replace(dirty=tuple(rows))
 
-    with context.store.read() as reader:
-        rules = rules_in_force(reader)
-        session = require_session(reader, context)
     for _ in range(RECLAIMS_MAX):
         try:
             return with_looks(attempt, looked)

@@ -63,6 +63,8 @@ def look(context: Context, rules: Rules, session: Session, patterns: Sequence[Pa
         return Looked(tuple(patterns), head, None)
     try:
         rows = under(context, rules, patterns)
+        if not rows:
+            return Looked(tuple(patterns), head, ())
         with context.store.read() as reader:
             dirty = _judged(context, rules, reader, session, rows)
     except errors.FactsUnavailable:
