@@ -17,7 +17,8 @@ from handrail.errors import TASK_PREFIX
 from handrail.service import answering, claims, health, lapses, offering, readings
 from handrail.store import memory
 from handrail.store.memory import MemoryReader, MemoryStore, MemoryTx
-from handrail.store.postgres import PostgresStore, dialect
+from handrail.store.postgres import dialect
+from handrail.store.postgres.link import Link
 from handrail.store.postgres.writer import PostgresTables, PostgresTx
 from handrail.store.sql import writer
 from handrail.store.sql.handoffs import MAY
@@ -389,7 +390,7 @@ def sqlite_finds_nothing_below(patch: Patch) -> None:
 
 @planted
 def postgres_does_not_come_back_after_the_server_hung_up(patch: Patch) -> None:
-    patch.setattr(PostgresStore, "_opened", lambda self, begin: begin(self._line))
+    patch.setattr(Link, "opened", lambda self, begin: begin(self.line))
 
 
 @planted

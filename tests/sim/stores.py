@@ -26,9 +26,10 @@ from handrail.core.events import ConfigApplied, Event, Move
 from handrail.core.lease import Actor
 from handrail.service.health import rebuild
 from handrail.store.memory import MemoryStore
-from handrail.store.port import Reader, Store, Tx
+from handrail.store.port import Ahead, Outcome, Reader, Store, Tx
 from handrail.store.postgres import PostgresStore
 from handrail.store.postgres.connection import Address
+from handrail.store.postgres.slice import PostgresSlice
 from handrail.store.sqlite import SqliteStore
 from tests.postgres import server
 from tests.sim.outside import Clock
@@ -159,7 +160,7 @@ class PostgresGround:
         return False
 
     def _hang_up(self) -> None:
-        line = self.store._line
+        line = self.store.link.line
         if line is not None and not line.closed:
             pid = line.info.backend_pid
             self._beside.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
@@ -188,15 +189,16 @@ class PostgresGround:
 
     def unsay(self, tx: Tx) -> None:
         """Let the server hang up once it has committed, as far as that is seen from here."""
-        finish = cast("Any", tx)._commit_durably
+        name = "_granted" if isinstance(tx, PostgresSlice) else "_commit_durably"
+        finish = getattr(tx, name)
 
-        def cut(tell: bool) -> None:
-            finish(tell)
+        def cut(*given: Any) -> None:
+            finish(*given)
             self._hang_up()
             raise psycopg.OperationalError("the server closed the connection unexpectedly")
 
         def prepare() -> None:
-            cast("Any", tx)._commit_durably = cut
+            setattr(tx, name, cut)
 
         _after(tx, lambda: None, prepare)
 
@@ -233,6 +235,26 @@ class Door:
         """Open a transaction, unless the store is down or slow."""
         return _Turn(self._world)
 
+    def attempt(self, decide: Callable[[Tx], Outcome], ahead: Ahead | None) -> Outcome:
+        """Let something be decided, perhaps several times, unless the store is down or slow."""
+        passage = _Passage(self._world)
+
+        def decided(tx: Tx) -> Outcome:
+            passage.begins(tx)
+            return decide(tx)
+
+        try:
+            outcome = self._world.ground.store.attempt(decided, ahead)
+        except BaseException:
+            self._world.note_unsaid()
+            raise
+        passage.ended()
+        return outcome
+
+    def listen(self) -> int | None:
+        """Nobody tells."""
+        return None
+
     def wait(self, seconds: float) -> None:
         """Nobody waits in a simulated call: time passes between events."""
         raise AssertionError(f"a call waited for {seconds} s")
@@ -251,28 +273,51 @@ class Door:
         """Others use the store still."""
 
 
+class _Passage:
+    """What a call does to the store at once: what it begins with and leaves is judged."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        world.at_the_door()
+        self._actor = world.checker.actor
+        self.store = world.ground.store
+        self._version = self.store.version()
+        self._how: str | None = None
+        self._tx: Tx | None = None
+
+    def begins(self, tx: Tx) -> None:
+        """Judge what a decision begins with; decided again, the store fails in the same way."""
+        world, self._tx = self._world, tx
+        world.now_is(tx.now)
+        world.checker.begin(tx.now)
+        if self._how is None:
+            self._how = world.breaks()
+        if self._how == "before":
+            world.ground.fail(tx)
+        elif self._how == "after":
+            world.ground.unsay(tx)
+
+    def ended(self) -> None:
+        """Judge what was left."""
+        world, written = self._world, bool(getattr(self._tx, "written", False))
+        # A version tells of the commits of others: those of one's own connection say so themselves.
+        world.version += self.store.version() != self._version or written
+        world.note_entries()
+        world.checker.actor = self._actor
+
+
 class _Turn:
-    """One transaction of a call: what it begins with and what it leaves is judged."""
+    """One transaction of a call."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def __enter__(self) -> Tx:
-        world = self._world
-        world.at_the_door()
-        self._actor = world.checker.actor
-        self._store = store = world.ground.store
-        self._version = store.version()
-        self._turn = store.transaction()
-        self._tx = tx = self._turn.__enter__()
+        self._passage = _Passage(self._world)
+        self._turn = self._passage.store.transaction()
+        tx = self._turn.__enter__()
         try:
-            world.now_is(tx.now)
-            world.checker.begin(tx.now)
-            how = world.breaks()
-            if how == "before":
-                world.ground.fail(tx)
-            elif how == "after":
-                world.ground.unsay(tx)
+            self._passage.begins(tx)
         except BaseException:
             self._turn.__exit__(*sys.exc_info())
             raise
@@ -286,11 +331,7 @@ class _Turn:
                 self._world.note_unsaid()
             return
         self._turn.__exit__(None, None, None)
-        world, written = self._world, bool(getattr(self._tx, "written", False))
-        # A version tells of the commits of others: those of one's own connection say so themselves.
-        world.version += self._store.version() != self._version or written
-        world.note_entries()
-        world.checker.actor = self._actor
+        self._passage.ended()
 
 
 def _break(tx: Tx) -> None:

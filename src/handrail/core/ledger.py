@@ -147,9 +147,12 @@ def read_header(header: bytes) -> Header:
 def read_verified(header: bytes) -> Header:
     """Decode a header of a ledger that was verified: what ``verify`` checked is not checked again.
 
-    Raises ValueError or TypeError if it is no header at all.
+    Raises ValueError if it is no header at all.
     """
-    values: list[Any] = list(_json_object(header).values())
+    fields = _json_object(header)
+    if tuple(fields) != Header._fields:
+        raise ValueError("the fields are not those of a header")
+    values: list[Any] = list(fields.values())
     return Header(*values)
 
 
