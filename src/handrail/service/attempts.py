@@ -28,8 +28,11 @@ def with_facts(
     context: Context,
     attempt: Callable[[Looked], Outcome],
     seen: Container[str] | None = None,
+    held: errors.ScopeHeld | None = None,
 ) -> Outcome:
     """Make an attempt, looking where it asks to; end whoever stands in its way and is gone.
+
+    ``held`` is how an attempt was refused just now, which need not be heard twice.
 
     ``seen`` are the paths that were dirty when a hook looked last. What was clean then has been
     written on top of what HEAD held: nothing of it can be stale.
@@ -47,8 +50,11 @@ def with_facts(
 
     for _ in range(RECLAIMS_MAX):
         try:
-            return with_looks(attempt, looked)
-        except errors.ScopeHeld as held:
-            if not reclaim_from(context, str(held.values.get("session"))):
-                raise
+            if held is None:
+                return with_looks(attempt, looked)
+        except errors.ScopeHeld as refusal:
+            held = refusal
+        if not reclaim_from(context, str(held.values.get("session"))):
+            raise held
+        held = None
     return with_looks(attempt, looked)

@@ -117,10 +117,11 @@ class Claims:
         """Let an attempt decide without facts, as nearly all can; only then look and ask around."""
         try:
             return attempt(Looked())
-        except (NeedsFacts, errors.ScopeHeld):
+        except (NeedsFacts, errors.ScopeHeld) as lacking:
             from handrail.service.attempts import with_facts
 
-            return with_facts(self._context, attempt)
+            held = lacking if isinstance(lacking, errors.ScopeHeld) else None
+            return with_facts(self._context, attempt, held=held)
 
     def claim_waiting(
         self,
