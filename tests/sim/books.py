@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from tests.sim.chain import Chain, Seen, Violation
-from tests.sim.universe import PLACES, inside, mask, unanchored
+from tests.sim.universe import NAMED, PLACES, inside, mask, unanchored
 
 SECOND: Final = 1_000
 HOUR: Final = 3_600 * SECOND
@@ -96,7 +96,8 @@ class Books:
     def __init__(self, charter: Charter, epoch: str) -> None:
         self.charter = charter
         self.chain = Chain(epoch)
-        self.lanes = {role: mask(lane) for role, lane in charter.lanes.items()}
+        # The folder of evidence lies in everybody's lane.
+        self.lanes = {role: mask(lane) | ~NAMED for role, lane in charter.lanes.items()}
         # Whoever claims a contended path means what lies below it, too.
         below = tuple(f"{text}/**" for text in charter.contended)
         self.contended = mask((*charter.contended, *below))

@@ -138,10 +138,13 @@ class Op:
 
 
 def digest_of(call: Call) -> str:
-    """Return what a request asks: the same id with another digest is a mistake."""
+    """Return what a request asks: the same id with another digest is a mistake.
+
+    To wait for a scope is to claim it, too.
+    """
     return repr(
         (
-            call.op,
+            "claim" if call.op == "wait" else call.op,
             call.said,
             call.ttl,
             call.asked and call.asked.kind,

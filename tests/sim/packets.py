@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tests.sim.books import TASK, Asked, Books, Held
 from tests.sim.chain import Seen, Violation
-from tests.sim.universe import mask, mask_of
+from tests.sim.universe import NAMED, mask, mask_of
 
 BLOCK_LAPSE_MS: Final = 2 * 3_600_000
 ENDS: Final = {
@@ -185,9 +185,10 @@ class Handoffs(Books):
     def in_lane(self, scope: Scope, role: str | None) -> Scope:
         """Return what of a scope a role may hold, as far as patterns can say it."""
         lane = self.charter.lanes[role or ""]
-        found = [text for text in scope if not mask_of(text) & ~mask(lane)]
+        found = [text for text in scope if not mask_of(text) & NAMED & ~mask(lane)]
         for text in lane:
-            if not mask_of(text) & ~mask(scope) and mask_of(text) & ~mask(tuple(found)):
+            named = mask_of(text) & NAMED
+            if not named & ~mask(scope) and named & ~mask(tuple(found)):
                 found.append(text)
         return tuple(found)
 
@@ -384,9 +385,10 @@ class Handoffs(Books):
         """
         ended = sorted(s.payload["token"] for s in fresh if s.kind == "lease.released")
         grants = [s.payload for s in fresh if s.kind == "lease.granted"]
-        found = ((g["session"], g["worktree"], mask(tuple(g["patterns"]))) for g in grants)
-        # What everybody may hold, the folder of evidence, lies outside the universe.
+        # What everybody may hold, the folder of evidence, is not predicted.
+        found = ((g["session"], g["worktree"], mask(tuple(g["patterns"])) & NAMED) for g in grants)
         moved = sorted(one for one in found if one[2])
-        wanted = (sorted(predicted[0]), sorted(predicted[1]))
+        expected = ((who, tree, what & NAMED) for who, tree, what in predicted[1])
+        wanted = (sorted(predicted[0]), sorted(one for one in expected if one[2]))
         if not ((ended, moved) == wanted):
             raise Violation(f"scope went {(ended, moved)}, not {wanted}")

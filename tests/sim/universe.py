@@ -18,9 +18,14 @@ from typing import Final
 from tests.core.scope_bruteforce import means
 
 NAMES: Final = ("a", "b", "ab", "zz", "c.md", "a.md", "zz.md")
-PATHS: Final = tuple(
-    "/".join(names) for depth in range(1, 5) for names in itertools.product(NAMES, repeat=depth)
+EVIDENCE: Final = (".handrail/evidence", ".handrail/evidence/a")
+"""What ``.handrail/evidence/**`` means: everybody's, so a claim of all meets it there."""
+PATHS: Final = (
+    *("/".join(names) for depth in range(1, 5) for names in itertools.product(NAMES, repeat=depth)),
+    *EVIDENCE,
 )
+NAMED: Final = (1 << len(PATHS) - len(EVIDENCE)) - 1
+"""All paths of names, as bits."""
 PLACES: Final = {path: place for place, path in enumerate(PATHS)}
 
 SCOPES: Final = (
