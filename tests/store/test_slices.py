@@ -313,6 +313,19 @@ def test_what_somebody_else_landed_meanwhile_has_to_be_looked_at(
     assert claims(store, ("lib",))[1] == 1, "elsewhere nothing has"
 
 
+def test_a_lease_whose_rows_were_mended_meanwhile_counts(
+    ground: PostgresGround, clock: FakeClock
+) -> None:
+    made = ground.create(clock)
+    store, table = begun(made), f'"{made.schema}".may_write'
+    grant(store, BOB, "src/old")
+    admin(f"UPDATE {table} SET anchor = 'gone/' || anchor")
+    back = f"UPDATE {table} SET anchor = substr(anchor, 6)"
+    state = f'UPDATE "{made.schema}".state SET commits = commits + 1'
+    with pytest.raises(errors.ScopeHeld, match="src/old"):
+        claims(store, ("src",), lambda: admin(f"{back}; {state}"))
+
+
 def test_a_refusal_waits_for_nobody(ground: PostgresGround, clock: FakeClock) -> None:
     store = begun(ground.create(clock, busy_ms=200))
     other = ground.another(store)

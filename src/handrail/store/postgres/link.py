@@ -24,7 +24,8 @@ PREPARE_AFTER: Final = 2
 # What was planned once is not planned anew for each value, and holds for tables that grow.
 _PLANS: Final = (
     "SELECT set_config('plan_cache_mode', 'force_generic_plan', false),"
-    " set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false)"
+    " set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),"
+    " set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false)"
 )
 _Opened = TypeVar("_Opened")
 

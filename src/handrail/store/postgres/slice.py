@@ -30,26 +30,36 @@ from handrail.store.sql.reader import LEASE, STATE, Kept, StateRow, read_lease
 from handrail.typed import Any, Final
 
 _STATE_COLUMNS: Final = 13
-# What has its anchor near: at the points, or below one of those that are asked for.
+# What has its anchor near: at the points, or below one of those that are asked for. Each range is
+# walked in the index, whatever the planner thinks of how much there is (``OFFSET 0``).
 _AT: Final = "n.anchor = ANY (string_to_array(?4, chr(10)))"
-_BELOW: Final = (
-    "string_to_table(?5, chr(10)) WITH ORDINALITY AS low (anchor, number)"
-    " JOIN string_to_table(?6, chr(10)) WITH ORDINALITY AS high (anchor, number) USING (number)"
-    " JOIN {at}%s n ON n.anchor > low.anchor AND n.anchor < high.anchor"
+_RANGES: Final = (
+    "unnest(string_to_array(?5, chr(10)), string_to_array(?6, chr(10))) AS below (low, high)"
 )
-_LEFT_NEAR: Final = (
-    "EXISTS (SELECT 1 FROM {at}orphan) AND ("
-    f"EXISTS (SELECT 1 FROM {{at}}orphan_anchor n WHERE n.worktree = x.worktree AND {_AT})"
-    f" OR EXISTS (SELECT 1 FROM {_BELOW % 'orphan_anchor'} WHERE n.worktree = x.worktree))"
-)
+_BELOW: Final = "n.anchor > below.low AND n.anchor < below.high"
+
+
+def _near(what: str, tables: str, also: str) -> str:
+    """Return a query for what is near; ``tables`` begins with the one that has anchors, as n."""
+    return (
+        f"SELECT {what} FROM {tables} WHERE {_AT}{also} UNION ALL SELECT found.* FROM {_RANGES},"
+        f" LATERAL (SELECT {what} FROM {tables} WHERE {_BELOW}{also} OFFSET 0) found"
+    )
+
+
 _SINCE: Final = "d.at >= x.started_at AND d.session <> x.id"
-_LANDED_NEAR: Final = (
-    f"EXISTS (SELECT 1 FROM {{at}}landing d WHERE {_SINCE}) AND ("
-    "EXISTS (SELECT 1 FROM {at}landing_anchor n JOIN {at}landing d ON d.token = n.token"
-    f" WHERE {_AT} AND {_SINCE})"
-    f" OR EXISTS (SELECT 1 FROM {_BELOW % 'landing_anchor'}"
-    f" JOIN {{at}}landing d ON d.token = n.token WHERE {_SINCE}))"
+_LANDED: Final = "{at}landing_anchor n JOIN {at}landing d ON d.token = n.token"
+_LEFT_NEAR: Final = (
+    "EXISTS (SELECT 1 FROM {at}orphan) AND EXISTS ("
+    + _near("1", "{at}orphan_anchor n", " AND n.worktree = x.worktree")
+    + ")"
 )
+_LANDED_NEAR: Final = (
+    f"EXISTS (SELECT 1 FROM {{at}}landing d WHERE {_SINCE}) AND EXISTS ("
+    + _near("1", _LANDED, f" AND {_SINCE}")
+    + ")"
+)
+_HELD: Final = "{at}may_write n JOIN {at}lease e ON e.token = n.token"
 _LOOK: Final = (
     f"{STATE}, pg_backend_pid(), {NOW}, (SELECT number FROM {{at}}format), commits - grants,"
     f" {_LEFT_NEAR}, {_LANDED_NEAR},"
@@ -60,13 +70,11 @@ _LOOK: Final = (
     " LEFT JOIN {at}config c ON (c.seq, c.compiled IS NOT NULL)"
     " IS DISTINCT FROM (?1::bigint, ?2::boolean)"
     " LEFT JOIN {at}session x ON x.id = ?3"
-    " LEFT JOIN (SELECT n.anchor, e.* FROM {at}may_write n JOIN {at}lease e ON e.token = n.token"
-    f" WHERE {_AT} UNION ALL SELECT n.anchor, e.* FROM {_BELOW % 'may_write'}"
-    " JOIN {at}lease e ON e.token = n.token) l ON TRUE"
+    f" LEFT JOIN ({_near('n.anchor, e.*', _HELD, '')}) l ON TRUE"
 )
 _TYPES: Final = (
     *("text", "text", "integer", "text", "text", "bigint", "bigint", "bigint", "bigint"),
-    *("text", "text", "text", "text", "bigint", "text", "bigint", "text", "text", "text"),
+    *("text", "text", "text", "text", "bigint", "text", "bigint", "text", "text", "text", "text"),
     *("bigint", "text", "text", "text", "text", "text", "bigint", "bigint", "boolean", "text"),
 )
 _REFUSED: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction)
@@ -258,6 +266,7 @@ class PostgresSlice(PostgresTx):
                     *(self._config_key[0], min(ends, default=None), session.started_at),
                     *(*session[:5], session.secret_hash),
                     *(self._looked.others, *self._near.lines),
+                    "\n".join([str(near.token) for near in self._looked.leases]),
                     None if reading is None else reading[1],
                     *("\n".join(form.header), "\n".join(form.payload)),
                     *(grant.role, grant.kind, "\n".join(grant.patterns)),

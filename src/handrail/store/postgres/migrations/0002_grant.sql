@@ -19,6 +19,7 @@ CREATE PROCEDURE grant_lease(
     a_id text, a_agent text, a_role text, a_worktree text, a_started bigint, a_secret text,
     a_others bigint,               -- how many commits it knew that were no such grants
     a_points text, a_lows text, a_highs text,           -- anchors of what is near it, one a line
+    a_known text,                  -- the tokens of the leases that are, one a line
     -- what was decided
     a_clock bigint,                -- a reading of the workspace's clock; NULL: the server's
     a_header text, a_payload text, -- one line between two gaps
@@ -36,6 +37,8 @@ DECLARE
     points CONSTANT text[] := string_to_array(a_points, E'\n');
     lows CONSTANT text[] := string_to_array(a_lows, E'\n');
     highs CONSTANT text[] := string_to_array(a_highs, E'\n');
+    known CONSTANT bigint[] := string_to_array(a_known, E'\n')::bigint[];
+    others boolean;                -- whether anything but such grants came between
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         r_seq := 0;  -- what was committed while we waited would not be seen
@@ -44,7 +47,8 @@ BEGIN
     PERFORM set_config('search_path', a_path, true), set_config('lock_timeout', a_patience, true),
         set_config('synchronous_commit', 'off', true),
         -- Plans are made once, for tables that grow.
-        set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
+        set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+        set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
         set_config('plan_cache_mode', 'force_generic_plan', true);
     -- A queue of one's own before the row: who waits for a row is woken by every change of it.
     PERFORM pg_advisory_xact_lock('state'::regclass::oid::bigint);
@@ -54,16 +58,21 @@ BEGIN
         s.offset_ms + coalesce(a_clock, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint),
         s.last_now
     );
+    others := s.commits - s.grants <> a_others;
     IF s.epoch <> a_epoch OR s.boot <> a_boot OR r_at >= a_ends
-        OR s.head_seq > a_seq AND (
-            EXISTS (SELECT 1 FROM may_write m WHERE m.anchor = ANY (points) AND m.token > a_seq)
+        OR (others OR s.head_seq > a_seq) AND (
+            EXISTS (
+                SELECT 1 FROM may_write m WHERE m.anchor = ANY (points) AND m.token <> ALL (known)
+            )
             OR EXISTS (
-                SELECT 1 FROM unnest(lows, highs) AS below (low, high)
-                JOIN may_write m ON m.anchor > below.low AND m.anchor < below.high
-                WHERE m.token > a_seq
+                SELECT 1 FROM unnest(lows, highs) AS below (low, high), LATERAL (
+                    SELECT 1 FROM may_write m
+                    WHERE m.anchor > below.low AND m.anchor < below.high
+                        AND m.token <> ALL (known) OFFSET 0
+                ) found
             )
         )
-        OR s.commits - s.grants <> a_others AND (
+        OR others AND (
             NOT EXISTS (SELECT 1 FROM format f WHERE f.number = a_format)
             OR (SELECT c.seq FROM config c) IS DISTINCT FROM a_config
             OR NOT EXISTS (
@@ -79,9 +88,11 @@ BEGIN
                 WHERE o.worktree = a_worktree AND o.anchor = ANY (points)
             )
             OR EXISTS (
-                SELECT 1 FROM unnest(lows, highs) AS below (low, high)
-                JOIN orphan_anchor o ON o.anchor > below.low AND o.anchor < below.high
-                WHERE o.worktree = a_worktree
+                SELECT 1 FROM unnest(lows, highs) AS below (low, high), LATERAL (
+                    SELECT 1 FROM orphan_anchor o
+                    WHERE o.worktree = a_worktree
+                        AND o.anchor > below.low AND o.anchor < below.high OFFSET 0
+                ) found
             )
             OR EXISTS (SELECT 1 FROM landing d WHERE d.at >= a_landed) AND (
                 EXISTS (
@@ -89,10 +100,11 @@ BEGIN
                     WHERE n.anchor = ANY (points) AND d.at >= a_landed AND d.session <> a_id
                 )
                 OR EXISTS (
-                    SELECT 1 FROM unnest(lows, highs) AS below (low, high)
-                    JOIN landing_anchor n ON n.anchor > below.low AND n.anchor < below.high
-                    JOIN landing d ON d.token = n.token
-                    WHERE d.at >= a_landed AND d.session <> a_id
+                    SELECT 1 FROM unnest(lows, highs) AS below (low, high), LATERAL (
+                        SELECT 1 FROM landing_anchor n JOIN landing d ON d.token = n.token
+                        WHERE n.anchor > below.low AND n.anchor < below.high
+                            AND d.at >= a_landed AND d.session <> a_id OFFSET 0
+                    ) found
                 )
             )
         )
