@@ -168,7 +168,11 @@ class Board:
     def _claim(self, state: State, operation: Operation) -> State | None:
         _, session, scope = map(str, operation.asked)
         held = [x for x in state.leases if x.session != session and meet(x.scope, scope)]
-        own = [x for x in state.leases if x.session == session and within(scope, x.scope)]
+        # Of several that do, the one is renewed whose scope begins first.
+        own = sorted(
+            (x for x in state.leases if x.session == session and within(scope, x.scope)),
+            key=lambda lease: lease.scope,
+        )
         match operation.answered:
             case ("granted", int() as token, int() as until):
                 return None if held or own else state.granted(session, scope, token, until)

@@ -652,8 +652,9 @@ def judge_accept(
         task = checker.tasks[call.task]
         if not (task.holder == call.session):
             raise Violation(f"{call} left {task}")
-        granted_now = any(s.kind == "lease.granted" for s in fresh)
-        if not granted_now:
+        # What its receiver may not hold stays with the task, by a grant of its own.
+        grants = [s.payload["session"] for s in fresh if s.kind == "lease.granted"]
+        if call.session not in grants:
             _enter_renewal(checker, call, task)
         outcome = task.newest.number if expected == "accepted" else "taken"
         _remember(checker, call, outcome)
