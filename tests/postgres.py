@@ -175,6 +175,13 @@ def launch(
     return Server(folder, chosen, process.pid), process
 
 
+def end_in(folder: Path) -> None:
+    """End the server of a folder, if one runs there, whoever started it."""
+    with suppress(OSError, ValueError, IndexError):
+        pid = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+        Server(folder, 0, pid).end()
+
+
 def copied(original: Server) -> Path:
     """Make a folder with a copy of a server that runs; started, it follows the original."""
     folder = _short_folder(None)

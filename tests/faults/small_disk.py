@@ -85,12 +85,13 @@ def main(folder: Path, port: int) -> None:
     (folder / LOG).mkdir()
     lay(original / "pg_wal", folder / LOG, ROOM_MIB[LOG])
     shutil.rmtree(original)
-    running: Server | None = None
     try:
         for line in sys.stdin:
             what, _, which = line.strip().partition(" ")
             if what == "start":
-                running = postgres.start(folder, SETTINGS, port, nested=postgres.is_confined())
+                # One that fell for want of room may be getting up by itself.
+                postgres.end_in(folder)
+                postgres.start(folder, SETTINGS, port, nested=postgres.is_confined())
             elif what == "fill":
                 fill(folder / which, leave=0)
             elif what == "free":
@@ -98,8 +99,7 @@ def main(folder: Path, port: int) -> None:
                     (folder / disk / FILLER).unlink(missing_ok=True)
             print(DONE, flush=True)
     finally:
-        if running is not None:
-            running.end()
+        postgres.end_in(folder)
 
 
 def lay(original: Path, disk: Path, room_mib: int, leave_out: str = "") -> None:

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -84,15 +83,8 @@ def world(repo: Repo, tmp_path: Path) -> Iterator[tuple[World, Pair]]:
         for made in (folder, follower):
             if made is not None:
                 (made / "go").touch()  # whoever still waits for it ends
-                end_in(made)
+                postgres.end_in(made)
                 postgres.remove_cluster(made)
-
-
-def end_in(folder: Path) -> None:
-    """End the server of a folder, if one runs there."""
-    with suppress(OSError, ValueError, IndexError):
-        pid = int((folder / "data" / "postmaster.pid").read_text().split()[0])
-        Server(folder, 0, pid).end()
 
 
 def all_say(who: Person, lines: tuple[str, ...], code: str, said: str) -> Refusal:
