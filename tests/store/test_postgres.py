@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from handrail.errors.server import (
     MalformedStoreUrl,
     ServerUnsuitable,
     StoreDenied,
+    StoreMoved,
     StoresDiffer,
     StoreUnreachable,
 )
@@ -45,6 +46,7 @@ from tests.store.grounds import (
     grant,
     ledger,
     now_of,
+    patterns,
     started,
 )
 from tests.support import ROOT
@@ -322,6 +324,48 @@ def test_a_later_format_is_refused_and_an_earlier_one_is_brought_up(
         assert admin(f"SELECT number FROM {table}") == [(newer,)]
         admin(f'ALTER TABLE "{store.schema}".state DROP COLUMN extra')
         admin(f"UPDATE {table} SET number = {newer - 1}")
+
+
+@pytest.mark.parametrize("look", ["read", "transaction", "attempt", "integrity"])
+def test_a_schema_of_the_first_format_is_brought_up_by_whoever_comes_first(
+    look: str, store: PostgresStore, ground: PostgresGround
+) -> None:
+    commit(store, started(ADA))
+    name = schema.quoted(store.schema)
+    admin(f"DROP PROCEDURE {name}.grant_lease")
+    admin(f"ALTER TABLE {name}.state DROP COLUMN grants, DROP COLUMN watched")
+    admin(f"UPDATE {name}.format SET number = 1")
+    came = ground.another(store)
+    acts: dict[str, Callable[[], object]] = {
+        "read": lambda: now_of(came),
+        "transaction": lambda: commit(came, started(BOB)),
+        "attempt": lambda: came.attempt(
+            lambda tx: tx.commit([started(BOB)], BOB), ("s-bob", patterns("a"))
+        ),
+        "integrity": came.integrity,
+    }
+    acts[look]()
+    assert admin(f"SELECT number FROM {name}.format") == [(schema.FORMAT,)]
+    assert came.integrity() == []
+    assert came.listen() is not None
+    assert verify(ledger(came)).problem is None
+
+
+def test_a_store_of_the_first_format_that_has_moved_says_where_to(
+    store: PostgresStore, ground: PostgresGround
+) -> None:
+    name = schema.quoted(store.schema)
+    with store.transaction() as tx:
+        tx.retire("elsewhere")
+        tx.commit([], ADA)
+    admin(f"ALTER TABLE {name}.state DROP COLUMN grants, DROP COLUMN watched")
+    try:
+        for look in (store.read, store.transaction):
+            with pytest.raises(StoreMoved, match="elsewhere"), look():
+                pass
+    finally:
+        for column in ("grants", "watched"):
+            admin(f"ALTER TABLE {name}.state ADD COLUMN {column} bigint NOT NULL DEFAULT 0")
 
 
 def test_a_server_that_only_reads_says_so(store: PostgresStore) -> None:

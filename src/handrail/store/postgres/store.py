@@ -278,8 +278,11 @@ class PostgresStore:
         try:
             row = state.fetchone()
         except _NOT_THERE as error:
+            found = 0
             with suppress(psycopg.Error, errors.StoreCorrupt):
-                self._format(number)
+                found = self._format(number)
+            if 0 < found < FORMAT:
+                return found, None, 0  # an earlier format may lack what is asked for
             raise errors.NotInitialised(path=self.path) from error
         found = self._format(number)
         if row is None:
@@ -293,7 +296,8 @@ class PostgresStore:
         row = number.fetchone()
         found = 0 if row is None else int(row[0])
         if found == MOVED:
-            place = self._run("SELECT place FROM moved").fetchone()
+            self.link.settle()  # whatever else was asked may have failed
+            place = self.link.send(f"SELECT place FROM {quoted(self.schema)}.moved").fetchone()
             raise StoreMoved(path=self.path, place=place[0])
         check_format(found, self.address)
         return found
@@ -341,10 +345,10 @@ class PostgresStore:
         self._run(_PATH, (path_of(self.schema),))
         number = self._run("SELECT number FROM format")
         found, row, now_ms = self._state(number, self._run(_STATE))
-        self.link.end()
         if found < FORMAT:
             self._bring_up(line)
             return self._look(line)
+        self.link.end()
         reading = self._reading(now_ms)
         return PostgresReader(self._run, row, reading, self._kept, self.path)
 
